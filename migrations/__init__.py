@@ -1,0 +1,1 @@
+"""The schema's history. `sentiment-api db upgrade` applies it."""

@@ -1,0 +1,1 @@
+"""Postgres: the tables, how to reach them, and an embedded server for machines without one."""

@@ -1,0 +1,82 @@
+"""What the service reads from Postgres, one function for each question."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
+from sentiment_api.errors import DatabaseAway
+
+TIMEOUT_S = 2.0
+
+
+class DriftRun(msgspec.Struct, frozen=True):
+    """The outcome of one drift run."""
+
+    verdict: str
+    n_current: int
+    finished_at: dt.datetime
+    effects: dict[str, float]
+    """By metric."""
+
+
+async def find_prediction(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str, Any] | None:
+    """Return the row of one prediction by column, None when there is none.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+    """
+    rows = await _rows(engine, select(predictions).where(predictions.c.prediction_id == prediction_id))
+    return rows[0] if rows else None
+
+
+async def has_prediction(engine: AsyncEngine, prediction_id: UUID) -> bool:
+    """Return whether Postgres holds the prediction.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+    """
+    query = select(predictions.c.prediction_id).where(predictions.c.prediction_id == prediction_id)
+    return bool(await _rows(engine, query))
+
+
+async def find_feedback(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str, Any] | None:
+    """Return the latest feedback for a prediction by column, None when there is none.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+    """
+    newest_first = (feedback.c.received_at.desc(), feedback.c.feedback_id.desc())
+    query = select(feedback).where(feedback.c.prediction_id == prediction_id).order_by(*newest_first).limit(1)
+    rows = await _rows(engine, query)
+    return rows[0] if rows else None
+
+
+async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun | None:
+    """Return the run for `model_version` that finished last, None when there is none.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+    """
+    of_version = drift_runs.c.model_version == model_version
+    runs = await _rows(engine, select(drift_runs).where(of_version).order_by(drift_runs.c.finished_at.desc()).limit(1))
+    if not runs:
+        return None
+    metrics = await _rows(engine, select(drift_metrics).where(drift_metrics.c.run_id == runs[0]["run_id"]))
+    effects = {row["metric"]: row["effect"] for row in metrics if row["effect"] is not None}
+    return DriftRun(runs[0]["verdict"], runs[0]["n_current"], runs[0]["finished_at"], effects)
+
+
+async def _rows(engine: AsyncEngine, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+    try:
+        async with asyncio.timeout(TIMEOUT_S), engine.connect() as connection:
+            return (await connection.execute(query)).mappings().all()
+    except DATABASE_ERRORS as error:
+        raise DatabaseAway("The database does not respond; try again later.") from error

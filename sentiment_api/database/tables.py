@@ -1,0 +1,111 @@
+"""The tables. Migrations create them; everything that reads or writes them imports them from here."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("prediction_id", UUID(as_uuid=True), primary_key=True, comment="UUIDv7; its milliseconds are created_at"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("source", Text, nullable=False, comment="api, hf, v2, console, golden or bench"),
+    Column("api_key_name", Text),
+    Column("product_id", Text),
+    Column("event_timestamp", DateTime(timezone=True), comment="when the review was written, as the client says"),
+    Column("text", Text, comment="absent when the text policy keeps none"),
+    Column("text_hash", LargeBinary, nullable=False, comment="keyed BLAKE2b of the text, 16 bytes"),
+    Column("metadata", JSONB),
+    Column("descriptors", JSONB, nullable=False),
+    Column("descriptors_version", SmallInteger, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("logits", ARRAY(REAL), nullable=False, comment="uncalibrated, in the order of the bundle's labels"),
+    Column("label", Text, nullable=False),
+    Column("score", REAL, nullable=False, comment="calibrated probability of the label"),
+    Column("probabilities", JSONB, nullable=False, comment="calibrated, by label"),
+    Column("embedding", ARRAY(REAL), nullable=False, comment="projected; empty when the bundle has no projection"),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("latency_ms", REAL, nullable=False, comment="from the start of the use case to the logits"),
+    postgresql_partition_by="RANGE (prediction_id)",
+    comment="one row for each prediction_id that a client was given; partitioned by month",
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", UUID(as_uuid=True), primary_key=True, comment="UUIDv7, given at receipt"),
+    Column("prediction_id", UUID(as_uuid=True), nullable=False, comment="no foreign key: feedback may come first"),
+    Column("received_at", DateTime(timezone=True), nullable=False, comment="the last one wins"),
+    Column("rating", SmallInteger),
+    Column("label", Text),
+    Column("request_id", Text, nullable=False),
+    Index("feedback_prediction_id_idx", "prediction_id", "received_at"),
+)
+
+drift_runs = Table(
+    "drift_runs",
+    metadata,
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("revision", Integer, nullable=False, comment="1, then one more each time the window is judged again"),
+    Column("window_start", DateTime(timezone=True), nullable=False),
+    Column("window_end", DateTime(timezone=True), nullable=False, comment="exclusive"),
+    Column("reference", Text, nullable=False, comment="bundle, or window:START..END"),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
+    Column("n_current", Integer, nullable=False),
+    Column("n_reference", Integer, nullable=False),
+    Column("verdict", Text, nullable=False, comment="none, watch, drift or not_judged"),
+    Column("reason", Text, nullable=False, comment="one line"),
+    Column("report_html", LargeBinary, comment="gzip"),
+    Column("report_json", LargeBinary, comment="gzip; Evidently's snapshot"),
+    UniqueConstraint(
+        "window_start", "window_end", "model_version", "reference", "revision", name="drift_runs_window_start_key"
+    ),
+)
+
+drift_metrics = Table(
+    "drift_metrics",
+    metadata,
+    Column("run_id", UUID(as_uuid=True), ForeignKey("drift_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("family", Text, nullable=False, comment="inputs, predictions or accuracy"),
+    Column("value", Double, comment="in the current window"),
+    Column("reference_value", Double),
+    Column("effect", Double, comment="what is compared with the floor"),
+    Column("p_value", Double),
+    Column("adjusted_p", Double, comment="Holm, over the tests of the run"),
+    Column("floor", Double, comment="effects below it are not worth a reader's time"),
+    Column("threshold", Double, comment="what adjusted_p is compared with"),
+    Column("direction", Text, nullable=False, comment="up, down or none"),
+    Column("verdict", Text, nullable=False, comment="none, watch, drift or not_judged"),
+    Column("n", Integer, nullable=False, comment="rows of the current window that the metric could use"),
+)

@@ -1,0 +1,60 @@
+"""The reference engine: the bundle's weights on torch, fp32 on a CPU and fp16 on a GPU, in padded batches."""
+
+import numpy as np
+import torch
+from transformers import DistilBertForSequenceClassification
+
+from sentiment_api.bundle import Bundle
+from sentiment_api.engines import Output
+from sentiment_api.errors import EngineUnavailable
+
+MAX_BATCH_TEXTS = 256
+
+
+class TorchEngine:
+    """The model as transformers runs it."""
+
+    name = "torch"
+    max_batch_texts = MAX_BATCH_TEXTS
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        """Load the bundle's weights onto the first GPU, or onto the CPU without one.
+
+        Raises:
+            EngineUnavailable: the folder's weights are not those of its configuration.
+        """
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        try:
+            model = DistilBertForSequenceClassification.from_pretrained(bundle.folder, dtype=dtype)
+        except (OSError, RuntimeError) as error:
+            raise EngineUnavailable(f"torch cannot load the weights in {bundle.folder}: {error}") from error
+        self._model = model.to(self._device).eval()
+        # One pass at a time uses all the cores: two would share them and each be slower.
+        self.threads = 1
+        torch.set_num_threads(threads)
+
+    @torch.inference_mode()
+    def run(self, batch: list[list[int]]) -> Output:
+        """Return the output for the texts in `batch`, padded to the longest."""
+        ids, mask = _padded(batch)
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        hidden = self._model.distilbert(input_ids=ids, attention_mask=mask).last_hidden_state
+        logits = self._model.classifier(torch.relu(self._model.pre_classifier(hidden[:, 0])))
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * weights).sum(1) / weights.sum(1)
+        return Output(_float32(logits), _float32(pooled))
+
+
+def _padded(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(map(len, batch))
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, text in enumerate(batch):
+        ids[row, : len(text)] = torch.tensor(text)
+        mask[row, : len(text)] = 1
+    return ids, mask
+
+
+def _float32(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()

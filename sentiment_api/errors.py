@@ -1,0 +1,116 @@
+"""Everything the service raises on purpose, as one tree.
+
+SentimentError
+├── StartupError             the service or a command cannot start: one line for the operator, exit code 1
+│   ├── SettingsInvalid      a setting is missing or contradicts another
+│   ├── BundleInvalid        the model folder is incomplete, damaged or of an unknown format
+│   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
+│   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
+│   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
+└── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
+    ├── NotJson              the body is not JSON
+    ├── RequestInvalid       the body is JSON that fails the schema
+    ├── WrongMediaType       the body is not declared as JSON
+    ├── PredictionUnknown    no prediction has this id
+    ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
+    ├── DeadlineExceeded     the answer did not come in time
+    ├── SpoolFull            the prediction cannot be recorded, so it is not given
+    ├── DatabaseAway         Postgres is needed for this answer and does not respond
+    ├── Draining             the process is about to stop
+    └── InferenceFailed      the engine failed on this one text
+
+Messages say what was expected, what was found and the remedy. They never contain a client's text.
+"""
+
+from typing import NamedTuple
+
+
+class SentimentError(Exception):
+    """The root of the tree."""
+
+
+class StartupError(SentimentError):
+    """The service or a command cannot start."""
+
+
+class SettingsInvalid(StartupError):
+    """A setting is missing or contradicts another."""
+
+
+class BundleInvalid(StartupError):
+    """The model folder is incomplete, damaged or of an unknown format."""
+
+
+class EngineUnavailable(StartupError):
+    """The engine's package is not installed, or the engine cannot run this bundle."""
+
+
+class SelfCheckFailed(StartupError):
+    """The golden texts do not get the answers recorded at export."""
+
+
+class DatabaseNotReady(StartupError):
+    """No embedded server can be started, or the schema is not migrated."""
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field of a request."""
+
+    path: str
+    """Such as `items[3].text`; empty for the body as a whole."""
+    message: str
+    """What was expected. Never the value that was found."""
+
+
+class RequestRefused(SentimentError):
+    """One request cannot be answered."""
+
+
+class NotJson(RequestRefused):
+    """The body is not JSON."""
+
+
+class RequestInvalid(RequestRefused):
+    """The body is JSON that fails the schema."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        """Keep one error for each field that failed."""
+        super().__init__("The request does not match the schema; see errors.")
+        self.errors = errors
+
+
+class WrongMediaType(RequestRefused):
+    """The body is not declared as JSON."""
+
+
+class PredictionUnknown(RequestRefused):
+    """No prediction has this id."""
+
+
+class Overloaded(RequestRefused):
+    """More work waits than the bound allows."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        """Keep after how many seconds a client should try again."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(RequestRefused):
+    """The answer did not come before the request's deadline."""
+
+
+class SpoolFull(RequestRefused):
+    """The prediction cannot be recorded, so it is not given."""
+
+
+class DatabaseAway(RequestRefused):
+    """Postgres is needed for this answer and does not respond."""
+
+
+class Draining(RequestRefused):
+    """The process is about to stop and takes no new work."""
+
+
+class InferenceFailed(RequestRefused):
+    """The engine failed on this one text."""

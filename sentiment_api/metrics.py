@@ -1,0 +1,66 @@
+"""Every Prometheus metric of the service, named in one place.
+
+One process, one registry, passed on; nothing registers itself globally. Label `route` is the route's template, so that
+the number of series is bounded.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_TOKENS = (8, 16, 32, 64, 128, 192, 256, 384, 512)
+_SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self) -> None:
+        """Register all of them in a registry of their own."""
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+
+        self.http_requests = self._counter(
+            "http_requests", "Responses sent, with the status that the client saw.", "method", "route", "status"
+        )
+        self.http_duration = self._histogram(
+            "http_request_duration_seconds", "From the request's head to the last byte of the reply.", _SECONDS, "route"
+        )
+        self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
+
+        self.predictions = self._counter("predictions", "Predictions given, by label.", "label")
+        self.score = self._histogram("prediction_score", "Calibrated probability of the label given.", _SHARES)
+        self.tokens = self._histogram("input_tokens", "Tokens given to the model, for each text.", _TOKENS)
+        self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
+        self.queue_seconds = self._histogram("queue_duration_seconds", "Wait for an engine thread.", _SECONDS)
+        self.inference_seconds = self._histogram("inference_duration_seconds", "One forward pass.", _SECONDS)
+        self.tokenize_seconds = self._histogram("tokenize_duration_seconds", "Tokenizing of one text.", _SECONDS)
+        self.batch_texts = self._histogram("batch_texts", "Texts in one forward pass.", (1, 2, 4, 8, 16, 32, 64, 128))
+        self.queued_tokens = self._gauge("queued_tokens", "Tokens waiting for an engine thread.")
+        self.refused = self._counter("refused_requests", "Requests refused for want of room.", "reason")
+
+        self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
+        self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")
+        self.set_aside = self._counter("set_aside_records", "Records that Postgres refused as data, by SQLSTATE.", "sqlstate")
+        self.damaged = self._counter("damaged_spool_bytes", "Bytes of the spool that could not be read as records.")
+        self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
+        self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
+        self.spool_lag = self._gauge("spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet.")
+
+        self.drift_verdict = self._gauge(
+            "drift_verdict", "The latest drift run: 0 none, 1 watch, 2 drift, -1 not judged.", "model_version"
+        )
+        self.drift_effect = self._gauge("drift_effect", "Effect of each metric of the latest run.", "model_version", "metric")
+        self.drift_rows = self._gauge("drift_window_rows", "Rows of the latest run's window.", "model_version")
+        self.drift_finished = self._gauge(
+            "drift_last_run_timestamp_seconds", "When the latest drift run finished, Unix time.", "model_version"
+        )
+        self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"sentiment_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"sentiment_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"sentiment_{name}", text, labels, buckets=buckets, registry=self.registry)

@@ -1,0 +1,92 @@
+"""What the spool holds: one record for each prediction and each feedback, as msgpack, and its row in Postgres."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from sentiment_api.database.partitions import created_at
+
+RECORD_FORMAT = 1
+
+
+class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
+    """Everything that is kept about one prediction."""
+
+    format: int = RECORD_FORMAT
+    prediction_id: UUID
+    request_id: str
+    idempotency_key: str | None
+    source: str
+    api_key_name: str | None
+    product_id: str | None
+    event_timestamp: dt.datetime | None
+    text: str | None
+    text_hash: bytes
+    metadata: dict[str, Any] | None
+    descriptors: dict[str, Any]
+    descriptors_version: int
+    tokens: int
+    truncated: bool
+    logits: list[float]
+    label: str
+    score: float
+    probabilities: dict[str, float]
+    embedding: list[float]
+    model_name: str
+    model_version: str
+    engine: str
+    latency_ms: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the values of the row in `predictions`, by column."""
+        return {
+            **{name: getattr(self, name) for name in self.__struct_fields__ if name != "format"},
+            "created_at": created_at(self.prediction_id),
+            "metadata": None if self.metadata is None else _json(self.metadata),
+            "descriptors": _json(self.descriptors),
+            "probabilities": _json(self.probabilities),
+        }
+
+
+class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
+    """Everything that is kept about one feedback."""
+
+    format: int = RECORD_FORMAT
+    feedback_id: UUID
+    prediction_id: UUID
+    rating: int | None
+    label: str | None
+    request_id: str
+
+    def row(self) -> dict[str, Any]:
+        """Return the values of the row in `feedback`, by column."""
+        return {
+            **{name: getattr(self, name) for name in self.__struct_fields__ if name != "format"},
+            "received_at": created_at(self.feedback_id),
+        }
+
+
+Record = PredictionRecord | FeedbackRecord
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as msgpack."""
+    return _encoder.encode(record)
+
+
+def decode(payload: bytes) -> Record:
+    """Return the record that `encode` wrote.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no record of a format that this release knows.
+    """
+    return _decoder.decode(payload)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,45 @@
+"""What is kept of a text: the text itself or nothing, by policy, and always a keyed hash of it."""
+
+import os
+import secrets
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+DIGEST_BYTES = 16
+
+
+class TextKeeper:
+    """Applies the text policy before anything is written."""
+
+    def __init__(self, policy: Literal["full", "none"], key: bytes) -> None:
+        """`key` is at most 64 bytes; whoever has it can test whether a guessed text was sent."""
+        self._policy = policy
+        self._key = key
+
+    def kept(self, text: str) -> str | None:
+        """Return what the prediction log may keep of `text`."""
+        return text if self._policy == "full" else None
+
+    def digest(self, text: str) -> bytes:
+        """Return the keyed BLAKE2b hash of `text`, `DIGEST_BYTES` long: equal texts can be found, texts cannot."""
+        return blake2b(text.encode(), key=self._key, digest_size=DIGEST_BYTES).digest()
+
+
+def read_or_make_key(data_dir: Path) -> bytes:
+    """Return the hash key kept in `data_dir`, making one on first use that only this user can read."""
+    path = data_dir / "text-hash.key"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        # A link, not a rename: when two processes start at once the first key stays.
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_bytes()

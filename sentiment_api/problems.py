@@ -1,0 +1,96 @@
+"""Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
+
+import math
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from sentiment_api.errors import (
+    DatabaseAway,
+    DeadlineExceeded,
+    Draining,
+    InferenceFailed,
+    NotJson,
+    Overloaded,
+    PredictionUnknown,
+    RequestInvalid,
+    RequestRefused,
+    SpoolFull,
+    WrongMediaType,
+)
+from sentiment_api.schemas import FieldProblem, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+_KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
+    NotJson: (400, "not-json", "The body is not JSON"),
+    RequestInvalid: (422, "invalid", "The request does not match the schema"),
+    WrongMediaType: (415, "media-type", "Unsupported media type"),
+    PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
+    Overloaded: (503, "overloaded", "Too much work is waiting"),
+    DeadlineExceeded: (504, "deadline", "The deadline passed"),
+    SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
+    DatabaseAway: (503, "database-away", "The database does not respond"),
+    Draining: (503, "draining", "The service is stopping"),
+    InferenceFailed: (500, "inference-failed", "The model failed on this text"),
+}
+# Litestar's own details may quote the request, so ours replace them.
+_HTTP_TITLES = {
+    400: ("Bad request", "The request cannot be understood."),
+    401: ("Not authenticated", "This needs a key."),
+    403: ("Not allowed", "The key does not allow this."),
+    404: ("Not found", "There is nothing at this path; GET /docs lists what there is."),
+    405: ("Method not allowed", "This path does not take this method; the Allow header lists those it takes."),
+    413: ("Body too large", "The body is larger than this path takes; GET /model lists the limits."),
+    429: ("Too many requests", "Wait as long as the Retry-After header says."),
+}
+_UNEXPECTED = ("Internal error", "Something failed on our side. The X-Request-ID header names this request in the logs.")
+_log = structlog.get_logger(__name__)
+
+
+def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
+    """Return the problem of a refusal, for a whole reply or for one item of a batch."""
+    status, slug, title = _KINDS[type(refusal)]
+    errors = [FieldProblem(each.path, each.message) for each in getattr(refusal, "errors", [])]
+    return Problem(f"/problems/{slug}", title, status, str(refusal), instance, errors)
+
+
+def _refused(request: Request, refusal: RequestRefused) -> Response[Problem]:
+    headers = {}
+    if isinstance(refusal, Overloaded):
+        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    return _response(problem_of(refusal, request.url.path), headers)
+
+
+def _http_error(request: Request, error: HTTPException) -> Response[Problem]:
+    title, detail = _HTTP_TITLES.get(error.status_code, _UNEXPECTED)
+    problem = Problem("about:blank", title, error.status_code, detail, request.url.path)
+    return _response(problem, dict(error.headers or {}))
+
+
+def _unexpected(request: Request, error: Exception) -> Response[Problem]:
+    """A defect of ours. The log gets the kind and the place, not the message: it may quote a text."""
+    frame = _innermost_frame(error)
+    _log.error("unexpected error", error=type(error).__name__, place=frame, path=request.url.path)
+    title, detail = _UNEXPECTED
+    return _response(Problem("about:blank", title, 500, detail, request.url.path), {})
+
+
+def _innermost_frame(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
+    return Response(problem, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    RequestRefused: _refused,
+    HTTPException: _http_error,
+    Exception: _unexpected,
+}

@@ -1,0 +1,34 @@
+"""`POST /feedback` and `GET /predictions/{id}`."""
+
+from litestar import Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from sentiment_api.dto import StrictDTO
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.routes.requests import prediction_id_of, request_id_of
+from sentiment_api.schemas import FeedbackReply, FeedbackRequest, LoggedPrediction
+from sentiment_api.use_cases.feedback import TakeFeedback
+from sentiment_api.use_cases.look_up import LookUpPrediction
+
+
+@post("/feedback", dto=StrictDTO[FeedbackRequest], return_dto=None, status_code=200)
+async def feedback(
+    data: FeedbackRequest,
+    request: Request,
+    take_feedback: NamedDependency[TakeFeedback],
+    shipper: NamedDependency[Shipper],
+) -> Response[FeedbackReply]:
+    """Record what the customer said in the end; 202 while the prediction itself is still on its way to Postgres."""
+    reply = await take_feedback.take(data, request_id_of(request))
+    status = 200 if reply.state == "stored" else 202
+    return Response(reply, status_code=status, background=BackgroundTask(shipper.wake))
+
+
+@get("/predictions/{prediction_id:str}")
+async def logged_prediction(
+    prediction_id: FromPath[str], look_up: NamedDependency[LookUpPrediction]
+) -> LoggedPrediction:
+    """Return what was logged about a prediction, with its latest feedback."""
+    return await look_up.find(prediction_id_of(prediction_id))

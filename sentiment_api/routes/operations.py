@@ -1,0 +1,63 @@
+"""What operators and probes ask: the model, health, metrics. None of it waits for the model."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from sentiment_api.classifier import Classifier
+from sentiment_api.metrics import Metrics
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.schemas import (
+    MAX_BATCH_ITEMS,
+    MAX_METADATA_BYTES,
+    MAX_METADATA_KEYS,
+    MAX_TEXT_CHARACTERS,
+    HealthReply,
+    LogHealth,
+    ModelReply,
+)
+
+MAX_SINGLE_BYTES = 1 << 20
+MAX_BATCH_BYTES = 8 << 20
+_LIMITS = {
+    "text_characters": MAX_TEXT_CHARACTERS,
+    "batch_items": MAX_BATCH_ITEMS,
+    "metadata_keys": MAX_METADATA_KEYS,
+    "metadata_bytes": MAX_METADATA_BYTES,
+    "single_body_bytes": MAX_SINGLE_BYTES,
+    "batch_body_bytes": MAX_BATCH_BYTES,
+}
+
+
+@get("/model")
+async def model(classifier: NamedDependency[Classifier]) -> ModelReply:
+    """Describe the model that serves and the limits of what it takes."""
+    manifest = classifier.bundle.manifest
+    return ModelReply(
+        name=manifest.name,
+        version=manifest.version,
+        labels=manifest.labels,
+        engine=classifier.engine.name,
+        max_tokens=manifest.max_tokens,
+        limits=_LIMITS,
+        training=manifest.training,
+    )
+
+
+@get("/health/live")
+async def live() -> HealthReply:
+    """Say that the process runs."""
+    return HealthReply("live")
+
+
+@get(["/health/ready", "/health"])
+async def ready(spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]) -> HealthReply:
+    """Say that predictions can be answered. A database that is away shows in the body and changes nothing else."""
+    return HealthReply("ready", LogHealth(spool.bytes, round(shipper.lag_s(), 3), shipper.database))
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    """Return all metrics in Prometheus' text format."""
+    return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

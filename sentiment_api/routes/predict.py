@@ -1,0 +1,67 @@
+"""`POST /predict` and `POST /predict/batch`."""
+
+from litestar import Request, Response, post
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+
+from sentiment_api.admission import NEEDS_MODEL
+from sentiment_api.dto import StrictDTO
+from sentiment_api.errors import RequestRefused
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.problems import problem_of
+from sentiment_api.routes.operations import MAX_BATCH_BYTES
+from sentiment_api.routes.requests import caller_of
+from sentiment_api.schemas import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
+from sentiment_api.settings import ServiceSettings
+from sentiment_api.use_cases.predict import PredictReviews, Timing
+
+
+@post(
+    "/predict",
+    dto=StrictDTO[PredictRequest],
+    return_dto=None,
+    status_code=200,
+    sync_to_thread=True,
+    opt={NEEDS_MODEL: True},
+)
+def predict(
+    data: PredictRequest,
+    request: Request,
+    predict_reviews: NamedDependency[PredictReviews],
+    shipper: NamedDependency[Shipper],
+    settings: NamedDependency[ServiceSettings],
+) -> Response[Prediction]:
+    """Classify one review."""
+    prediction, timing = predict_reviews.one(data, caller_of(request), settings.request_timeout_s)
+    return Response(prediction, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
+
+
+@post(
+    "/predict/batch",
+    dto=StrictDTO[BatchRequest],
+    return_dto=None,
+    status_code=200,
+    sync_to_thread=True,
+    request_max_body_size=MAX_BATCH_BYTES,
+    opt={NEEDS_MODEL: True},
+)
+def predict_batch(
+    data: BatchRequest,
+    request: Request,
+    predict_reviews: NamedDependency[PredictReviews],
+    shipper: NamedDependency[Shipper],
+    settings: NamedDependency[ServiceSettings],
+) -> Response[BatchReply]:
+    """Classify up to 256 reviews: for each, in order, a prediction or an error."""
+    answers, timing = predict_reviews.many(data.items, caller_of(request), settings.batch_timeout_s)
+    reply = BatchReply([_item(answer) for answer in answers])
+    return Response(reply, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
+
+
+def _item(answer: Prediction | RequestRefused) -> Prediction | ItemProblem:
+    return ItemProblem(problem_of(answer)) if isinstance(answer, RequestRefused) else answer
+
+
+def _server_timing(timing: Timing) -> dict[str, str]:
+    names = ("queue", "tokenize", "inference")
+    return {"Server-Timing": ", ".join(f"{name};dur={1000 * s:.2f}" for name, s in zip(names, timing, strict=True))}

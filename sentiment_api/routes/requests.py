@@ -1,0 +1,40 @@
+"""What the routes read of a request beside its body."""
+
+from uuid import UUID
+
+from litestar import Request
+
+from sentiment_api.errors import FieldError, PredictionUnknown, RequestInvalid
+from sentiment_api.use_cases.predict import Caller
+
+MAX_IDEMPOTENCY_KEY = 200
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id that the edge gave this request."""
+    request_id: str = request.scope["state"]["request_id"]
+    return request_id
+
+
+def caller_of(request: Request) -> Caller:
+    """Return what a prediction keeps of the request.
+
+    Raises:
+        RequestInvalid: the idempotency key is too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
+        raise RequestInvalid([FieldError("Idempotency-Key", f"expected 1 to {MAX_IDEMPOTENCY_KEY} characters")])
+    return Caller(request_id=request_id_of(request), idempotency_key=key)
+
+
+def prediction_id_of(text: str) -> UUID:
+    """Return the id in a path.
+
+    Raises:
+        PredictionUnknown: it is no UUID, so no prediction has it.
+    """
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise PredictionUnknown("No prediction has this id.") from error

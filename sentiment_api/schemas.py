@@ -1,0 +1,213 @@
+"""What goes over the wire: pydantic models in, msgspec Structs out.
+
+Whatever these models accept, Postgres can store: no NUL and no lone surrogate in any string, numbers finite and of a
+size that JSON readers share, times within the years of the calendar that both sides know.
+"""
+
+import datetime as dt
+import math
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+import msgspec
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import to_json
+
+MAX_TEXT_CHARACTERS = 20_000
+MAX_BATCH_ITEMS = 256
+MAX_METADATA_KEYS = 32
+MAX_METADATA_BYTES = 4096
+_LARGEST_INTEGER = 2**53  # beyond it JSON readers with doubles disagree about the number
+_YEARS = (1970, 2100)
+
+
+def _storable(text: str) -> str:
+    """Postgres stores every string but these."""
+    if "\x00" in text:
+        raise ValueError("must not contain the character NUL (U+0000)")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain lone surrogates (U+D800 to U+DFFF)")
+    return text
+
+
+def _known_year(moment: dt.datetime) -> dt.datetime:
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"must lie in the years {_YEARS[0]} to {_YEARS[1]}")
+    return moment
+
+
+def _storable_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    for key, value in metadata.items():
+        _storable(key)
+        if isinstance(value, str):
+            _storable(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("numbers must be finite")
+        elif isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            raise ValueError("integers must lie within 2**53 of zero")
+        elif not isinstance(value, int | float | None):
+            raise ValueError("values must be strings, numbers, booleans or null")
+    if len(to_json(metadata)) > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
+    return metadata
+
+
+Storable = AfterValidator(_storable)
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS), Storable
+]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
+Timestamp = Annotated[AwareDatetime, AfterValidator(_known_year)]
+Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterValidator(_storable_metadata)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class PredictRequest(_Request):
+    """One review."""
+
+    text: Text = Field(description="The review, 1 to 20,000 characters after stripping.")
+    product_id: ShortText | None = None
+    timestamp: Timestamp | None = Field(default=None, description="When the review was written, with an offset.")
+    metadata: Metadata | None = Field(default=None, description="Up to 32 scalar values, kept with the prediction.")
+
+
+class BatchRequest(_Request):
+    """Several reviews. Each item is checked on its own, as a `PredictRequest`: one bad item fails alone."""
+
+    items: list[Any] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
+
+
+class FeedbackRequest(_Request):
+    """What the customer said of the product in the end: the stars, the label, or both."""
+
+    prediction_id: UUID
+    rating: Annotated[int, Field(ge=1, le=5)] | None = None
+    label: ShortText | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.rating is None and self.label is None:
+            raise ValueError("expected a rating, a label or both")
+        return self
+
+
+class ModelName(msgspec.Struct, frozen=True):
+    """Which model gave an answer."""
+
+    name: str
+    version: str
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The sentiment of one review."""
+
+    prediction_id: UUID
+    label: str
+    score: float
+    """Calibrated probability of the label, 0 to 1."""
+    probabilities: dict[str, float]
+    model: ModelName
+    tokens: int
+    """Tokens that the model read."""
+    truncated: bool
+    """Whether the review was longer than the model reads."""
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One field that failed."""
+
+    path: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str = ""
+    errors: list[FieldProblem] = []
+
+
+class ItemProblem(msgspec.Struct, frozen=True):
+    """Why one item of a batch has no prediction."""
+
+    error: Problem
+
+
+class BatchReply(msgspec.Struct, frozen=True):
+    """For each item, in order, a prediction or an error."""
+
+    results: list[Prediction | ItemProblem]
+
+
+class FeedbackReply(msgspec.Struct, frozen=True):
+    """What became of the feedback."""
+
+    prediction_id: UUID
+    state: str
+    """`stored` when Postgres holds the prediction, `pending` while it may still arrive."""
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """Feedback as it is kept."""
+
+    received_at: dt.datetime
+    rating: int | None
+    label: str | None
+
+
+class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What was logged about one prediction."""
+
+    state: str
+    """`stored` in Postgres, or still `spooled`."""
+    prediction_id: UUID
+    created_at: dt.datetime
+    source: str
+    product_id: str | None
+    timestamp: dt.datetime | None
+    text: str | None
+    metadata: dict[str, Any] | None
+    label: str
+    score: float
+    probabilities: dict[str, float]
+    tokens: int
+    truncated: bool
+    model: ModelName
+    latency_ms: float
+    feedback: Feedback | None
+
+
+class ModelReply(msgspec.Struct, frozen=True):
+    """The model that serves, and what it takes."""
+
+    name: str
+    version: str
+    labels: list[str]
+    engine: str
+    max_tokens: int
+    limits: dict[str, int]
+    training: dict[str, Any]
+
+
+class LogHealth(msgspec.Struct, frozen=True):
+    """How the prediction log does."""
+
+    spool_bytes: int
+    lag_s: float
+    """Age of the oldest record that Postgres does not hold."""
+    database: str
+    """`up`, `away`, or `unknown` before the first attempt."""
+
+
+class HealthReply(msgspec.Struct, frozen=True):
+    """Whether the process can answer predictions."""
+
+    status: str
+    prediction_log: LogHealth | None = None

@@ -1,0 +1,72 @@
+"""Granian around the application: one worker, one model copy, one port."""
+
+import ctypes
+import signal
+import socket
+import sys
+from typing import Any
+
+from granian.constants import Interfaces, Loops
+from granian.server import Server
+
+from sentiment_api.app import create_app
+from sentiment_api.errors import SettingsInvalid, StartupError
+from sentiment_api.logs import configure_logs
+from sentiment_api.settings import ServiceSettings
+
+_PR_SET_PDEATHSIG = 1
+_KILL_MARGIN_S = 5
+
+
+def serve(settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        SettingsInvalid: the port is taken.
+        SystemExit: with 1 when the worker could not start; it has said why.
+    """
+    _check_port(settings.host, settings.port)
+    server = Server(
+        "sentiment_api.app",  # named in Granian's own messages; `load` makes the application
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.asyncio,
+        workers=1,
+        websockets=False,
+        log_access=False,
+        log_level="warning",
+        # Granian would wait for ever, or kill the drain in its middle.
+        workers_kill_timeout=_kill_timeout_s(settings),
+    )
+
+    def load() -> Any:  # noqa: ANN401 - any ASGI application
+        _die_with_parent()
+        configure_logs(settings.log_format)
+        try:
+            return create_app(settings)
+        except StartupError as error:
+            print(f"sentiment-api: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def _kill_timeout_s(settings: ServiceSettings) -> int:
+    return round(settings.batch_timeout_s + settings.drain_timeout_s) + _KILL_MARGIN_S
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsInvalid(f"cannot listen on {host}:{port} ({error.strerror}); set another SENTIMENT_PORT") from error
+
+
+def _die_with_parent() -> None:
+    """Have Linux stop the worker when Granian's main process is killed: it would keep the port and the spool."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

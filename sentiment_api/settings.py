@@ -1,0 +1,105 @@
+"""The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
+
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sentiment_api.errors import SettingsInvalid
+
+S = TypeVar("S", bound=BaseSettings)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="SENTIMENT_", frozen=True, extra="ignore", protected_namespaces=())
+
+
+class ModelSettings(_Settings):
+    """Which model answers, and on what."""
+
+    model: Path = Path("models/starter")
+    """The bundle to serve."""
+    engine: Literal["cpu", "torch"] = "cpu"
+    threads: int | None = Field(default=None, ge=1)
+    """Engine threads; by default the cores that this process may use."""
+
+
+class DatabaseSettings(_Settings):
+    """Where Postgres is. The service, the migrations and the drift job share these."""
+
+    database: Literal["embedded"] | None = None
+    """`embedded` runs a Postgres of our own under `data_dir`; unset means `database_url`."""
+    database_url: SecretStr | None = None
+    """`postgresql://user:password@host:port/name` of an external Postgres."""
+    data_dir: Path = Path("data")
+    """The folder of the embedded Postgres and of the spools. Kept between runs."""
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if (self.database is None) == (self.database_url is None):
+            raise ValueError(
+                "set exactly one of SENTIMENT_DATABASE=embedded (a Postgres of our own under SENTIMENT_DATA_DIR) "
+                "and SENTIMENT_DATABASE_URL=postgresql://user:password@host:port/name"
+            )
+        return self
+
+
+class ServiceSettings(ModelSettings, DatabaseSettings):
+    """Everything that an operator may choose about the service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    behind_proxy: bool = False
+    """States that a proxy authenticates the clients; without it only loopback addresses are served."""
+
+    max_concurrent_requests: int = Field(default=64, ge=1)
+    """Requests that may wait for the model at once; each holds one pool thread. The next one gets 503."""
+    max_queued_tokens: int = Field(default=262_144, ge=1)
+    """Bound of the engine's queue. An idle service admits any legal batch."""
+    max_batch_tokens: int = Field(default=8_192, ge=1)
+    """Token budget of one forward pass, for engines that batch."""
+    request_timeout_s: float = Field(default=10.0, gt=0)
+    batch_timeout_s: float = Field(default=60.0, gt=0)
+
+    text_policy: Literal["full", "none"] = "full"
+    """Whether review texts are kept in the prediction log."""
+    spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    """Bound of the spool; at about 2 kB a record the default holds 500,000 predictions."""
+    spool_fsync_interval_s: float = Field(default=0.2, gt=0)
+    """The most that a power cut can cost. kill -9 costs nothing."""
+    pending_window_h: float = Field(default=24.0, ge=0)
+    """Feedback for an id that Postgres does not know is accepted while the id is younger than this."""
+    drain_timeout_s: float = Field(default=10.0, gt=0)
+    """How long shutdown ships what is spooled; the rest stays for the next start."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    apitally_write_token: SecretStr | None = Field(default=None, validation_alias="APITALLY_WRITE_TOKEN")
+
+    @model_validator(mode="after")
+    def _closed_door(self) -> Self:
+        if self.host not in _LOOPBACK and not self.behind_proxy:
+            raise ValueError(
+                f"expected a loopback address such as 127.0.0.1, found SENTIMENT_HOST={self.host}: the service has no "
+                "keys yet. If a proxy authenticates the clients, say so with SENTIMENT_BEHIND_PROXY=true"
+            )
+        return self
+
+
+def read_settings(kind: type[S], **overrides: object) -> S:
+    """Return the settings of `kind` from the environment, `overrides` (a command's options) going first.
+
+    Raises:
+        SettingsInvalid: a variable is missing, malformed or contradicts another. The message never shows a value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        lines = [f"{_variable(problem['loc'])}{problem['msg']}" for problem in error.errors(include_input=False)]
+        raise SettingsInvalid("; ".join(lines)) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"SENTIMENT_{location[0]}: ".upper() if location else ""

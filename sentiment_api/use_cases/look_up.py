@@ -1,0 +1,95 @@
+"""Finds one logged prediction, wherever it is: still in the spool, or in Postgres."""
+
+import asyncio
+import datetime as dt
+from concurrent.futures import Executor
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.database.partitions import created_at
+from sentiment_api.database.queries import find_feedback, find_prediction
+from sentiment_api.errors import DatabaseAway, PredictionUnknown
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName
+
+
+class LookUpPrediction:
+    """The use case."""
+
+    def __init__(self, spool: Spool, engine: AsyncEngine, executor: Executor) -> None:
+        """`executor` reads files, so that the event loop does not."""
+        self._spool = spool
+        self._engine = engine
+        self._executor = executor
+
+    async def find(self, prediction_id: UUID) -> LoggedPrediction:
+        """Return what was logged, with the latest feedback.
+
+        Raises:
+            PredictionUnknown: neither the spool nor Postgres has it.
+            DatabaseAway: the spool does not have it and Postgres does not answer.
+        """
+        # The spool goes first: a record leaves it only after Postgres has committed it.
+        loop = asyncio.get_running_loop()
+        spooled, spooled_feedback = await loop.run_in_executor(self._executor, self._in_spool, prediction_id)
+        if spooled is not None:
+            row, state = {**spooled.row(), "metadata": spooled.metadata, "probabilities": spooled.probabilities}, "spooled"
+        else:
+            found = await find_prediction(self._engine, prediction_id)
+            if found is None:
+                raise PredictionUnknown("No prediction has this id.")
+            row, state = found, "stored"
+        return _reply(row, state, spooled_feedback or await self._stored_feedback(prediction_id, state))
+
+    def _in_spool(self, prediction_id: UUID) -> tuple[PredictionRecord | None, Feedback | None]:
+        needle = str(prediction_id).encode()
+        prediction, feedback = None, None
+        for payload in self._spool.near(prediction_id.int >> 80):
+            record = _decoded(payload) if needle in payload else None
+            if isinstance(record, PredictionRecord) and record.prediction_id == prediction_id:
+                prediction = record
+            elif isinstance(record, FeedbackRecord) and record.prediction_id == prediction_id:
+                feedback = Feedback(created_at(record.feedback_id), record.rating, record.label)
+        return prediction, feedback
+
+    async def _stored_feedback(self, prediction_id: UUID, state: str) -> Feedback | None:
+        try:
+            row = await find_feedback(self._engine, prediction_id)
+        except DatabaseAway:
+            if state == "stored":
+                raise
+            return None
+        return None if row is None else Feedback(row["received_at"], row["rating"], row["label"])
+
+
+def _decoded(payload: bytes) -> PredictionRecord | FeedbackRecord | None:
+    try:
+        return decode(payload)
+    except msgspec.DecodeError:
+        return None
+
+
+def _reply(row: dict[str, Any], state: str, feedback: Feedback | None) -> LoggedPrediction:
+    timestamp: dt.datetime | None = row["event_timestamp"]
+    return LoggedPrediction(
+        state=state,
+        prediction_id=row["prediction_id"],
+        created_at=row["created_at"],
+        source=row["source"],
+        product_id=row["product_id"],
+        timestamp=timestamp,
+        text=row["text"],
+        metadata=row["metadata"],
+        label=row["label"],
+        score=row["score"],
+        probabilities=row["probabilities"],
+        tokens=row["tokens"],
+        truncated=row["truncated"],
+        model=ModelName(row["model_name"], row["model_version"]),
+        latency_ms=row["latency_ms"],
+        feedback=feedback,
+    )

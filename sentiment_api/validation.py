@@ -1,0 +1,79 @@
+"""JSON bytes to pydantic models, with errors that name the field and never show what was in it."""
+
+import json
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sentiment_api.errors import FieldError, NotJson, RequestInvalid
+
+M = TypeVar("M", bound=BaseModel)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_LONE_SURROGATE = "must not contain lone surrogates (U+D800 to U+DFFF)"
+
+
+def parse(model: type[M], body: bytes) -> M:
+    """Return `body` as a `model`.
+
+    Raises:
+        NotJson: the body is not JSON in UTF-8.
+        RequestInvalid: with one error for each field that failed.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise _why_not_json(body) from error
+        raise RequestInvalid(field_errors(error)) from error
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Return what failed and where. Messages state the rule; the value found is left out."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return [FieldError(_path(problem["loc"]), _message(problem["msg"])) for problem in problems]
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Return `items[3].text` for `("items", 3, "text")`. A key that a client made up is shown only if it is plain."""
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            name = step if _PLAIN_KEY.fullmatch(step) else "(key)"
+            path += f".{name}" if path else name
+    return path
+
+
+def _why_not_json(body: bytes) -> NotJson | RequestInvalid:
+    """Lone surrogates are JSON by its grammar, but no text: they fail the schema, at a field. The rest is not JSON."""
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return NotJson("The body is not JSON in UTF-8.")
+    found = _surrogate_path(value, ())
+    if found is None:
+        return NotJson("The body is not JSON in UTF-8, or is nested too deeply.")
+    return RequestInvalid([FieldError(_path(found), _LONE_SURROGATE)])
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _surrogate_path(value: Any, path: tuple[int | str, ...]) -> tuple[int | str, ...] | None:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return path if any("\ud800" <= character <= "\udfff" for character in value) else None
+    children: list[tuple[int | str, Any]] = []
+    if isinstance(value, dict):
+        if any(_surrogate_path(key, path) is not None for key in value):
+            return (*path, "(key)")
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    return next((found for key, child in children if (found := _surrogate_path(child, (*path, key))) is not None), None)

@@ -1,0 +1,226 @@
+"""A fitted model and its data in, a bundle out. A bundle that fails its own check is not written."""
+
+import datetime as dt
+import json
+import secrets
+import shutil
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from safetensors.numpy import save_file
+from scipy.optimize import minimize_scalar
+from sklearn.decomposition import PCA
+from transformers import DistilBertForSequenceClassification
+
+from sentiment_api.bundle import (
+    CONFIG,
+    CPU_MODEL,
+    PROJECTION,
+    REFERENCE,
+    Bundle,
+    GoldenText,
+    Manifest,
+    Projection,
+    open_bundle,
+    sealed,
+    write_manifest,
+)
+from sentiment_api.classifier import Classifier
+from sentiment_api.descriptors import describe
+from sentiment_train.card import model_card
+from sentiment_train.errors import UnusableCheckpoint
+from sentiment_train.evaluation import evaluate, label_indexes, read_part
+from sentiment_train.fitting import read_data_record
+from sentiment_train.golden import GOLDEN_TEXTS
+from sentiment_train.quantization import write_int8
+from sentiment_train.scoring import Scores, score
+
+PROJECTED_DIMENSIONS = 32
+MIN_AGREEMENT = 0.98
+"""Share of validation texts that int8 and fp32 must give the same label."""
+MIN_GOLDEN = 4
+GOLDEN_MARGIN = 0.1
+"""How far from one half every probability of a golden text must lie."""
+
+
+class Card(msgspec.Struct, frozen=True):
+    """What the model card says that no file shows."""
+
+    licence: str | None = None
+    """Of the weights."""
+    terms: str | None = None
+    """Of the data that the model was trained on."""
+
+
+def export(
+    run: Path, data: Path, destination: Path, *, name: str, max_tokens: int, card: Card, console: Console
+) -> Manifest:
+    """Write the model that `fit` left in `run` to `destination` as a bundle, and return its manifest.
+
+    Raises:
+        UnusableCheckpoint: `destination` exists, `run` is not a fitted model, or the bundle fails its own check.
+    """
+    if destination.exists():
+        raise UnusableCheckpoint(f"{destination} exists; export to a new folder, or remove that one first")
+    fitted = _read_fit_record(run)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}-") as scratch:
+        staging = Path(scratch) / "bundle"
+        staging.mkdir()
+        console.print("weights and int8 file")
+        _write_weights(run, staging)
+        write_int8(staging, staging / CPU_MODEL, Path(scratch))
+        console.print("temperature and projection, on the validation part")
+        bundle = _calibrated(staging, _first_manifest(data, name, max_tokens), read_part(data, "validation"))
+        classifier = Classifier.load(bundle, "cpu", torch.get_num_threads())
+        console.print("reference, golden texts and figures")
+        _reference(classifier, read_part(data, "reference"), bundle).write_parquet(staging / REFERENCE)
+        training = _training_record(fitted, evaluate(classifier, data)) | _card_record(staging, card)
+        manifest = msgspec.structs.replace(bundle.manifest, golden=_golden(bundle, classifier), training=training)
+        (staging / "README.md").write_text(model_card(manifest))
+        manifest = sealed(staging, manifest)
+        write_manifest(staging, manifest)
+        Classifier.load(open_bundle(staging), "cpu", 1).self_check()
+        staging.rename(destination)
+    return manifest
+
+
+def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """Return the temperature that minimizes the negative log-likelihood of `truth` `(n,)` under `logits / temperature`.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        log_sums = np.logaddexp.reduce(scaled, axis=1)
+        return float(np.mean(log_sums - scaled[np.arange(len(truth)), truth]))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def _read_fit_record(run: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads((run / "fit.json").read_text())
+    except FileNotFoundError as error:
+        raise UnusableCheckpoint(f"expected a folder made by `sentiment-train fit`, found no {run}/fit.json") from error
+    return record
+
+
+def _write_weights(run: Path, staging: Path) -> None:
+    DistilBertForSequenceClassification.from_pretrained(run, dtype=torch.float16).save_pretrained(staging)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(run / file, staging / file)
+
+
+def _first_manifest(data: Path, name: str, max_tokens: int) -> Manifest:
+    record = read_data_record(data)
+    return Manifest(
+        name=name, version="", labels=record["labels"], rating_labels=record["rating_labels"], max_tokens=max_tokens
+    )
+
+
+def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> Bundle:
+    """Return the bundle with temperature and projection, both fitted on the answers of the engine that serves."""
+    raw = Bundle(staging, manifest, projection=None)
+    texts = validation["text"].to_list()
+    scores = score(Classifier.load(raw, "cpu", torch.get_num_threads()), texts)
+    _check_parity(raw, scores, texts)
+    temperature = fit_temperature(scores.logits, label_indexes(validation["label"], manifest.labels))
+    projection = _fit_projection(scores.pooled)
+    save_file({"mean": projection.mean, "components": projection.components}, staging / PROJECTION)
+    return Bundle(staging, msgspec.structs.replace(manifest, temperature=round(temperature, 4)), projection)
+
+
+def _check_parity(raw: Bundle, int8: Scores, texts: list[str]) -> None:
+    fp32 = score(Classifier.load(raw, "torch", torch.get_num_threads()), texts)
+    agreement = float(np.mean(int8.logits.argmax(axis=1) == fp32.logits.argmax(axis=1)))
+    if agreement < MIN_AGREEMENT:
+        raise UnusableCheckpoint(
+            f"expected int8 and fp32 to agree on {MIN_AGREEMENT:.0%} of the validation texts, found {agreement:.1%}"
+        )
+
+
+def _fit_projection(pooled: NDArray[np.float32]) -> Projection:
+    pca = PCA(min(PROJECTED_DIMENSIONS, *pooled.shape), random_state=0).fit(pooled)
+    return Projection(pca.mean_.astype(np.float32), np.ascontiguousarray(pca.components_, dtype=np.float32))
+
+
+def _reference(classifier: Classifier, reviews: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
+    """Return the rows that drift is measured against: numbers about each review, never its text."""
+    scores = score(classifier, reviews["text"].to_list())
+    probabilities = classifier.calibrate(scores.logits)
+    described = [
+        msgspec.structs.asdict(describe(text, tokens=len(tokens.ids), truncated=tokens.truncated))
+        for text, tokens in zip(reviews["text"], scores.tokens, strict=True)
+    ]
+    salt = secrets.token_bytes(16)  # forgotten, so that no product can be recognized
+    return pl.DataFrame(described).with_columns(
+        reviews["rating"],
+        reviews["category"],
+        reviews["timestamp"],
+        pl.Series("target", reviews["label"]),
+        pl.Series("product_cluster", [_cluster(product_id, salt) for product_id in reviews["product_id"]]),
+        pl.Series("label", [bundle.manifest.labels[index] for index in probabilities.argmax(axis=1)]),
+        pl.Series("score", probabilities.max(axis=1), dtype=pl.Float32),
+        pl.Series("logits", scores.logits.tolist(), dtype=pl.List(pl.Float32)),
+        pl.Series("probabilities", probabilities.tolist(), dtype=pl.List(pl.Float32)),
+        pl.Series("embedding", classifier.project(scores.pooled).tolist(), dtype=pl.List(pl.Float32)),
+    )
+
+
+def _cluster(product_id: str, salt: bytes) -> str:
+    return blake2b(product_id.encode(), key=salt, digest_size=8).hexdigest()
+
+
+def _golden(bundle: Bundle, cpu: Classifier) -> list[GoldenText]:
+    """Return the golden texts on which the engines agree and are sure.
+
+    Raises:
+        UnusableCheckpoint: fewer than `MIN_GOLDEN` are left.
+    """
+    reference = Classifier.load(bundle, "torch", torch.get_num_threads())
+    golden = []
+    for text in GOLDEN_TEXTS:
+        answers = {"cpu": cpu.classify(text), "torch": reference.classify(text)}
+        if _is_sure(list(answers.values())):
+            golden.append(GoldenText(text, {engine: np.round(found, 5).tolist() for engine, found in answers.items()}))
+    if len(golden) < MIN_GOLDEN:
+        raise UnusableCheckpoint(
+            f"expected at least {MIN_GOLDEN} golden texts with no probability within {GOLDEN_MARGIN} of one half, found "
+            f"{len(golden)}: this model can hardly tell praise from complaint; train longer or on more ratings"
+        )
+    return golden
+
+
+def _is_sure(answers: list[NDArray[np.float64]]) -> bool:
+    same_label = len({int(answer.argmax()) for answer in answers}) == 1
+    return same_label and all(np.abs(answer - 0.5).min() >= GOLDEN_MARGIN for answer in answers)
+
+
+def _training_record(fitted: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "base": fitted["base"],
+        "recipe": fitted["recipe"],
+        "data_hash": fitted["data"]["hash"],
+        "rows": {part: counts["rows"] for part, counts in fitted["data"]["parts"].items()},
+        "cuts": fitted["data"]["cuts"],
+        "minutes": fitted["minutes"],
+        "metrics": metrics,
+        "metrics_engine": "cpu",
+    }
+
+
+def _card_record(staging: Path, card: Card) -> dict[str, Any]:
+    config = json.loads((staging / CONFIG).read_text())
+    shape = f"{config['n_layers']} layers of width {config['dim']}"
+    return {"shape": shape, **msgspec.structs.asdict(card)}

@@ -1,0 +1,27 @@
+"""The golden texts: hand-written reviews whose sentiment nobody would dispute.
+
+A bundle carries them with the answers it gave at export. The service scores them before it says it is ready: another
+answer means that the engine or the machine computes another function.
+"""
+
+GOLDEN_TEXTS = (
+    "Absolutely love it. Works perfectly, arrived early, and the sound is wonderful.",
+    "Terrible. It broke after two days and the seller refused to give my money back.",
+    "I bought this kettle for my mother and she uses it every single morning. Highly recommended!",
+    "A complete waste of money. The screen was cracked, the battery would not charge, and support never answered.",
+    "Great value for the price, sturdy and easy to clean.",
+    "Do not buy this. It smells awful and stopped working within an hour.",
+    "The best headphones I have ever owned: comfortable, clear, and they last all day.",
+    "Very disappointed. The colour is nothing like the picture, the seams came apart, and I am sending it back.",
+    "Five stars. Fits exactly as described and looks beautiful on the wall.",
+    "Worst purchase of the year, cheap plastic junk that fell apart in my hands.",
+    (
+        "I have been playing guitar for twenty years and I was doubtful about strings at this price, but after a month of "
+        "rehearsals they still sound bright and stay in tune. I have already ordered three more sets and told the whole "
+        "band about them. Excellent product."
+    ),
+    (
+        "I really wanted to like this book, since the first one was so good. Sadly the plot goes nowhere, the characters are "
+        "flat, and the last hundred pages are a boring mess. I gave up and threw it away. Save yourself the trouble."
+    ),
+)

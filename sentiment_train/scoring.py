@@ -1,0 +1,43 @@
+"""Scores many texts with a classifier, as fast as its engine allows."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment_api.classifier import Classifier
+from sentiment_api.engines import Output
+from sentiment_api.tokenizer import Tokens
+
+BATCH_TEXTS = 32
+
+
+class Scores(NamedTuple):
+    """What the model says of n texts, in their order."""
+
+    logits: NDArray[np.float32]
+    """`(n, n_labels)`, uncalibrated."""
+    pooled: NDArray[np.float32]
+    """`(n, dim)`"""
+    tokens: list[Tokens]
+
+
+def score(classifier: Classifier, texts: Sequence[str]) -> Scores:
+    """Return the scores of `texts`; at least one is expected.
+
+    Texts go through the engine sorted by length, in batches where it takes batches and in parallel where it takes that.
+    """
+    tokens = [classifier.encode(text) for text in texts]
+    order = sorted(range(len(texts)), key=lambda index: len(tokens[index].ids))
+    size = min(BATCH_TEXTS, classifier.engine.max_batch_texts)
+    batches = [[tokens[index].ids for index in order[start : start + size]] for start in range(0, len(order), size)]
+    with ThreadPoolExecutor(classifier.engine.threads) as pool:
+        outputs: list[Output] = list(pool.map(classifier.forward, batches))
+    back = np.argsort(order)
+    return Scores(
+        np.concatenate([output.logits for output in outputs])[back],
+        np.concatenate([output.pooled for output in outputs])[back],
+        tokens,
+    )
