@@ -54,7 +54,7 @@ def serve(
     if sys.stderr.isatty():
         url = f"http://{settings.host}:{settings.port}"
         console.print(f"Serving on {url}, documentation at {url}/docs. Once it says ready, try:\n")
-        console.print(f"  curl {url}/predict --json '{{\"text\": \"Great value, works perfectly.\"}}'\n")
+        console.print(f'  curl {url}/predict --json \'{{"text": "Great value, works perfectly."}}\'\n')
     serve_http(settings)
 
 
@@ -65,7 +65,9 @@ def check(model: ModelOption = None, engine: EngineOption = None) -> None:
     classifier = _load(settings)
     classifier.self_check()
     manifest = classifier.bundle.manifest
-    console.print(f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export")
+    console.print(
+        f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export"
+    )
     asyncio.run(_check_database(settings))
     console.print("database  reachable and migrated")
 
@@ -133,7 +135,9 @@ def _load(settings: ModelSettings) -> Classifier:
 def _embedded() -> EmbeddedServer:
     settings = read_settings(DatabaseSettings)
     if settings.database != "embedded":
-        raise SettingsInvalid("expected SENTIMENT_DATABASE=embedded: an external Postgres is started and stopped elsewhere")
+        raise SettingsInvalid(
+            "expected SENTIMENT_DATABASE=embedded: an external Postgres is started and stopped elsewhere"
+        )
     return EmbeddedServer(settings.data_dir)
 
 

@@ -10,7 +10,6 @@ from sentiment_api.batching import Batcher
 from sentiment_api.errors import Overloaded
 from sentiment_api.metrics import Metrics
 
-
 NEEDS_MODEL = "needs_model"
 """The key of a route's `opt` that puts it under admission."""
 

@@ -123,7 +123,7 @@ class _Parts:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if not await self.shipper.drain(self.settings.drain_timeout_s):
-            _log.warning("the rest of the spool is for the next start", bytes=self.spool.bytes)
+            _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
         self.spool.close()
         await self.engine.dispose()
         self.files.shutdown()
@@ -169,6 +169,7 @@ def _plugins(settings: ServiceSettings) -> list[PluginProtocol]:
             write_token=settings.apitally_write_token.get_secret_value(),
             app_version=__version__,
             capture_request_body=False,
+            capture_logs=False,
             capture_response_body=False,
         )
     ]

@@ -2,7 +2,7 @@
 
 - Two lanes, single requests and items of batch requests. While both wait they take turns, so that a client who sends
   full batches does not hold up the others.
-- A batch is what waits in one lane, up to the token budget and the engine's own limit. No thread idles for more to come.
+- A batch is what waits in one lane, up to the token budget and the engine's own limit. No thread idles for more.
 - The queue is bounded in tokens. An empty queue takes anything.
 - Entries whose caller has gone, or whose deadline has passed, are dropped before they cost anything.
 - When a batch fails it is halved and tried again, so that one poisonous text fails alone.
@@ -51,7 +51,9 @@ class _Entry(NamedTuple):
 class Batcher:
     """Owns the engine threads."""
 
-    def __init__(self, classifier: Classifier, *, max_batch_tokens: int, max_queued_tokens: int, metrics: Metrics) -> None:
+    def __init__(
+        self, classifier: Classifier, *, max_batch_tokens: int, max_queued_tokens: int, metrics: Metrics
+    ) -> None:
         """Keep the parts; no thread runs before `start`."""
         self._classifier = classifier
         self._max_batch_tokens = max_batch_tokens
@@ -152,7 +154,7 @@ class Batcher:
         started = time.monotonic()
         try:
             output = self._classifier.forward([entry.ids for entry in batch])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the engine raises, the callers must hear of it
             self._fail_or_halve(batch, error)
             return
         elapsed = time.monotonic() - started

@@ -82,7 +82,8 @@ class Projection(msgspec.Struct, frozen=True):
 
     def __call__(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `(n, n_projected)` for pooled embeddings `(n, dim)`."""
-        return (pooled - self.mean) @ self.components.T
+        projected: NDArray[np.float32] = ((pooled - self.mean) @ self.components.T).astype(np.float32, copy=False)
+        return projected
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -169,7 +170,9 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 def _manifest_of_plain_folder(folder: Path) -> Manifest:
     for name in (CONFIG, TOKENIZER, WEIGHTS):
         if not (folder / name).is_file():
-            raise BundleInvalid(f"expected {MANIFEST}, or a Hugging Face folder with {name}, in {folder}; found neither")
+            raise BundleInvalid(
+                f"expected {MANIFEST}, or a Hugging Face folder with {name}, in {folder}; found neither"
+            )
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=dict)
     except msgspec.DecodeError as error:

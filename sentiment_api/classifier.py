@@ -1,4 +1,4 @@
-"""The model as the rest of the service sees it: text to tokens, tokens to logits, logits to calibrated probabilities."""
+"""The model as the rest of the service sees it: text to tokens to logits to calibrated probabilities."""
 
 from typing import Self
 
@@ -58,7 +58,8 @@ class Classifier:
         """
         scaled = np.asarray(logits, dtype=np.float64) / self.bundle.manifest.temperature
         exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return probabilities
 
     def project(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the projected embeddings `(n, n_projected)`; `(n, 0)` when the bundle has no projection."""
@@ -68,7 +69,8 @@ class Classifier:
 
     def classify(self, text: str) -> NDArray[np.float64]:
         """Return the probabilities `(n_labels,)` of one text, without queue or log. For checks and the command line."""
-        return self.calibrate(self.forward([self.encode(text).ids]).logits)[0]
+        probabilities: NDArray[np.float64] = self.calibrate(self.forward([self.encode(text).ids]).logits)[0]
+        return probabilities
 
     def self_check(self) -> None:
         """Score the golden texts.
@@ -83,7 +85,8 @@ class Classifier:
             expected = golden.probabilities.get(self.engine.name)
             if expected is not None and (distance := np.abs(found - expected).max()) > GOLDEN_TOLERANCE:
                 raise SelfCheckFailed(
-                    f"golden text {number} of {self.bundle.folder}: expected probabilities within {GOLDEN_TOLERANCE} of "
-                    f"those recorded for the engine {self.engine.name!r}, found a distance of {distance:.3f}; the "
-                    "engine's version or this CPU computes another function. Export the bundle again, or use --engine torch"
+                    f"golden text {number} of {self.bundle.folder}: expected probabilities within {GOLDEN_TOLERANCE} "
+                    f"of those recorded for the engine {self.engine.name!r}, found a distance of {distance:.3f}; the "
+                    "engine's version or this CPU computes another function. Export the bundle again, or serve it with "
+                    "--engine torch"
                 )

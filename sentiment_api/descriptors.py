@@ -23,8 +23,8 @@ class Descriptors(msgspec.Struct, frozen=True):
     tokens: int
     """Tokens given to the model, special ones included, after truncation."""
     pieces_per_word: float
-    """Tokens without the two special ones, over words: high for misspelt or foreign text. 0 without words, or truncated:
-    then the words that the tokens stand for are not known."""
+    """Tokens without the two special ones, over words: high for misspelt or foreign text. 0 without words, and 0 when
+    truncated: then the words that the tokens stand for are not known."""
     truncated: bool
     """Whether the model saw only the beginning."""
     non_letter_share: float

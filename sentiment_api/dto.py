@@ -29,7 +29,7 @@ class StrictDTO(PydanticDTO[M], Generic[M]):
             WrongMediaType: the request does not declare JSON.
             NotJson, RequestInvalid: as `validation.parse` says.
         """
-        declared, _ = self.asgi_connection.content_type
+        declared = self.asgi_connection.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared != _JSON and not declared.endswith("+json"):
             raise WrongMediaType(f"expected the content type {_JSON}")
         return parse(self.model_type, value)

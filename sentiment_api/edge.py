@@ -1,15 +1,17 @@
 """The outermost layer: every reply, also a 404, gets its request id and its time, is counted and is logged once.
 
-It wraps the whole application, since Litestar's middleware does not run for requests that no route takes. What is logged
-is the method, the route's template and the outcome: never a path parameter, a query or a body.
+It wraps the whole application, since Litestar's middleware does not run for requests that no route takes. What is
+logged is the method, the route's template and the outcome: never a path parameter, a query or a body.
 """
 
 import re
 import time
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from sentiment_api.metrics import Metrics
 
@@ -29,7 +31,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of ASGI scope pass through."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         reply = _Reply(_request_id(scope), send)
@@ -41,7 +43,7 @@ class Edge:
             self._metrics.http_in_progress.dec()
             self._record(scope, reply)
 
-    def _record(self, scope: Scope, reply: "_Reply") -> None:
+    def _record(self, scope: HTTPScope, reply: "_Reply") -> None:
         route = scope.get("path_template") or _NO_ROUTE
         method = scope["method"] if route != _NO_ROUTE else "(any)"
         elapsed_s = reply.elapsed_s()
@@ -70,7 +72,7 @@ class _Reply:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": self._with_ours(message.get("headers", []))}  # type: ignore[typeddict-item]
+            message["headers"] = self._with_ours(message["headers"])
         elif message["type"] == "http.response.body" and not message.get("more_body"):
             self._ended = time.monotonic()
         await self._send(message)
@@ -79,8 +81,9 @@ class _Reply:
         """Return the time to the last byte of the reply, without what runs in the background after it."""
         return (self._ended or time.monotonic()) - self._started
 
-    def _with_ours(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         total = b"total;dur=%.2f" % (1000 * (time.monotonic() - self._started))
+        headers = list(headers)
         timings = [value for name, value in headers if name == b"server-timing"]
         others = [(name, value) for name, value in headers if name != b"server-timing"]
         return [

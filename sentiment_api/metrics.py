@@ -40,7 +40,9 @@ class Metrics:
 
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
         self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")
-        self.set_aside = self._counter("set_aside_records", "Records that Postgres refused as data, by SQLSTATE.", "sqlstate")
+        self.set_aside = self._counter(
+            "set_aside_records", "Records that Postgres refused as data, by SQLSTATE.", "sqlstate"
+        )
         self.damaged = self._counter("damaged_spool_bytes", "Bytes of the spool that could not be read as records.")
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
@@ -49,7 +51,9 @@ class Metrics:
         self.drift_verdict = self._gauge(
             "drift_verdict", "The latest drift run: 0 none, 1 watch, 2 drift, -1 not judged.", "model_version"
         )
-        self.drift_effect = self._gauge("drift_effect", "Effect of each metric of the latest run.", "model_version", "metric")
+        self.drift_effect = self._gauge(
+            "drift_effect", "Effect of each metric of the latest run.", "model_version", "metric"
+        )
         self.drift_rows = self._gauge("drift_window_rows", "Rows of the latest run's window.", "model_version")
         self.drift_finished = self._gauge(
             "drift_last_run_timestamp_seconds", "When the latest drift run finished, Unix time.", "model_version"

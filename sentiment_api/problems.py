@@ -1,6 +1,8 @@
 """Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
 
 import math
+from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
@@ -22,6 +24,7 @@ from sentiment_api.errors import (
 )
 from sentiment_api.schemas import FieldProblem, Problem
 
+AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPE = "application/problem+json"
 
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
@@ -46,7 +49,10 @@ _HTTP_TITLES = {
     413: ("Body too large", "The body is larger than this path takes; GET /model lists the limits."),
     429: ("Too many requests", "Wait as long as the Retry-After header says."),
 }
-_UNEXPECTED = ("Internal error", "Something failed on our side. The X-Request-ID header names this request in the logs.")
+_UNEXPECTED = (
+    "Internal error",
+    "Something failed on our side. The X-Request-ID header names this request in the logs.",
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -57,25 +63,30 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
     return Problem(f"/problems/{slug}", title, status, str(refusal), instance, errors)
 
 
-def _refused(request: Request, refusal: RequestRefused) -> Response[Problem]:
+def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     headers = {}
     if isinstance(refusal, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
-    return _response(problem_of(refusal, request.url.path), headers)
+    return _response(problem_of(refusal, _instance(request)), headers)
 
 
-def _http_error(request: Request, error: HTTPException) -> Response[Problem]:
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
     title, detail = _HTTP_TITLES.get(error.status_code, _UNEXPECTED)
-    problem = Problem("about:blank", title, error.status_code, detail, request.url.path)
+    problem = Problem("about:blank", title, error.status_code, detail, _instance(request))
     return _response(problem, dict(error.headers or {}))
 
 
-def _unexpected(request: Request, error: Exception) -> Response[Problem]:
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
     """A defect of ours. The log gets the kind and the place, not the message: it may quote a text."""
     frame = _innermost_frame(error)
-    _log.error("unexpected error", error=type(error).__name__, place=frame, path=request.url.path)
+    _log.error("unexpected error", error=type(error).__name__, place=frame, route=request.scope.get("path_template"))
     title, detail = _UNEXPECTED
-    return _response(Problem("about:blank", title, 500, detail, request.url.path), {})
+    return _response(Problem("about:blank", title, 500, detail, _instance(request)), {})
+
+
+def _instance(request: AnyRequest) -> str:
+    """Return the request's path as RFC 9457 wants it, a URI reference."""
+    return quote(request.url.path)
 
 
 def _innermost_frame(error: Exception) -> str:

@@ -6,11 +6,22 @@ size that JSON readers share, times within the years of the calendar that both s
 
 import datetime as dt
 import math
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import to_json
 
 MAX_TEXT_CHARACTERS = 20_000
@@ -19,6 +30,7 @@ MAX_METADATA_KEYS = 32
 MAX_METADATA_BYTES = 4096
 _LARGEST_INTEGER = 2**53  # beyond it JSON readers with doubles disagree about the number
 _YEARS = (1970, 2100)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
 
 def _storable(text: str) -> str:
@@ -28,6 +40,13 @@ def _storable(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("must not contain lone surrogates (U+D800 to U+DFFF)")
     return text
+
+
+def _written_as_date(timestamp: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Pydantic takes a string of digits for Unix time."""
+    if isinstance(timestamp, str) and not _DATE_AND_TIME.match(timestamp):
+        raise ValueError("must be a time as in RFC 3339, such as 2026-11-01T09:30:00+01:00")
+    return timestamp
 
 
 def _known_year(moment: dt.datetime) -> dt.datetime:
@@ -53,11 +72,9 @@ def _storable_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Storable = AfterValidator(_storable)
-Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS), Storable
-]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS), Storable]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
-Timestamp = Annotated[AwareDatetime, AfterValidator(_known_year)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_written_as_date), AfterValidator(_known_year)]
 Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterValidator(_storable_metadata)]
 
 
@@ -140,7 +157,10 @@ class ItemProblem(msgspec.Struct, frozen=True):
     error: Problem
 
 
-class BatchReply(msgspec.Struct, frozen=True):
+@dataclass(
+    frozen=True
+)  # msgspec cannot describe a union of Structs for OpenAPI, and a tag would be a field on the wire
+class BatchReply:
     """For each item, in order, a prediction or an error."""
 
     results: list[Prediction | ItemProblem]

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
 from granian.server import Server
 
 from sentiment_api.app import create_app
@@ -35,7 +36,7 @@ def serve(settings: ServiceSettings) -> None:
         workers=1,
         websockets=False,
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
         # Granian would wait for ever, or kill the drain in its middle.
         workers_kill_timeout=_kill_timeout_s(settings),
     )
@@ -63,7 +64,9 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SettingsInvalid(f"cannot listen on {host}:{port} ({error.strerror}); set another SENTIMENT_PORT") from error
+            raise SettingsInvalid(
+                f"cannot listen on {host}:{port} ({error.strerror}); set another SENTIMENT_PORT"
+            ) from error
 
 
 def _die_with_parent() -> None:

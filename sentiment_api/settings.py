@@ -1,7 +1,7 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -87,13 +87,13 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
         return self
 
 
-def read_settings(kind: type[S], **overrides: object) -> S:
+def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any option
     """Return the settings of `kind` from the environment, `overrides` (a command's options) going first.
 
     Raises:
         SettingsInvalid: a variable is missing, malformed or contradicts another. The message never shows a value.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
         return kind(**given)
     except ValidationError as error:

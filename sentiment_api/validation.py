@@ -31,10 +31,12 @@ def parse(model: type[M], body: bytes) -> M:
 def field_errors(error: ValidationError) -> list[FieldError]:
     """Return what failed and where. Messages state the rule; the value found is left out."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return [FieldError(_path(problem["loc"]), _message(problem["msg"])) for problem in problems]
+    return [FieldError(_path(problem["loc"]), _message(problem["type"], problem["msg"])) for problem in problems]
 
 
-def _message(text: str) -> str:
+def _message(kind: str, text: str) -> str:
+    if kind == "uuid_parsing":  # pydantic's own message quotes the value
+        return "Input should be a valid UUID"
     return text.removeprefix("Value error, ")
 
 

@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from transformers.utils import logging as transformers_logging
 
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
@@ -16,6 +17,7 @@ from sentiment_api.errors import SentimentError
 from sentiment_train.bert_import import import_bert as import_bert_checkpoint
 from sentiment_train.errors import TrainingError
 from sentiment_train.evaluation import evaluate as evaluate_model
+from sentiment_train.evaluation import evaluate_texts
 from sentiment_train.exporting import Card
 from sentiment_train.exporting import export as export_bundle
 from sentiment_train.fitting import Recipe
@@ -41,13 +43,16 @@ app = typer.Typer(
 console = Console(soft_wrap=True)
 
 Prepared = Annotated[Path, typer.Option("--data", help="The folder that `prepare` made.")]
+NewFolder = Annotated[
+    Path, typer.Option("--out", help="The folder to write: new or empty. One with files in it is refused.")
+]
 _DEFAULTS = Recipe()
 
 
 @app.command("import-bert")
 def import_bert(
     source: Annotated[str, typer.Argument(help="A BERT checkpoint: a folder or a hub name.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    out: NewFolder,
 ) -> None:
     """Re-lay a BERT checkpoint (such as the MiniLM family) as a DistilBERT with equal outputs."""
     model = import_bert_checkpoint(source, out)
@@ -57,11 +62,16 @@ def import_bert(
 
 @app.command()
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(help="Parquet, csv or jsonl files: text, rating, product_id, timestamp.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
-    labels: Annotated[Literal["binary", "three-way"], typer.Option(help="Leave 3 stars out, or call them neutral.")] = "binary",
+    sources: Annotated[
+        list[Path], typer.Argument(help="Parquet, csv or jsonl files: text, rating, product_id, timestamp.")
+    ],
+    out: NewFolder,
+    labels: Annotated[
+        Literal["binary", "three-way"], typer.Option(help="Leave 3 stars out, or call them neutral.")
+    ] = "binary",
 ) -> None:
     """Clean ratings, make texts unique and split them into train, validation, reference and later."""
+    console.print(f"will write {out}: train, validation, reference and later as parquet files, and data.json")
     record = prepare_ratings(sources, out, labels=labels)
     table = Table("part", "reviews", "labels", title=f"{record['rows_unique']} of {record['rows_read']} rows")
     for name, counts in record["parts"].items():
@@ -70,10 +80,10 @@ def prepare(
 
 
 @app.command()
-def fit(
+def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     data: Annotated[Path, typer.Argument(help="The folder that `prepare` made.")],
     base: Annotated[str, typer.Option(help="A DistilBERT to start from: a folder or a hub name.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    out: NewFolder,
     epochs: Annotated[float, typer.Option(min=0.01)] = _DEFAULTS.epochs,
     batch_size: Annotated[int, typer.Option(min=1)] = _DEFAULTS.batch_size,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = _DEFAULTS.learning_rate,
@@ -90,40 +100,60 @@ def fit(
         bf16=bf16,
         seed=seed,
     )
+    console.print(f"will write {out}: weights, configuration, tokenizer and fit.json, the record of the run")
     outcome = fit_model(data, base, out, recipe, console)
     validation = outcome["validation"]
-    console.print(f"wrote {out}: validation accuracy {validation['accuracy']:.4f}, macro F1 {validation['macro_f1']:.4f}")
+    console.print(
+        f"wrote {out}: validation accuracy {validation['accuracy']:.4f}, macro F1 {validation['macro_f1']:.4f}"
+    )
 
 
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A bundle, or a folder that `fit` made.")],
-    data: Prepared,
+    data: Annotated[Path | None, typer.Option(help="The folder that `prepare` made.")] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="A parquet file to score as it is: text, and label by name or 0 and 1.")
+    ] = None,
     engine: Annotated[Literal["cpu", "torch"], typer.Option(help="A folder of `fit` runs on torch only.")] = "torch",
-    part: Annotated[Literal["validation", "later"], typer.Option()] = "later",
+    part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Print accuracy, macro F1, ROC AUC, Brier score and calibration error on held-out ratings."""
+    """Print accuracy, macro F1, ROC AUC, Brier score and calibration error on ratings that the model never saw.
+
+    They come from a prepared folder (--data) or from one plain file of labelled texts (--texts).
+    """
+    if (data is None) == (texts is None):
+        raise typer.BadParameter("give exactly one of --data and --texts")
     classifier = Classifier.load(open_bundle(model), engine, usable_cores())
-    result = evaluate_model(classifier, data, part)
+    if data is not None:
+        result = evaluate_model(classifier, data, part)
+        rows = {part: result["all"], f"{part}, unseen": result["unseen"], **result["by_category"]}
+    elif texts is not None:
+        result = evaluate_texts(classifier, texts)
+        rows = {texts.name: result}
     if as_json:
         print(json.dumps(result, indent=2))
-        return
-    table = Table("part", "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error", title=f"{model}, {engine}")
-    parts = {part: result["all"], f"{part}, unseen": result["unseen"], **result["by_category"]}
-    for name, figures in parts.items():
+    else:
+        console.print(_figures_table(rows, title=f"{model}, {engine}"))
+
+
+def _figures_table(rows: dict[str, dict[str, Any] | None], title: str) -> Table:
+    part = Column("part", overflow="fold")
+    table = Table(part, "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error", title=title)
+    for name, figures in rows.items():
         if figures is not None:
             numbers = (figures[key] for key in ("accuracy", "macro_f1", "roc_auc", "brier", "calibration_error"))
             cells = ("" if number is None else f"{number:.4f}" for number in numbers)
             table.add_row(name, str(figures["n"]), *cells)
-    console.print(table)
+    return table
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The folder that `fit` made.")],
     data: Prepared,
-    out: Annotated[Path, typer.Option(help="The bundle's folder, which must not exist.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder, which must not exist yet.")],
     name: Annotated[str, typer.Option(help="The model's name, as replies carry it.")],
     max_tokens: Annotated[int, typer.Option(min=8, help="Longer texts are cut when served.")] = 512,
     licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None,
@@ -141,10 +171,13 @@ def export(
 
 def main() -> None:
     """Run the command line; a failure that a user can mend is one line on standard error and exit code 1."""
+    # Its bars and reports of what it loaded are no news: what matters in them is refused as an error.
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         app()
     except (TrainingError, SentimentError) as error:
-        print(f"sentiment-train: {error}", file=sys.stderr)
+        print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,8 +1,8 @@
 """Re-lays a BERT checkpoint as a DistilBERT with bit-equal outputs.
 
 DistilBERT's blocks are BERT's under other names. What it lacks is the token-type embedding and the pooler. Reviews are
-one segment, so the type-0 row is a constant: added to every word embedding it gives the same sum. The pooler is dropped:
-the classification head of DistilBERT has its own.
+one segment, so the type-0 row is a constant: added to every word embedding it gives the same sum. The pooler is
+dropped: the classification head of DistilBERT has its own.
 
 Bit-equal holds because float addition is done in BERT's own order: (word + type) + position.
 """
@@ -10,9 +10,11 @@ Bit-equal holds because float addition is done in BERT's own order: (word + type
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, BertModel, DistilBertConfig, DistilBertModel
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
+from sentiment_train.checkpoints import check_model_type, read_model, read_tokenizer
 from sentiment_train.errors import UnusableCheckpoint
+from sentiment_train.folders import check_free
 
 _EMBEDDINGS = {
     "embeddings.position_embeddings.weight": "embeddings.position_embeddings.weight",
@@ -35,17 +37,13 @@ def import_bert(source: str, destination: Path) -> DistilBertModel:
     """Write the BERT checkpoint `source` (a folder or a hub name) to `destination` as a DistilBERT, with its tokenizer.
 
     Raises:
+        FolderTaken: `destination` holds something.
         UnusableCheckpoint: `source` cannot be read, or its blocks are not BERT's.
     """
-    try:
-        config = AutoConfig.from_pretrained(source)
-        if config.model_type != "bert":
-            raise UnusableCheckpoint(f"expected a BERT checkpoint in {source}, found model_type {config.model_type!r}")
-        bert = BertModel.from_pretrained(source, add_pooling_layer=False)
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except OSError as error:
-        raise UnusableCheckpoint(f"cannot read a BERT checkpoint from {source}: {error}") from error
-    distilbert = relay(bert)
+    check_free(destination)
+    check_model_type(source, "bert")
+    tokenizer = read_tokenizer(source)
+    distilbert = relay(read_model(BertModel, source, add_pooling_layer=False))
     distilbert.save_pretrained(destination)
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     tokenizer.save_pretrained(destination)
@@ -63,11 +61,13 @@ def relay(bert: BertModel) -> DistilBertModel:
     return distilbert.eval()
 
 
-def _distilbert_config(config) -> DistilBertConfig:
+def _distilbert_config(config: BertConfig) -> DistilBertConfig:
     if config.hidden_act not in ("gelu", "relu"):
         raise UnusableCheckpoint(f"expected the activation gelu or relu, found {config.hidden_act!r}")
     if config.layer_norm_eps != 1e-12:
-        raise UnusableCheckpoint(f"expected layer_norm_eps 1e-12, which DistilBERT fixes, found {config.layer_norm_eps}")
+        raise UnusableCheckpoint(
+            f"expected layer_norm_eps 1e-12, which DistilBERT fixes, found {config.layer_norm_eps}"
+        )
     return DistilBertConfig(
         vocab_size=config.vocab_size,
         max_position_embeddings=config.max_position_embeddings,

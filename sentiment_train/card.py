@@ -38,8 +38,8 @@ Unweighted mean over categories: accuracy {mean_accuracy:.3f}, macro F1 {mean_f1
 
 ## Limits
 
-English product reviews. Other languages, other kinds of text and irony are not what it was trained on. Stars are a proxy:
-some reviews praise with one star. It is no judgement of persons.
+English product reviews. Other languages, other kinds of text and irony are not what it was trained on. Stars are a
+proxy: some reviews praise with one star. It is no judgement of persons.
 """
 _UNSTATED = "as the owner of the base checkpoint and of the data states; not recorded by the export"
 

@@ -2,7 +2,8 @@
 
 TrainingError            every failure a user can mend; the command line prints it as one line
 ├── UnusableData         the ratings cannot be read or split
-└── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
+├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
+└── FolderTaken          the folder to write holds something already
 """
 
 
@@ -16,3 +17,7 @@ class UnusableData(TrainingError):
 
 class UnusableCheckpoint(TrainingError):
     """A model folder lacks something, has another shape, or fails its own check."""
+
+
+class FolderTaken(TrainingError):
+    """The folder that a command was told to write holds something already."""

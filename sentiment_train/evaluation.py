@@ -14,9 +14,12 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 
 from sentiment_api.classifier import Classifier
 from sentiment_train.errors import UnusableData
+from sentiment_train.preparation import read_part
 from sentiment_train.scoring import score
 
 CALIBRATION_BINS = 15
+NUMBERED_LABELS = {0: "negative", 1: "positive"}
+"""What a number stands for in the label column of a plain file of texts."""
 
 
 def evaluate(classifier: Classifier, data: Path, part: str = "later") -> dict[str, Any]:
@@ -47,6 +50,21 @@ def evaluate(classifier: Classifier, data: Path, part: str = "later") -> dict[st
     }
 
 
+def evaluate_texts(classifier: Classifier, file: Path) -> dict[str, Any]:
+    """Return what `figures` returns for the labelled texts of one parquet file.
+
+    Its columns are text and label; a label is a name, or 0 for negative and 1 for positive. Nothing is cleaned or made
+    unique: the file is scored as it is.
+
+    Raises:
+        UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
+    """
+    texts = _read_texts(file)
+    truth = label_indexes(texts["label"], classifier.labels)
+    probabilities = classifier.calibrate(score(classifier, texts["text"].to_list()).logits)
+    return figures(truth, probabilities, classifier.labels)
+
+
 def figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], labels: list[str]) -> dict[str, Any]:
     """Return n, accuracy, macro F1, recall by label, ROC AUC, Brier score and calibration error.
 
@@ -67,7 +85,7 @@ def figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], labels
 
 
 def brier_score(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Return the mean squared distance of the probabilities from the truth, summed over labels, 0 to 2 (Brier, 1950)."""
+    """Return the mean squared distance of the probabilities from the truth, summed over labels: 0 to 2 (Brier 1950)."""
     return float(np.mean(np.sum((probabilities - np.eye(probabilities.shape[1])[truth]) ** 2, axis=1)))
 
 
@@ -93,20 +111,28 @@ def label_indexes(column: pl.Series, labels: list[str]) -> NDArray[np.int64]:
         UnusableData: a label is not among `labels`.
     """
     if unknown := set(column.unique()) - set(labels):
-        raise UnusableData(f"expected the labels {labels}, found {sorted(unknown)} too; prepare the data for this model")
+        raise UnusableData(
+            f"expected the labels {labels}, found {sorted(unknown)} too; prepare the data for this model"
+        )
     return column.replace_strict(labels, range(len(labels)), return_dtype=pl.Int64).to_numpy()
 
 
-def read_part(data: Path, part: str) -> pl.DataFrame:
-    """Return one part of a prepared folder.
-
-    Raises:
-        UnusableData: the folder has no such part.
-    """
-    path = data / f"{part}.parquet"
-    if not path.is_file():
-        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {path}")
-    return pl.read_parquet(path)
+def _read_texts(file: Path) -> pl.DataFrame:
+    """Return the file's columns text and label, labels by name."""
+    try:
+        frame = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UnusableData(f"cannot read {file}, expected a parquet file: {error}") from error
+    if missing := {"text", "label"} - set(frame.columns):
+        raise UnusableData(f"{file} lacks the columns {sorted(missing)}; found {frame.columns}")
+    frame = frame.select("text", "label")
+    if frame.is_empty() or frame.schema["text"] != pl.String or any(frame.null_count().row(0)):
+        raise UnusableData(f"expected a text and a label in every row of {file}, found an empty file or empty cells")
+    if not frame.schema["label"].is_integer():
+        return frame.with_columns(pl.col("label").cast(pl.String))
+    if unknown := set(frame["label"].unique()) - NUMBERED_LABELS.keys():
+        raise UnusableData(f"expected the numbers {NUMBERED_LABELS} as labels in {file}, found {sorted(unknown)} too")
+    return frame.with_columns(pl.col("label").replace_strict(NUMBERED_LABELS, return_dtype=pl.String))
 
 
 def _roc_auc(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float | None:

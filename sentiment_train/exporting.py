@@ -36,10 +36,12 @@ from sentiment_api.bundle import (
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import describe
 from sentiment_train.card import model_card
-from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.evaluation import evaluate, label_indexes, read_part
+from sentiment_train.checkpoints import read_model
+from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
+from sentiment_train.evaluation import evaluate, label_indexes
 from sentiment_train.fitting import read_data_record
 from sentiment_train.golden import GOLDEN_TEXTS
+from sentiment_train.preparation import read_part
 from sentiment_train.quantization import write_int8
 from sentiment_train.scoring import Scores, score
 
@@ -66,17 +68,20 @@ def export(
     """Write the model that `fit` left in `run` to `destination` as a bundle, and return its manifest.
 
     Raises:
-        UnusableCheckpoint: `destination` exists, `run` is not a fitted model, or the bundle fails its own check.
+        FolderTaken: `destination` exists.
+        UnusableData: `data` is not the prepared folder that `run` was fitted on.
+        UnusableCheckpoint: `run` is not a fitted model, or the bundle fails its own check.
     """
     if destination.exists():
-        raise UnusableCheckpoint(f"{destination} exists; export to a new folder, or remove that one first")
+        raise FolderTaken(f"{destination} exists; export to a new folder, or remove that one first")
     fitted = _read_fit_record(run)
+    _check_same_data(fitted, data)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}-") as scratch:
         staging = Path(scratch) / "bundle"
         staging.mkdir()
         console.print("weights and int8 file")
-        _write_weights(run, staging)
+        _write_weights(run, staging, max_tokens)
         write_int8(staging, staging / CPU_MODEL, Path(scratch))
         console.print("temperature and projection, on the validation part")
         bundle = _calibrated(staging, _first_manifest(data, name, max_tokens), read_part(data, "validation"))
@@ -108,15 +113,31 @@ def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> fl
 
 
 def _read_fit_record(run: Path) -> dict[str, Any]:
+    path = run / "fit.json"
     try:
-        record: dict[str, Any] = json.loads((run / "fit.json").read_text())
-    except FileNotFoundError as error:
-        raise UnusableCheckpoint(f"expected a folder made by `sentiment-train fit`, found no {run}/fit.json") from error
+        record: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise UnusableCheckpoint(f"expected a folder made by `sentiment-train fit`, found no {path}") from error
+    except ValueError as error:
+        raise UnusableCheckpoint(f"{path} is damaged ({error}); fit the model again") from error
     return record
 
 
-def _write_weights(run: Path, staging: Path) -> None:
-    DistilBertForSequenceClassification.from_pretrained(run, dtype=torch.float16).save_pretrained(staging)
+def _check_same_data(fitted: dict[str, Any], data: Path) -> None:
+    """Other data could hold what the model trained on: its figures would be too good."""
+    expected, found = fitted["data"]["hash"], read_data_record(data)["hash"]
+    if found != expected:
+        raise UnusableData(
+            f"expected the prepared folder that the model was fitted on, with the hash {expected[:12]}..., found "
+            f"{found[:12]}... in {data}"
+        )
+
+
+def _write_weights(run: Path, staging: Path, max_tokens: int) -> None:
+    model = read_model(DistilBertForSequenceClassification, str(run))
+    if max_tokens > (positions := model.config.max_position_embeddings):
+        raise UnusableCheckpoint(f"expected at most {positions} tokens, which {run} takes, found {max_tokens}")
+    model.half().save_pretrained(staging)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(run / file, staging / file)
 
@@ -195,8 +216,8 @@ def _golden(bundle: Bundle, cpu: Classifier) -> list[GoldenText]:
             golden.append(GoldenText(text, {engine: np.round(found, 5).tolist() for engine, found in answers.items()}))
     if len(golden) < MIN_GOLDEN:
         raise UnusableCheckpoint(
-            f"expected at least {MIN_GOLDEN} golden texts with no probability within {GOLDEN_MARGIN} of one half, found "
-            f"{len(golden)}: this model can hardly tell praise from complaint; train longer or on more ratings"
+            f"expected at least {MIN_GOLDEN} golden texts with no probability within {GOLDEN_MARGIN} of one half, "
+            f"found {len(golden)}: this model can hardly tell praise from complaint; train longer or on more ratings"
         )
     return golden
 

@@ -1,6 +1,7 @@
 """Fine-tunes a DistilBERT on prepared ratings, from top to bottom.
 
-The result is a plain Hugging Face folder with `fit.json`, the record of how it was made. `exporting` turns it into a bundle.
+The result is a plain Hugging Face folder with `fit.json`, the record of how it was made. `exporting` turns it into a
+bundle.
 """
 
 import json
@@ -17,18 +18,22 @@ import torch
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import (
-    AutoTokenizer,
     DistilBertForSequenceClassification,
     EvalPrediction,
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
 
 from sentiment_api.tokenizer import ReviewTokenizer
-from sentiment_train.errors import UnusableCheckpoint, UnusableData
+from sentiment_train.checkpoints import check_model_type, read_model, read_tokenizer
+from sentiment_train.errors import UnusableData
+from sentiment_train.folders import check_free
+from sentiment_train.preparation import read_part
 
 PADDING_MULTIPLE = 8
 
@@ -53,19 +58,20 @@ def fit(data: Path, base: str, destination: Path, recipe: Recipe, console: Conso
     Returns what `fit.json` holds.
 
     Raises:
+        FolderTaken: `destination` holds something.
         UnusableData: `data` is not a prepared folder.
-        UnusableCheckpoint: `base` is not a DistilBERT.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
     """
+    check_free(destination)
     started = time.monotonic()
     record = read_data_record(data)
     set_seed(recipe.seed)
     model = _load_model(base, record["labels"])
-    destination.mkdir(parents=True, exist_ok=True)
-    AutoTokenizer.from_pretrained(base).save_pretrained(destination)
+    read_tokenizer(base).save_pretrained(destination)
     tokenizer = ReviewTokenizer(destination / "tokenizer.json", recipe.max_tokens)
 
-    train = TokenizedReviews(pl.read_parquet(data / "train.parquet"), tokenizer, record["labels"])
-    validation = TokenizedReviews(pl.read_parquet(data / "validation.parquet"), tokenizer, record["labels"])
+    train = TokenizedReviews(read_part(data, "train"), tokenizer, record["labels"])
+    validation = TokenizedReviews(read_part(data, "validation"), tokenizer, record["labels"])
     console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
 
     trainer = Trainer(
@@ -100,22 +106,26 @@ def read_data_record(data: Path) -> dict[str, Any]:
     Raises:
         UnusableData: there is no such record.
     """
+    path = data / "data.json"
     try:
-        return json.loads((data / "data.json").read_text())
-    except FileNotFoundError as error:
-        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {data}/data.json") from error
+        record: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {path}") from error
+    except ValueError as error:
+        raise UnusableData(f"{path} is damaged ({error}); prepare the ratings again") from error
+    return record
 
 
-class TokenizedReviews(torch.utils.data.Dataset):
+class TokenizedReviews(torch.utils.data.Dataset):  # type: ignore[misc]  # torch is not followed by mypy
     """A part of the prepared ratings as token ids and label indexes, in memory."""
 
     def __init__(self, part: pl.DataFrame, tokenizer: ReviewTokenizer, labels: list[str]) -> None:
         """Tokenize the column text and number the column label by its place in `labels`."""
-        self._examples = [
+        self._examples: list[dict[str, Any]] = [
             {"input_ids": tokens.ids, "labels": labels.index(label), "length": len(tokens.ids)}
             for tokens, label in zip(tokenizer.encode_batch(part["text"].to_list()), part["label"], strict=True)
         ]
-        self.tokens = sum(example["length"] for example in self._examples)
+        self.tokens: int = sum(example["length"] for example in self._examples)
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -136,29 +146,36 @@ def pad(examples: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([e["labels"] for e in examples])}
 
 
-class PlainProgress(TrainerCallback):
+class PlainProgress(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
     """One line each logging step: readable in a terminal and in a log file."""
 
     def __init__(self, console: Console) -> None:
         """Write the lines to `console`."""
         self._console = console
 
-    def on_log(self, args, state, control, logs=None, **kwargs) -> None:  # noqa: ARG002 - transformers' signature
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - transformers' signature
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - transformers' signature
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: object,  # noqa: ARG002 - transformers' signature
+    ) -> None:
         """Print the step, the share done and every figure that transformers logged."""
         figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items() if isinstance(value, float))
         self._console.print(f"step {state.global_step}/{state.max_steps}  {figures}", highlight=False)
 
 
 def _load_model(base: str, labels: list[str]) -> DistilBertForSequenceClassification:
-    try:
-        return DistilBertForSequenceClassification.from_pretrained(
-            base,
-            num_labels=len(labels),
-            id2label=dict(enumerate(labels)),
-            label2id={label: index for index, label in enumerate(labels)},
-        )
-    except (OSError, RuntimeError) as error:
-        raise UnusableCheckpoint(f"cannot fine-tune {base} as a DistilBERT: {error}") from error
+    check_model_type(base, "distilbert")
+    return read_model(
+        DistilBertForSequenceClassification,
+        base,
+        new=("pre_classifier.", "classifier."),
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+    )
 
 
 def _arguments(destination: Path, recipe: Recipe, rows: int) -> TrainingArguments:

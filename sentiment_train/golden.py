@@ -16,12 +16,13 @@ GOLDEN_TEXTS = (
     "Five stars. Fits exactly as described and looks beautiful on the wall.",
     "Worst purchase of the year, cheap plastic junk that fell apart in my hands.",
     (
-        "I have been playing guitar for twenty years and I was doubtful about strings at this price, but after a month of "
-        "rehearsals they still sound bright and stay in tune. I have already ordered three more sets and told the whole "
-        "band about them. Excellent product."
+        "I have been playing guitar for twenty years and I was doubtful about strings at this price, but after a month "
+        "of rehearsals they still sound bright and stay in tune. I have already ordered three more sets and told the "
+        "whole band about them. Excellent product."
     ),
     (
-        "I really wanted to like this book, since the first one was so good. Sadly the plot goes nowhere, the characters are "
-        "flat, and the last hundred pages are a boring mess. I gave up and threw it away. Save yourself the trouble."
+        "I really wanted to like this book, since the first one was so good. Sadly the plot goes nowhere, the "
+        "characters are flat, and the last hundred pages are a boring mess. I gave up and threw it away. Save yourself "
+        "the trouble."
     ),
 )

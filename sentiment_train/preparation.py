@@ -3,38 +3,46 @@
 The parts are decided in `splits`; texts are cleaned and made unique here.
 """
 
+import datetime as dt
 import hashlib
 import html
 import json
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from sentiment_train.errors import UnusableData
+from sentiment_train.folders import check_free
 from sentiment_train.splits import PARTS, split
 
-RATING_LABELS = {
+RATING_LABELS: dict[str, dict[int, str | None]] = {
     "binary": {1: "negative", 2: "negative", 3: None, 4: "positive", 5: "positive"},
     "three-way": {1: "negative", 2: "negative", 3: "neutral", 4: "positive", 5: "positive"},
 }
-_COLUMNS = {"text": pl.String, "rating": pl.Int8, "product_id": pl.String, "timestamp": pl.Datetime("us", "UTC")}
-_READERS = {
+_COLUMNS = ("text", "rating", "product_id", "timestamp")
+_UTC = pl.Datetime("us", "UTC")
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
-    ".csv": pl.read_csv,
-    ".jsonl": pl.read_ndjson,
+    # As text: a product id such as 0439023483 is no number.
+    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
 }
 
 
-def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -> dict:
+def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -> dict[str, Any]:
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
 
     Each file needs the columns text, rating (1 to 5), product_id and timestamp; without a column category the file's
     name is the category. Returns what `data.json` holds.
 
     Raises:
+        FolderTaken: `destination` holds something.
         UnusableData: a file cannot be read, lacks a column, or a part would hold fewer than two labels.
     """
+    check_free(destination)
     raw = pl.concat([read_ratings(source) for source in sources])
     reviews = _unique(_cleaned(raw))
     reviews, cuts = split(reviews)
@@ -44,7 +52,7 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
     destination.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         part.write_parquet(destination / f"{name}.parquet")
-    record = {
+    record: dict[str, Any] = {
         "labels": _ordered_labels(labels),
         "rating_labels": {str(rating): label for rating, label in RATING_LABELS[labels].items()},
         "rows_read": len(raw),
@@ -60,30 +68,88 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
 def read_ratings(source: Path) -> pl.DataFrame:
     """Return the file's columns text, rating, product_id, timestamp (UTC) and category.
 
+    Timestamps are a column of that type, or ISO 8601 text; without an offset they count as UTC.
+
     Raises:
         UnusableData: the suffix is not .parquet, .csv or .jsonl, a column is missing, or a value has another type.
     """
+    frame = _read(source)
+    if missing := set(_COLUMNS) - set(frame.columns):
+        raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {frame.columns}")
+    category = pl.col("category") if "category" in frame.columns else pl.lit(source.stem)
+    try:
+        return frame.select(
+            pl.col("text").cast(pl.String),
+            _whole_ratings(frame["rating"], source),
+            pl.col("product_id").cast(pl.String),
+            _moments(frame["timestamp"], source),
+            category.cast(pl.String).alias("category"),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise UnusableData(f"a column of {source} has another type than expected: {error}") from error
+
+
+def _read(source: Path) -> pl.DataFrame:
     reader = _READERS.get(source.suffix)
     if reader is None:
         raise UnusableData(f"expected a file ending in {', '.join(_READERS)}, found {source}")
     try:
-        frame = reader(source)
+        return reader(source)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableData(f"cannot read {source}: {error}") from error
-    missing = _COLUMNS.keys() - set(frame.columns)
-    if missing:
-        raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {frame.columns}")
-    if frame.schema["timestamp"] == pl.String:
-        frame = frame.with_columns(pl.col("timestamp").str.to_datetime(time_zone="UTC", strict=False))
-    if "category" not in frame.columns:
-        frame = frame.with_columns(category=pl.lit(source.stem))
+
+
+def _whole_ratings(ratings: pl.Series, source: Path) -> pl.Series:
+    numbers = ratings.cast(pl.Float64)
+    outside = numbers.drop_nulls().filter(~numbers.drop_nulls().is_in([1.0, 2.0, 3.0, 4.0, 5.0]))
+    if len(outside) > 0:
+        raise UnusableData(
+            f"expected whole ratings from 1 to 5 in {source}, found {len(outside)} rows with others, such as "
+            f"{outside[0]:g}"
+        )
+    return numbers.cast(pl.Int8)
+
+
+def _moments(timestamps: pl.Series, source: Path) -> pl.Series:
+    if timestamps.dtype.is_temporal() or timestamps.dtype == pl.Null:
+        return timestamps.cast(_UTC)
+    if timestamps.dtype != pl.String:
+        # Seconds, milliseconds and microseconds cannot be told apart for certain.
+        raise UnusableData(
+            f"expected timestamps in {source} as ISO 8601 text or of a date type, found {timestamps.dtype}"
+        )
+    moments = pl.Series("timestamp", [_moment(text) for text in timestamps], dtype=_UTC)
+    unreadable = timestamps.filter(moments.is_null() & (timestamps != ""))
+    if len(unreadable) > 0:
+        raise UnusableData(
+            f"expected timestamps in {source} as ISO 8601 text, found {len(unreadable)} others, such as "
+            f"{unreadable[0]!r}"
+        )
+    return moments
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    """Return the moment that ISO 8601 `text` names, None when it names none; without an offset it is UTC."""
     try:
-        frame = frame.select([pl.col(name).cast(kind) for name, kind in _COLUMNS.items()] + [pl.col("category")])
-    except pl.exceptions.PolarsError as error:
-        raise UnusableData(f"a column of {source} has another type than {_COLUMNS}: {error}") from error
-    if (rows := len(frame.filter(~pl.col("rating").is_between(1, 5)))) > 0:
-        raise UnusableData(f"expected ratings from 1 to 5 in {source}, found {rows} rows outside")
-    return frame
+        moment = dt.datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def read_part(data: Path, part: str) -> pl.DataFrame:
+    """Return one part of a prepared folder.
+
+    Raises:
+        UnusableData: the folder has no such part.
+    """
+    path = data / f"{part}.parquet"
+    try:
+        return pl.read_parquet(path)
+    except FileNotFoundError as error:
+        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {path}") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UnusableData(f"{path} is damaged ({error}); prepare the ratings again") from error
 
 
 def normalized(text: str) -> str:
@@ -123,7 +189,7 @@ def _check_parts(parts: dict[str, pl.DataFrame]) -> None:
             )
 
 
-def _counts(part: pl.DataFrame) -> dict:
+def _counts(part: pl.DataFrame) -> dict[str, Any]:
     by_label = part["label"].value_counts(sort=True)
     return {"rows": len(part), "unseen": int(part["unseen"].sum()), "labels": dict(by_label.iter_rows())}
 

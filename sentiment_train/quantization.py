@@ -25,7 +25,7 @@ OPSET = 17
 _SAMPLE_TOKENS = 16
 
 
-class SingleText(torch.nn.Module):
+class SingleText(torch.nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
     """The classifier as the `cpu` engine runs it: ids `(n, tokens)` to logits `(n, n_labels)` and pooled `(n, dim)`."""
 
     def __init__(self, model: DistilBertForSequenceClassification) -> None:
@@ -62,7 +62,9 @@ def write_int8(folder: Path, destination: Path, workspace: Path) -> None:
 
 
 def _export_fp32(folder: Path, destination: Path) -> None:
-    model = DistilBertForSequenceClassification.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    model = DistilBertForSequenceClassification.from_pretrained(
+        folder, attn_implementation="eager", dtype=torch.float32
+    )
     sample = torch.ones(1, _SAMPLE_TOKENS, dtype=torch.long)
     with warnings.catch_warnings():
         # The tracing exporter is deprecated; the new one needs a further package and gave the same graph, slower.

@@ -3,9 +3,11 @@
 - `unseen`: one product in five, by a hash of its id. Never trains.
 - `later`: reviews at or after the 80 % quantile of their category's time. Never trains.
 - train: neither. Validation is carved from it by the same two rules at 5 %: one product in twenty, and the last 5 %.
-- reference: `unseen` but not `later`. Neither trains, nor stops training, nor is reported: drift is measured against it.
+- reference: `unseen` but not `later`. Neither trains, nor stops training, nor is reported: drift is measured against
+  it.
 """
 
+import datetime as dt
 from hashlib import blake2b
 
 import polars as pl
@@ -67,5 +69,5 @@ def _cuts(marked: pl.DataFrame) -> dict[str, dict[str, str]]:
     }
 
 
-def _iso(moment) -> str:
+def _iso(moment: dt.datetime | None) -> str:
     return moment.isoformat() if moment is not None else ""

@@ -1,11 +1,19 @@
-"""What every test may ask for: a real Postgres, and a fresh, migrated, empty database in it."""
+"""What every test may ask for: a real Postgres, a fresh database in it, and the real service as a process."""
 
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +24,77 @@ from sentiment_api.database.schema import upgrade
 from sentiment_api.settings import DatabaseSettings
 
 _TEMPLATE = "template_migrated"
+_ROOT = Path(__file__).parents[1]
+STARTER = _ROOT / "models" / "starter"
+_PATIENCE_S = 60.0
+
+
+class ServiceProcess:
+    """`sentiment-api serve` as an operator starts it: a process of its own, on a free port of this machine."""
+
+    def __init__(self, database_url: str, data_dir: Path, **environment: str) -> None:
+        """Nothing runs before `start`."""
+        self._log = data_dir / "service.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "SENTIMENT_DATABASE_URL": database_url,
+            "SENTIMENT_DATA_DIR": str(data_dir),
+            "SENTIMENT_MODEL": str(STARTER),
+            "SENTIMENT_PORT": str(free_port()),
+            **environment,
+        }
+        self.url = f"http://127.0.0.1:{self._environment['SENTIMENT_PORT']}"
+
+    def start(self) -> None:
+        """Start the service and wait until it is ready."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sentiment_api", "serve"],
+                env=self._environment,
+                cwd=_ROOT,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self.is_ready, "the service is ready")
+
+    def is_ready(self) -> bool:
+        """Return whether `/health/ready` answers 200 now; fails the test when the process has ended."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        try:
+            return httpx.get(f"{self.url}/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal to the main process, SIGKILL to its worker too; wait for the end and return the exit code."""
+        assert self._process is not None
+        if with_signal == signal.SIGKILL and self._process.poll() is None:
+            for worker in psutil.Process(self._process.pid).children():
+                worker.kill()
+        self._process.send_signal(with_signal)
+        return self._process.wait(timeout=_PATIENCE_S)
+
+    def log(self) -> str:
+        """Return everything that the service has printed so far."""
+        return self._log.read_text()
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return as soon as `condition` holds; fail the test when it does not come to hold."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {_PATIENCE_S:.0f} s in vain: {what}"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +153,46 @@ async def _administer(server: EmbeddedServer, statement: str) -> None:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(statement))
         await connection.close()
+
+
+@pytest.fixture
+def waiting() -> Callable[[Callable[[], bool], str], None]:
+    """The function that waits for a condition: `waiting(condition, what)`."""
+    return wait_until
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder for a service's spool and log, with a path short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="sentiment-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def new_service(database_settings: DatabaseSettings, data_dir: Path) -> Iterator[Callable[..., ServiceProcess]]:
+    """A function that starts a service on the fresh database; its keyword arguments are environment variables."""
+    started: list[ServiceProcess] = []
+
+    def start(**environment: str) -> ServiceProcess:
+        assert database_settings.database_url is not None
+        process = ServiceProcess(database_settings.database_url.get_secret_value(), data_dir, **environment)
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in started:
+        process.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def service(new_service: Callable[..., ServiceProcess]) -> ServiceProcess:
+    """A running service on the fresh database."""
+    return new_service()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A TCP port of the loopback interface that nothing listens on."""
+    return free_port()

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
-_REALS = postgresql.ARRAY(postgresql.REAL())
+_REALS: postgresql.ARRAY[float] = postgresql.ARRAY(postgresql.REAL())
 _UUID = postgresql.UUID(as_uuid=True)
 
 
@@ -41,7 +41,9 @@ def upgrade() -> None:
         sa.Column("model_name", sa.Text(), nullable=False),
         sa.Column("model_version", sa.Text(), nullable=False),
         sa.Column("engine", sa.Text(), nullable=False),
-        sa.Column("latency_ms", postgresql.REAL(), nullable=False, comment="from the start of the use case to the logits"),
+        sa.Column(
+            "latency_ms", postgresql.REAL(), nullable=False, comment="from the start of the use case to the logits"
+        ),
         sa.PrimaryKeyConstraint("prediction_id", name="predictions_pkey"),
         postgresql_partition_by="RANGE (prediction_id)",
         comment="one row for each prediction_id that a client was given; partitioned by month",
@@ -60,7 +62,9 @@ def upgrade() -> None:
     op.create_table(
         "drift_runs",
         sa.Column("run_id", _UUID, nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False, comment="1, then one more each time the window is judged again"),
+        sa.Column(
+            "revision", sa.Integer(), nullable=False, comment="1, then one more each time the window is judged again"
+        ),
         sa.Column("window_start", _TIME, nullable=False),
         sa.Column("window_end", _TIME, nullable=False, comment="exclusive"),
         sa.Column("reference", sa.Text(), nullable=False, comment="bundle, or window:START..END"),
@@ -99,7 +103,9 @@ def upgrade() -> None:
         sa.Column("direction", sa.Text(), nullable=False, comment="up, down or none"),
         sa.Column("verdict", sa.Text(), nullable=False, comment="none, watch, drift or not_judged"),
         sa.Column("n", sa.Integer(), nullable=False, comment="rows of the current window that the metric could use"),
-        sa.ForeignKeyConstraint(["run_id"], ["drift_runs.run_id"], name="drift_metrics_run_id_fkey", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["drift_runs.run_id"], name="drift_metrics_run_id_fkey", ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("run_id", "metric", name="drift_metrics_pkey"),
     )
 

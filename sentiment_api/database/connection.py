@@ -24,7 +24,7 @@ _COMMAND_TIMEOUT_S = 60.0
 
 @asynccontextmanager
 async def connected(settings: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
-    """Yield an engine, after starting the embedded server if that is what `settings` name, and dispose of it at the end.
+    """Yield an engine and dispose of it at the end; an embedded server is started first.
 
     An external server is not contacted before the first query.
 
@@ -58,7 +58,7 @@ def database_url(settings: DatabaseSettings) -> URL:
     """Return the URL for SQLAlchemy.
 
     Raises:
-        SettingsInvalid: `SENTIMENT_DATABASE_URL` is not a Postgres URL. The message does not show it: it holds a password.
+        SettingsInvalid: `SENTIMENT_DATABASE_URL` is no Postgres URL. The message leaves it out: it holds a password.
     """
     if settings.database_url is None:
         server = EmbeddedServer(settings.data_dir)
@@ -71,8 +71,8 @@ def database_url(settings: DatabaseSettings) -> URL:
         url = None
     if url is None or url.get_backend_name() != "postgresql":
         raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected postgresql://user:password@host:port/name")
-    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
-    return url.set(drivername="postgresql+asyncpg", query=query)
+    options = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=options)
 
 
 async def check_schema(engine: AsyncEngine) -> None:

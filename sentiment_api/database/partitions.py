@@ -49,7 +49,9 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
         if await connection.scalar(text("select to_regclass(:name)"), {"name": name}) is not None:
             continue
         start, end = (first_id(_midnight(day)) for day in months_from(month, 2))
-        await connection.execute(text(f"create table {name} (like predictions including defaults including constraints)"))
+        await connection.execute(
+            text(f"create table {name} (like predictions including defaults including constraints)")
+        )
         await connection.execute(
             text(f"alter table predictions attach partition {name} for values from ('{start}') to ('{end}')")
         )

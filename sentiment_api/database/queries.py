@@ -77,6 +77,7 @@ async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun 
 async def _rows(engine: AsyncEngine, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
     try:
         async with asyncio.timeout(TIMEOUT_S), engine.connect() as connection:
-            return (await connection.execute(query)).mappings().all()
+            rows: Sequence[Mapping[str, Any]] = (await connection.execute(query)).mappings().all()
     except DATABASE_ERRORS as error:
         raise DatabaseAway("The database does not respond; try again later.") from error
+    return rows

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_api.bundle import Bundle
@@ -34,10 +35,12 @@ class TorchEngine:
         self.threads = 1
         torch.set_num_threads(threads)
 
-    @torch.inference_mode()
     def run(self, batch: list[list[int]]) -> Output:
         """Return the output for the texts in `batch`, padded to the longest."""
-        ids, mask = _padded(batch)
+        with torch.inference_mode():
+            return self._forward(*_padded(batch))
+
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor) -> Output:
         ids, mask = ids.to(self._device), mask.to(self._device)
         hidden = self._model.distilbert(input_ids=ids, attention_mask=mask).last_hidden_state
         logits = self._model.classifier(torch.relu(self._model.pre_classifier(hidden[:, 0])))
@@ -56,5 +59,6 @@ def _padded(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask
 
 
-def _float32(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.float().cpu().numpy()
+def _float32(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array

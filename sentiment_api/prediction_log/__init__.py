@@ -1,1 +1,1 @@
-"""The prediction log: a spool on disk that takes each record before the reply, and a shipper that moves it to Postgres."""
+"""The prediction log: a spool on disk takes each record before the reply, a shipper moves it to Postgres after it."""

@@ -71,7 +71,7 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
 Record = PredictionRecord | FeedbackRecord
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
+_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -21,11 +21,10 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.partitions import created_at, make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
 from sentiment_api.prediction_log.spool import Spool, read_segment
 
 MAX_GROUP_RECORDS = 5_000
@@ -42,7 +41,8 @@ class _Insert:
     """The idempotent insert of one table, for asyncpg, with the order of its values."""
 
     def __init__(self, table: Table) -> None:
-        compiled = insert(table).on_conflict_do_nothing().compile(dialect=dialect.dialect())
+        postgres = dialect.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+        compiled = insert(table).on_conflict_do_nothing().compile(dialect=postgres)
         self.sql = str(compiled)
         self._columns: list[str] = list(compiled.positiontup or ())
 
@@ -52,6 +52,23 @@ class _Insert:
 
 
 _INSERTS: dict[type, _Insert] = {PredictionRecord: _Insert(predictions), FeedbackRecord: _Insert(feedback)}
+
+
+class _Group(NamedTuple):
+    """Segments that are shipped together, and what was read from them."""
+
+    paths: list[Path]
+    records: list[Record]
+    undecodable: list[bytes]
+    damaged_bytes: int
+
+
+class _RowsRefused(Exception):  # noqa: N818 - says what happened, as the public errors do
+    """Postgres refuses at least one of the rows as data."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
 
 
 class Shipper:
@@ -71,7 +88,7 @@ class Shipper:
         self.database = "unknown"
 
     async def wake(self) -> None:
-        """Say that there is something to ship. A background task of the reply, so it must be quick: it only sets a flag."""
+        """Say that there is something to ship. The background task of a reply: it sets a flag and is done."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -87,10 +104,12 @@ class Shipper:
 
     async def drain(self, timeout_s: float) -> bool:
         """Ship until the spool is empty or the time is over, and return whether it is empty."""
-        deadline = time.monotonic() + timeout_s
-        while not (shipped := await self.ship()) and time.monotonic() < deadline:
-            await asyncio.sleep(_FIRST_BACK_OFF_S)
-        return shipped
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not await self.ship():
+                    await asyncio.sleep(_FIRST_BACK_OFF_S)
+                return True
+        return False
 
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
@@ -98,70 +117,83 @@ class Shipper:
             try:
                 self._spool.seal()
                 while group := self._group():
-                    await self._ship_group(*group)
+                    await self._ship_group(group)
                 self._succeeded()
-            except DATABASE_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
                 await self._failed(error)
                 return False
             finally:
                 self._measure()
             return True
 
-    def _group(self) -> tuple[list[Path], list[Record]] | None:
-        """Return the oldest segments, about `MAX_GROUP_RECORDS` in all, with their records."""
-        paths: list[Path] = []
-        records: list[Record] = []
+    def _group(self) -> _Group | None:
+        """Return the oldest segments, about `MAX_GROUP_RECORDS` records in all."""
+        group = _Group([], [], [], 0)
         for path in self._spool.segments():
             segment = read_segment(path)
-            self._metrics.damaged.inc(segment.damaged_bytes)
-            paths.append(path)
-            records.extend(record for payload in segment.payloads if (record := self._decoded(payload)))
-            if len(records) >= MAX_GROUP_RECORDS:
+            group = group._replace(damaged_bytes=group.damaged_bytes + segment.damaged_bytes)
+            group.paths.append(path)
+            for payload in segment.payloads:
+                try:
+                    group.records.append(decode(payload))
+                except msgspec.DecodeError:
+                    group.undecodable.append(payload)
+            if len(group.records) >= MAX_GROUP_RECORDS:
                 break
-        return (paths, records) if paths else None
+        return group if group.paths else None
 
-    def _decoded(self, payload: bytes) -> Record | None:
-        try:
-            return decode(payload)
-        except msgspec.DecodeError:
-            self._set_aside(payload, "undecodable")
-            return None
-
-    async def _ship_group(self, paths: list[Path], records: list[Record]) -> None:
-        try:
-            await self._insert(records)
-        except Exception as error:
-            if _is_missing_month(error):
-                await self._make_months(records)
-                await self._insert(records)
-            elif _is_data_error(error):
-                await self._insert_one_by_one(records)
-            else:
-                raise
-        for record in records:
+    async def _ship_group(self, group: _Group) -> None:
+        stored, refused = await self._store(group.records)
+        # Counted and set aside only now: a group that has to wait for Postgres is read again.
+        self._metrics.damaged.inc(group.damaged_bytes)
+        for record in stored:
             self._metrics.shipped.labels(_kind(record)).inc()
-        for path in paths:
+        for record, sqlstate in refused:
+            self._set_aside(encode(record), sqlstate)
+        for payload in group.undecodable:
+            self._set_aside(payload, "undecodable")
+        for path in group.paths:
             self._spool.discard(path)
 
+    async def _store(self, records: list[Record]) -> tuple[list[Record], list[tuple[Record, str]]]:
+        """Return the records that Postgres holds now, and those that it refuses, each with its SQLSTATE."""
+        try:
+            await self._insert(records)
+        except _RowsRefused as refusal:
+            if len(records) == 1:
+                return [], [(records[0], refusal.sqlstate)]
+            middle = len(records) // 2
+            halves = [await self._store(half) for half in (records[:middle], records[middle:])]
+            return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
+        return records, []
+
     async def _insert(self, records: list[Record]) -> None:
-        """Insert all records in one transaction."""
+        """Insert all records in one transaction, and make the months that are missing for it.
+
+        Raises:
+            _RowsRefused: at least one record is at fault.
+        """
+        try:
+            await self._insert_in_known_months(records)
+        except asyncpg.CheckViolationError:
+            await self._make_months(records)
+            await self._insert_in_known_months(records)
+
+    async def _insert_in_known_months(self, records: list[Record]) -> None:
         async with self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             driver: asyncpg.Connection = raw.driver_connection
-            async with driver.transaction():
-                for kind, statement in _INSERTS.items():
-                    rows = [statement.values(record) for record in records if type(record) is kind]
-                    if rows:
-                        await driver.executemany(statement.sql, rows)
-
-    async def _insert_one_by_one(self, records: list[Record]) -> None:
-        for record in records:
+            # Only what is raised from here on can be a row's fault: a bad certificate is a ValueError, too.
             try:
-                await self._insert([record])
+                async with driver.transaction():
+                    for kind, statement in _INSERTS.items():
+                        rows = [statement.values(record) for record in records if type(record) is kind]
+                        if rows:
+                            await driver.executemany(statement.sql, rows)
             except Exception as error:
-                if not _is_data_error(error):
-                    raise
-                self._set_aside(msgspec.msgpack.encode(record), _sqlstate(error))
+                if _is_data_error(error):
+                    raise _RowsRefused(_sqlstate(error)) from error
+                raise
 
     async def _make_months(self, records: list[Record]) -> None:
         months = {month_of(created_at(r.prediction_id)) for r in records if isinstance(r, PredictionRecord)}
@@ -193,7 +225,7 @@ class Shipper:
             await self._revive()
 
     def _measure(self) -> None:
-        self._metrics.spool_bytes.set(self._spool.bytes)
+        self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.spool_lag.set(self.lag_s())
 
     def lag_s(self) -> float:
@@ -216,6 +248,8 @@ def _is_missing_month(error: Exception) -> bool:
 
 
 def _is_data_error(error: Exception) -> bool:
+    if _is_missing_month(error):
+        return False
     if isinstance(error, _CLIENT_SIDE_DATA_ERRORS):
         return True
     return isinstance(error, asyncpg.PostgresError) and _sqlstate(error)[:2] in _DATA_ERRORS

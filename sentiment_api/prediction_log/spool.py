@@ -5,7 +5,7 @@ A spool is a numbered folder of segment files. A segment is a run of records, ea
     magic (4 bytes)  length (4)  CRC-32 of the payload (4)  payload
 
 so that damage costs the records that it touches and no other. The process appends to one segment; the shipper seals it,
-ships it and unlinks it, which works on a full disk too. Segments are named by the time they were begun, in milliseconds.
+ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they were begun in.
 
 Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies, and
 another process may then adopt what is left.
@@ -66,7 +66,7 @@ class Spool:
         return cls(folder, lock, max_bytes)
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """How much the spool holds."""
         return self._sealed_bytes + self._file_bytes
 
@@ -78,7 +78,7 @@ class Spool:
         """
         frame = _HEADER.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
         with self._append_lock:
-            if self.bytes + len(frame) > self._max_bytes:
+            if self.size_bytes + len(frame) > self._max_bytes:
                 raise SpoolFull("The prediction log is full, so no prediction can be given; try again later.")
             if self._file is None or self._file_bytes >= _SEGMENT_BYTES:
                 self._begin_segment()

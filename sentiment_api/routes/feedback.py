@@ -1,13 +1,13 @@
 """`POST /feedback` and `GET /predictions/{id}`."""
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from sentiment_api.dto import StrictDTO
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.routes.requests import prediction_id_of, request_id_of
+from sentiment_api.routes.requests import AnyRequest, prediction_id_of, request_id_of
 from sentiment_api.schemas import FeedbackReply, FeedbackRequest, LoggedPrediction
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction
@@ -15,8 +15,8 @@ from sentiment_api.use_cases.look_up import LookUpPrediction
 
 @post("/feedback", dto=StrictDTO[FeedbackRequest], return_dto=None, status_code=200)
 async def feedback(
-    data: FeedbackRequest,
-    request: Request,
+    data: JSONBody[FeedbackRequest],
+    request: AnyRequest,
     take_feedback: NamedDependency[TakeFeedback],
     shipper: NamedDependency[Shipper],
 ) -> Response[FeedbackReply]:

@@ -54,7 +54,7 @@ async def live() -> HealthReply:
 @get(["/health/ready", "/health"])
 async def ready(spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]) -> HealthReply:
     """Say that predictions can be answered. A database that is away shows in the body and changes nothing else."""
-    return HealthReply("ready", LogHealth(spool.bytes, round(shipper.lag_s(), 3), shipper.database))
+    return HealthReply("ready", LogHealth(spool.size_bytes, round(shipper.lag_s(), 3), shipper.database))
 
 
 @get("/metrics", include_in_schema=False)

@@ -1,8 +1,9 @@
 """`POST /predict` and `POST /predict/batch`."""
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from sentiment_api.admission import NEEDS_MODEL
 from sentiment_api.dto import StrictDTO
@@ -10,7 +11,7 @@ from sentiment_api.errors import RequestRefused
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import problem_of
 from sentiment_api.routes.operations import MAX_BATCH_BYTES
-from sentiment_api.routes.requests import caller_of
+from sentiment_api.routes.requests import AnyRequest, caller_of
 from sentiment_api.schemas import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.predict import PredictReviews, Timing
@@ -25,8 +26,8 @@ from sentiment_api.use_cases.predict import PredictReviews, Timing
     opt={NEEDS_MODEL: True},
 )
 def predict(
-    data: PredictRequest,
-    request: Request,
+    data: JSONBody[PredictRequest],
+    request: AnyRequest,
     predict_reviews: NamedDependency[PredictReviews],
     shipper: NamedDependency[Shipper],
     settings: NamedDependency[ServiceSettings],
@@ -46,8 +47,8 @@ def predict(
     opt={NEEDS_MODEL: True},
 )
 def predict_batch(
-    data: BatchRequest,
-    request: Request,
+    data: JSONBody[BatchRequest],
+    request: AnyRequest,
     predict_reviews: NamedDependency[PredictReviews],
     shipper: NamedDependency[Shipper],
     settings: NamedDependency[ServiceSettings],

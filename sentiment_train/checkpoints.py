@@ -1,0 +1,73 @@
+"""Opens checkpoints of others: a folder or a hub name in, a model in fp32 or a clear refusal out.
+
+transformers fills weights that it does not find with random numbers and loads one architecture's file into another
+with a warning; both are refused here. A folder is read without asking the hub.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer
+
+from sentiment_train.errors import UnusableCheckpoint
+
+
+def check_model_type(source: str, expected: str) -> None:
+    """Return when `source` (a folder or a hub name) holds a model of the type `expected`, such as `bert`.
+
+    Raises:
+        UnusableCheckpoint: its configuration cannot be read or names another type.
+    """
+    with _translated(source):
+        found = AutoConfig.from_pretrained(source, local_files_only=_is_local(source)).model_type
+    if found != expected:
+        raise UnusableCheckpoint(f"expected a checkpoint of type {expected!r} in {source}, found {found!r}")
+
+
+def read_model(model_class: Any, source: str, *, new: tuple[str, ...] = (), **options: Any) -> Any:  # noqa: ANN401 - transformers is untyped
+    """Return the checkpoint `source` as a `model_class` in fp32, whatever precision it is stored in.
+
+    Weights whose names begin with one of `new` may be missing: they start at random. `options` go to the model's
+    configuration.
+
+    Raises:
+        UnusableCheckpoint: it cannot be read, has another shape, or lacks weights.
+    """
+    with _translated(source):
+        model, report = model_class.from_pretrained(
+            source, dtype=torch.float32, local_files_only=_is_local(source), output_loading_info=True, **options
+        )
+    if missing := sorted(name for name in report["missing_keys"] if not name.startswith(new)):
+        raise UnusableCheckpoint(
+            f"expected all weights of a {model_class.__name__} in {source}, found {len(missing)} missing, such as "
+            f"{missing[0]}"
+        )
+    return model
+
+
+def read_tokenizer(source: str) -> Any:  # noqa: ANN401 - transformers is untyped
+    """Return the tokenizer of the checkpoint `source`.
+
+    Raises:
+        UnusableCheckpoint: it has none that can be read.
+    """
+    with _translated(source):
+        return AutoTokenizer.from_pretrained(source, local_files_only=_is_local(source))
+
+
+def _is_local(source: str) -> bool:
+    return Path(source).is_dir()
+
+
+@contextmanager
+def _translated(source: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UnusableCheckpoint(
+            f"cannot read {source}, expected a folder or a hub name of a Hugging Face checkpoint: {error}"
+        ) from error

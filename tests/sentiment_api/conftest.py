@@ -1,0 +1,120 @@
+"""What this room's tests share: the starter on both engines, one service in this process, and records for the log."""
+
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from pydantic import SecretStr
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from sentiment_api.app import create_app
+from sentiment_api.bundle import Bundle, open_bundle
+from sentiment_api.classifier import Classifier
+from sentiment_api.database.connection import connected
+from sentiment_api.database.embedded import PORT, EmbeddedServer
+from sentiment_api.prediction_log.records import PredictionRecord
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.settings import DatabaseSettings, ServiceSettings
+
+SPOOL_BYTES = 16 << 20
+
+
+@pytest.fixture(scope="session")
+def starter() -> Path:
+    """The folder of the bundle that comes with the service."""
+    return Path(__file__).parents[2] / "models" / "starter"
+
+
+@pytest.fixture(scope="session")
+def bundle(starter: Path) -> Bundle:
+    """The starter, checked once."""
+    return open_bundle(starter)
+
+
+@pytest.fixture(scope="session")
+def cpu(bundle: Bundle) -> Classifier:
+    """The starter on the engine that serves by default, on two threads."""
+    return Classifier.load(bundle, "cpu", threads=2)
+
+
+@pytest.fixture(scope="session")
+def torch(bundle: Bundle) -> Classifier:
+    """The starter on the reference engine."""
+    return Classifier.load(bundle, "torch", threads=2)
+
+
+@pytest.fixture(scope="session")
+async def session_database(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated database that the whole run's client writes to."""
+    url = f"postgresql://postgres@/{{}}?host={postgres.folder}&port={PORT}"
+    administration = DatabaseSettings(
+        database=None, database_url=SecretStr(url.format("postgres")), data_dir=postgres.folder.parent
+    )
+    async with connected(administration) as engine, engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text(f"create database test_client template {template}"))
+    yield url.format("test_client")
+
+
+@pytest.fixture(scope="session")
+def client(session_database: str, starter: Path) -> Iterator[TestClient[Any]]:
+    """A client of the real application in this process: the real starter, spool and Postgres, no network."""
+    with tempfile.TemporaryDirectory(prefix="sentiment-test-") as folder:
+        settings = ServiceSettings(
+            database=None,
+            database_url=SecretStr(session_database),
+            data_dir=Path(folder),
+            model=starter,
+            log_format="json",
+        )
+        with TestClient(create_app(settings)) as client:
+            yield client
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """An empty spool of our own."""
+    spool = Spool.claim(tmp_path / "spool", SPOOL_BYTES)
+    yield spool
+    spool.close()
+
+
+@pytest.fixture(scope="session")
+def new_record() -> Callable[..., PredictionRecord]:
+    """A function that makes a record; its keyword arguments replace what an ordinary prediction would say."""
+    return _record
+
+
+def _record(**changes: Any) -> PredictionRecord:
+    usual: dict[str, Any] = {
+        "prediction_id": uuid7(),
+        "request_id": str(uuid.uuid4()),
+        "idempotency_key": None,
+        "source": "api",
+        "api_key_name": None,
+        "product_id": "mug-7",
+        "event_timestamp": dt.datetime(2026, 11, 1, 8, 30, tzinfo=dt.UTC),
+        "text": "The lid never closes properly.",
+        "text_hash": bytes(16),
+        "metadata": {"shop": "de"},
+        "descriptors": {"words": 5},
+        "descriptors_version": 1,
+        "tokens": 8,
+        "truncated": False,
+        "logits": [1.5, -1.5],
+        "label": "negative",
+        "score": 0.95,
+        "probabilities": {"negative": 0.95, "positive": 0.05},
+        "embedding": [0.25, -0.5],
+        "model_name": "starter",
+        "model_version": "0123456789ab",
+        "engine": "cpu",
+        "latency_ms": 4.5,
+    }
+    return PredictionRecord(**{**usual, **changes})

@@ -1,0 +1,40 @@
+import json, sys, uuid
+def test_probe(client):
+    def show(tag, r):
+        print("\n##", tag, r.status_code, r.headers.get("content-type"), r.headers.get("allow"), r.headers.get("x-request-id") is not None, r.text[:400])
+    P="/predict"; J={"Content-Type":"application/json"}
+    def body(tag, raw, path=P, headers=J): show(tag, client.post(path, content=raw, headers=headers))
+    body("notjson", b"{tell no one"); body("utf8", b'{"text":"\xff"}'); body("empty", b""); body("empty no ct", b"", headers={})
+    body("null", b"null"); body("list", b"[]"); body("string", b'"tell"'); body("bom", b'\xef\xbb\xbf{"text":"a"}')
+    body("deep", b'{"text":"a","metadata":{"a":'+b'['*300+b']'*300+b'}}')
+    body("deepdeep", b'['*100000)
+    body("bigint", b'{"text":"a","metadata":{"a":'+b'9'*5000+b'}}')
+    for ct in ["text/plain","application/x-www-form-urlencoded","multipart/form-data; boundary=x","application/msgpack","application/x-msgpack", "", "application/merge-patch+json", "application/json; charset=utf-16","nonsense"]:
+        for path in [P,"/predict/batch","/feedback"]:
+            body(f"ct {ct} {path}", b'{"text":"a"}', path, {"Content-Type":ct})
+    for m in ["GET","PUT","DELETE","HEAD","OPTIONS","PATCH"]:
+        show(m, client.request(m,P))
+    show("unknown", client.get("/tell no one"))
+    show("unknown", client.get("/predictions/tell no one?q=tell"))
+    show("unknown", client.get("/predictions/"+str(uuid.uuid4())))
+    show("unknown", client.get("/predictions/"+str(uuid.uuid4()).upper()))
+    body("413", b'{"text":"'+b"a"*(1<<20)+b'"}')
+    show("413chunked", client.post(P, content=(b"a"*65536 for _ in range(20)), headers=J))
+    body("413b", b'{"text":"'+b"a"*(8<<20)+b'"}', "/predict/batch")
+    body("batch surrogate", rb'{"items":[{"text":"a"},{"text":"\ud800 tell"}]}', "/predict/batch")
+    body("batch surrogate key", rb'{"items":[{"text":"a"},{"text":"a","metadata":{"\ud800":1}}]}', "/predict/batch")
+    body("batch surrogate key", rb'{"items":[{"text":"a"},{"text":"a","metadata":{"tell no one":"\ud800"}}]}', "/predict/batch")
+    body("batch mixed", b'{"items":[{"text":"a"},1,{"text":""},{"text":"a","metadata":{"a":NaN}},{"text":"a","metadata":{"a":1e999}},{"text":"a","metadata":{"a":'+b"9"*4000+b'}},{"text":"a\\u0000"}, null, [], {"tell no one":1}]}', "/predict/batch")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4())}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":"tell no one","rating":4}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"rating":4,"label":"tell no one"}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"rating":4,"label":"negative"}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"rating":4,"label":"positive"}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"rating":4.5}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"rating":True}).encode(), "/feedback")
+    body("fb", json.dumps({"prediction_id":str(uuid.uuid4()),"label":"a\0b"}).encode(), "/feedback")
+    body("idem", b'{"text":"a"}', P, {**J,"Idempotency-Key":"x"*201})
+    body("idem", b'{"text":"a"}', P, {**J,"Idempotency-Key":b"\xff\x01"})
+    show("docs", client.get("/docs/tell"))
+    show("asset", client.get("/docs/assets/tell no one"))
+    show("openapi", client.get("/docs/openapi.json"))
