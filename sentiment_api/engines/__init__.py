@@ -1,5 +1,6 @@
 """Engines: token ids in, uncalibrated logits and pooled embeddings out. Temperature and softmax live above them."""
 
+import os
 from pkgutil import resolve_name
 from typing import NamedTuple, Protocol
 
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from sentiment_api.bundle import Bundle
 from sentiment_api.errors import EngineUnavailable
+
+# ONNX Runtime sends telemetry to its maker unless this is set before it is imported (seen with strace in 1.32).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # By name, not by import: each engine's package is heavy, and only the chosen one need be installed.
 _ENGINES = {"cpu": "sentiment_api.engines.cpu:CpuEngine", "torch": "sentiment_api.engines.torch:TorchEngine"}
