@@ -43,8 +43,8 @@ def _storable(text: str) -> str:
 
 
 def _written_as_date(timestamp: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Pydantic takes a string of digits for Unix time."""
-    if isinstance(timestamp, str) and not _DATE_AND_TIME.match(timestamp):
+    """Insist on a date: pydantic takes numbers, and strings of digits, for Unix time."""
+    if not isinstance(timestamp, str) or not _DATE_AND_TIME.match(timestamp):
         raise ValueError("must be a time as in RFC 3339, such as 2026-11-01T09:30:00+01:00")
     return timestamp
 
@@ -74,7 +74,10 @@ def _storable_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 Storable = AfterValidator(_storable)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS), Storable]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_written_as_date), AfterValidator(_known_year)]
+# Lax behind the check for a string: a strict validator would take only what Python calls a datetime there.
+Timestamp = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written_as_date), AfterValidator(_known_year)
+]
 Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterValidator(_storable_metadata)]
 
 

@@ -97,7 +97,10 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
     try:
         return kind(**given)
     except ValidationError as error:
-        lines = [f"{_variable(problem['loc'])}{problem['msg']}" for problem in error.errors(include_input=False)]
+        lines = [
+            f"{_variable(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_input=False)
+        ]
         raise SettingsInvalid("; ".join(lines)) from error
 
 

@@ -1,0 +1,95 @@
+"""The use case: judge one window, each model version in it, and keep the result. One transaction, under a lock."""
+
+import datetime as dt
+
+import msgspec
+import pandas as pd
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
+
+from drift_jobs.evidently_report import describe
+from drift_jobs.frames import label_set
+from drift_jobs.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.references import Reference, read_reference, reference_name
+from drift_jobs.results import latest_run, lock, store_run
+from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
+from drift_jobs.summary import report_page
+from drift_jobs.verdict import judge, not_judged
+from drift_jobs.windows import Window
+from sentiment_api.bundle import Bundle
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is to be judged."""
+
+    bundle: Bundle
+    window: Window
+    reference: Window | None
+    """None stands for the bundle's reference."""
+    min_rows: int
+
+
+async def judge_window(engine: AsyncEngine, task: Task) -> list[DriftRun]:
+    """Return one run for each model version in the window, after storing those that say something new.
+
+    Judging a window again returns the runs that are there, unless rows or feedback came since: then a further revision
+    is stored. Two that start at once do the same work once. A window without predictions gives one run, not judged, of
+    the bundle's version.
+
+    Raises:
+        ReferenceUnavailable: there is no reference, or it is not what training writes.
+    """
+    async with engine.begin() as connection:
+        await lock(connection, task.window, reference_name(task.reference))
+        rows = await read_predictions(connection, task.window)
+        reference = await read_reference(connection, task.bundle, task.reference)
+        versions = by_version(rows) or {task.bundle.manifest.version: rows}
+        return [await _judge_version(connection, task, reference, *found) for found in versions.items()]
+
+
+async def _judge_version(
+    connection: AsyncConnection, task: Task, reference: Reference, version: str, rows: pd.DataFrame
+) -> DriftRun:
+    started_at = dt.datetime.now(dt.UTC)
+    verdict, frames = _verdict(task, reference, version, rows)
+    latest = await latest_run(connection, task.window, version, reference.name)
+    if latest is not None and same_outcome(latest, verdict):
+        return latest
+    run = DriftRun(
+        run_id=uuid7(),
+        revision=1 if latest is None else latest.revision + 1,
+        window_start=task.window.start,
+        window_end=task.window.end,
+        reference=reference.name,
+        model_name=task.bundle.manifest.name if rows.empty else str(rows["model_name"].iloc[-1]),
+        model_version=version,
+        started_at=started_at,
+        finished_at=dt.datetime.now(dt.UTC),
+        **{name: getattr(verdict, name) for name in RunVerdict.__struct_fields__},
+    )
+    description = None if frames is None else describe(*frames, label_set(task.bundle.manifest))
+    if description is None:
+        await store_run(connection, run, html=report_page(run, None), snapshot=None)
+    else:
+        html = report_page(run, description.html, description.left_out)
+        await store_run(connection, run, html=html, snapshot=description.snapshot)
+    return run
+
+
+def _verdict(
+    task: Task, reference: Reference, version: str, rows: pd.DataFrame
+) -> tuple[RunVerdict, tuple[pd.DataFrame, pd.DataFrame] | None]:
+    """Return the verdict and the two frames that it compared, if there were two."""
+    manifest = task.bundle.manifest
+    labels = label_set(manifest)
+    if not labels_fit(rows, labels):
+        wanted = ", ".join(labels.names)
+        reason = f"expected the labels {wanted}, found others of model version {version}; give its --model"
+        return not_judged(reason, n_current=len(rows)), None
+    if version not in reference.frames:
+        found = ", ".join(reference.frames) or "none"
+        reason = f"expected a reference of model version {version}, found {found}; give its --model or --reference"
+        return not_judged(reason, n_current=len(rows)), None
+    current = prediction_frame(rows, manifest)
+    verdict = judge(current, reference.frames[version], labels, min_rows=task.min_rows)
+    return verdict, (current, reference.frames[version])

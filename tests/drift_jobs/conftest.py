@@ -1,0 +1,147 @@
+"""A made-up shop: reviews whose sentiment, form and embedding come from one seeded source."""
+
+import datetime as dt
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from drift_jobs.frames import LabelSet, sample_frame
+from sentiment_api.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
+from sentiment_api.database.partitions import make_months, month_of
+from sentiment_api.database.tables import predictions
+from sentiment_api.descriptors import DESCRIPTORS_VERSION
+
+Record = dict[str, Any]
+MakeRecords = Callable[..., list[Record]]
+MakeFrame = Callable[[Sequence[Record]], pd.DataFrame]
+Log = Callable[..., Awaitable[list[uuid.UUID]]]
+
+DAY = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+TEXT = "The zipper <b>broke</b> on day one"
+
+
+@pytest.fixture
+def labels() -> LabelSet:
+    """Two labels, the second one positive."""
+    return LabelSet(("negative", "positive"), "positive")
+
+
+@pytest.fixture
+def make_records() -> MakeRecords:
+    """Makes `n` reviews with predictions; `mood` moves the sentiment, `wordiness` multiplies the length."""
+
+    def make(n: int, seed: int, *, mood: float = 0.0, wordiness: float = 1.0) -> list[Record]:
+        random = np.random.default_rng(seed)
+        log_odds = random.normal(mood, 2.0, n)
+        truth = random.random(n) < 1 / (1 + np.exp(-log_odds))
+        words = random.poisson(40 * wordiness, n)
+        noise = random.normal(size=(n, 4))
+        return [_record(*values) for values in zip(log_odds, truth, words, noise, strict=True)]
+
+    return make
+
+
+@pytest.fixture
+def make_frame(labels: LabelSet) -> MakeFrame:
+    """Turns reviews into a frame."""
+
+    def make(records: Sequence[Record]) -> pd.DataFrame:
+        return sample_frame(
+            labels,
+            logits=np.array([record["logits"] for record in records]).reshape(-1, 2),
+            probabilities=np.array([record["probabilities"] for record in records]).reshape(-1, 2),
+            descriptors={name: [record["descriptors"][name] for record in records] for name in _DESCRIPTORS},
+            **{name: [record[name] for record in records] for name in ("label", "target", "rating", "embedding")},
+        )
+
+    return make
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, make_records: MakeRecords) -> Bundle:
+    """A bundle with a reference of 1,500 rows and nothing that could answer."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    columns = [record | record["descriptors"] for record in make_records(1500, seed=1)]
+    pd.DataFrame(columns).drop(columns="descriptors").to_parquet(folder / REFERENCE)
+    ratings = {"1": "negative", "2": "negative", "3": None, "4": "positive", "5": "positive"}
+    manifest = Manifest(name="shop", version="", labels=["negative", "positive"], rating_labels=ratings, max_tokens=256)
+    write_manifest(folder, sealed(folder, manifest))
+    return open_bundle(folder)
+
+
+@pytest.fixture
+def log(engine: AsyncEngine, bundle: Bundle) -> Log:
+    """Writes reviews into the prediction log, one a second from `start` on, and returns their ids."""
+
+    async def write(records: Sequence[Record], start: dt.datetime = DAY, **columns: object) -> list[uuid.UUID]:
+        moments = [start + dt.timedelta(seconds=number) for number in range(len(records))]
+        rows = [_row(record, moment, bundle) | columns for record, moment in zip(records, moments, strict=True)]
+        async with engine.begin() as connection:
+            await make_months(connection, [month_of(start)])
+            await connection.execute(insert(predictions), rows)
+        return [row["prediction_id"] for row in rows]
+
+    return write
+
+
+_DESCRIPTORS = (
+    "characters", "words", "tokens", "pieces_per_word", "truncated", "non_letter_share", "upper_share", "digit_share",
+    "mean_word_length",
+)  # fmt: skip
+
+
+def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray) -> Record:
+    positive = float(1 / (1 + np.exp(-log_odds)))
+    return {
+        "label": "positive" if positive > 0.5 else "negative",
+        "target": "positive" if truth else "negative",
+        "rating": 5 if truth else 1,
+        "logits": [float(-log_odds / 2), float(log_odds / 2)],
+        "probabilities": [1 - positive, positive],
+        "embedding": [*map(float, noise), float(log_odds + noise[0])],
+        "descriptors": _descriptors(int(words), abs(float(noise[1]))),
+    }
+
+
+def _descriptors(words: int, noise: float) -> dict[str, float | bool]:
+    values = (words * 5, words, words + 9, 1.1 + noise / 10, words > 50, noise / 20, noise / 30, noise / 40, 4 + noise)
+    return dict(zip(_DESCRIPTORS, values, strict=True))
+
+
+def _row(record: Record, moment: dt.datetime, bundle: Bundle) -> Record:
+    names = bundle.manifest.labels
+    return {
+        "prediction_id": _id_at(moment),
+        "created_at": moment,
+        "request_id": "r",
+        "source": "api",
+        "text": TEXT,
+        "text_hash": b"\x00" * 16,
+        "descriptors": record["descriptors"],
+        "descriptors_version": DESCRIPTORS_VERSION,
+        "tokens": record["descriptors"]["tokens"],
+        "truncated": record["descriptors"]["truncated"],
+        "logits": record["logits"],
+        "label": record["label"],
+        "score": max(record["probabilities"]),
+        "probabilities": dict(zip(names, record["probabilities"], strict=True)),
+        "embedding": record["embedding"],
+        "model_name": bundle.manifest.name,
+        "model_version": bundle.manifest.version,
+        "engine": "cpu",
+        "latency_ms": 5.0,
+    }
+
+
+def _id_at(moment: dt.datetime) -> uuid.UUID:
+    """Return a UUIDv7 of that millisecond."""
+    milliseconds = round(moment.timestamp() * 1000)
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int & ((1 << 62) - 1))

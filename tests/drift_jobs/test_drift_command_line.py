@@ -1,0 +1,209 @@
+"""The commands: what they print, write and exit with."""
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from drift_jobs.__main__ import main
+from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.settings import DatabaseSettings
+
+MakeRecords = Callable[..., list[dict[str, Any]]]
+Log = Callable[..., Awaitable[list[uuid.UUID]]]
+
+START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, database_settings: DatabaseSettings, bundle: Bundle) -> None:
+    """The settings of a shop, as a container would be given them."""
+    assert database_settings.database_url is not None
+    monkeypatch.delenv("SENTIMENT_DATABASE", raising=False)
+    monkeypatch.setenv("SENTIMENT_DATABASE_URL", database_settings.database_url.get_secret_value())
+    monkeypatch.setenv("SENTIMENT_MODEL", str(bundle.folder))
+    monkeypatch.setenv("SENTIMENT_DRIFT_MIN_ROWS", "200")
+
+
+async def _exit_code(*arguments: str) -> int:
+    """Run the command line in a thread, where it may have an event loop of its own."""
+    with pytest.raises(SystemExit) as stopped:
+        await asyncio.to_thread(main, arguments)
+    return int(stopped.value.code or 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_quiet_window_ends_with_0(
+    log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No drift is exit code 0 and one line on stdout."""
+    await log(make_records(300, seed=2), START)
+    assert await _exit_code(*RUN) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("no drift: 2026-11-21T00:00Z to 2026-11-22T00:00Z, model shop ")
+    assert printed.err == ""
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_drift_ends_with_1_and_files(
+    log: Log, make_records: MakeRecords, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drift is exit code 1; the report and the metrics are where they were asked for, and `show` repeats them."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    html, json = tmp_path / "report.html", tmp_path / "run.json"
+    assert await _exit_code(*RUN, "--html", str(html), "--json", str(json)) == 1
+    (run,) = msgspec.json.decode(json.read_bytes())
+    assert run["verdict"] == "drift"
+    assert {"logit", "label_share", "accuracy"} <= {row["metric"] for row in run["metrics"]}
+    assert run["reason"] in html.read_text(encoding="utf-8")
+
+    assert await _exit_code("show", run["run_id"], "--html", str(tmp_path / "again.html")) == 0
+    assert (tmp_path / "again.html").read_bytes() == html.read_bytes()
+    assert await _exit_code("list") == 0
+    assert run["run_id"] in capsys.readouterr().out.split("metric", 1)[1]
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_too_few_rows_end_with_2(log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be judged is exit code 2 and a line on stderr with found and needed; --min-rows may ask for less."""
+    await log(make_records(150, seed=2), START)
+    assert await _exit_code(*RUN) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "found 150 rows in the window, needed 200" in printed.err
+    assert await _exit_code(*RUN, "--min-rows", "100") == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_nightly_judges_the_shops_day(
+    log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`nightly` takes the day from midnight to midnight of the time zone: here the rows lie half an hour before it."""
+    await log(make_records(300, seed=2), START - dt.timedelta(minutes=30))
+    assert await _exit_code("nightly", "--date", "2026-11-21", "--timezone", "Europe/Paris") == 0
+    assert "2026-11-20T23:00Z to 2026-11-21T23:00Z" in capsys.readouterr().out
+    assert await _exit_code("nightly", "--date", "2026-11-21", "--timezone", "UTC") == 2
+
+
+def _pages(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.html")}
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_several_models_have_a_page_each(
+    log: Log, make_records: MakeRecords, bundle: Bundle, tmp_path: Path
+) -> None:
+    """A page for each version is named after it, and drift of one outweighs that the other could not be judged."""
+    await log(make_records(1, seed=2), START, model_version="0123456789ab")
+    await log(make_records(300, seed=2, mood=1.5), START + dt.timedelta(hours=1))
+    assert await _exit_code(*RUN, "--html", str(tmp_path / "report.html")) == 1
+    assert _pages(tmp_path) == {"report-0123456789ab.html", f"report-{bundle.manifest.version}.html"}
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the file and the remedy in one line."""
+    manifest = bundle.path("bundle.json")
+    manifest.write_bytes(msgspec.json.encode(msgspec.json.decode(manifest.read_bytes()) | {"files": {}}))
+    bundle.path(REFERENCE).unlink()
+    assert await _exit_code(*RUN) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "found none; export the model with sentiment-train" in error
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--start", "2026-11-22", "--end", "2026-11-21"), "ends after its start"),
+        (("run", "--start", "noon", "--end", "2026-11-21"), "expected a date or time"),
+        ((*RUN, "--reference", "yesterday"), "bundle or window:START..END"),
+        ((*RUN, "--model", "nowhere"), "found no folder nowhere"),
+        (("nightly", "--timezone", "Mars/Olympus"), "IANA time zone"),
+        (("schedule", "--cron", "every night"), "cron expression"),
+        (("schedule", "--cron", "0 2 * * 1"), "weekdays as names"),
+        (("show", "0199f0c2-7c1e-7b52-9d3f-0d6a3f1c2b4e"), "drift-jobs list"),
+        (("show", "one"), "UUID"),
+        (("run",), "--start"),
+    ],
+)
+async def test_mistakes_end_with_2(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an operator got wrong is said on stderr, with what was expected."""
+    assert await _exit_code(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_an_absent_database_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that cannot be reached is one line that does not show the URL, which holds a password."""
+    monkeypatch.setenv("SENTIMENT_DATABASE_URL", "postgresql://shop:s3cret@127.0.0.1:1/shop")
+    assert await _exit_code(*RUN) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "s3cret" not in error
+
+
+def test_settings_that_contradict_end_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a database the message names both variables."""
+    for name in ("SENTIMENT_DATABASE", "SENTIMENT_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        main(["list"])
+    assert stopped.value.code == 2
+    assert "SENTIMENT_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` ends with commands to copy and the meaning of the exit codes."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert "drift-jobs nightly --timezone Europe/Paris" in printed
+    assert "Exit codes: 0 none or watch, 1 drift, 2" in printed
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_schedule_ends_cleanly(number: signal.Signals) -> None:
+    """`schedule` says when it will run first, and a signal ends it with exit code 0."""
+    command = [
+        sys.executable,
+        "-m",
+        "drift_jobs",
+        "schedule",
+        "--cron",
+        "0 2 * * mon-fri",
+        "--timezone",
+        "Europe/Paris",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "the first run is at" in line)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+    assert " 02:00:00+0" in line

@@ -1,0 +1,103 @@
+"""What Evidently shows, and what it must never show."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from drift_jobs.evidently_report import describe
+from drift_jobs.frames import DESCRIPTORS, LabelSet, sample_frame
+
+MakeRecords = Callable[..., list[dict[str, Any]]]
+MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
+
+
+def test_every_judged_column_is_described(make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet) -> None:
+    """Label, logit, score and all descriptors are shown, and nothing is left out."""
+    found = describe(make_frame(make_records(300, seed=1)), make_frame(make_records(400, seed=2)), labels)
+    assert found is not None
+    results = msgspec.json.decode(found.snapshot)["metric_results"].values()
+    names = {result["display_name"] for result in results}
+    assert {
+        column for column in ("label", "logit", "score", *DESCRIPTORS) if not any(column in name for name in names)
+    } == set()
+    assert found.left_out == ()
+
+
+def test_no_widget_has_a_verdict_of_its_own(make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet) -> None:
+    """However far apart the sides are, Evidently's part neither tests nor speaks of drift."""
+    found = describe(make_frame(make_records(300, seed=1, mood=4.0)), make_frame(make_records(400, seed=2)), labels)
+    assert found is not None
+    snapshot = msgspec.json.decode(found.snapshot)
+    assert snapshot["tests_widgets"] == []
+    assert "drift" not in found.snapshot.lower()
+
+
+def test_a_column_without_values_leaves_the_others(
+    make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet
+) -> None:
+    """A descriptor that is missing in the whole window, and labels of one kind only, cost no other widget."""
+    window = make_frame(make_records(300, seed=1)).assign(words=np.nan, target="positive", upper_share=np.inf)
+    found = describe(window, make_frame(make_records(400, seed=2)), labels)
+    assert found is not None
+    assert "digit_share" in found.html
+    assert found.left_out == ()
+
+
+def test_a_widget_that_fails_is_left_out_alone(
+    make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When Evidently fails on one widget the others are shown, and report and log name the one that is missing."""
+    window = make_frame(make_records(300, seed=1))
+    window.loc[:9, "probability_positive"] = np.nan
+    found = describe(window, make_frame(make_records(400, seed=2)), labels)
+    assert found is not None
+    assert found.left_out == ("quality",)
+    assert "digit_share" in found.html
+    assert "could not describe quality: ValueError" in caplog.text
+
+
+def test_nothing_is_described_of_an_empty_window(
+    make_frame: MakeFrame, make_records: MakeRecords, labels: LabelSet
+) -> None:
+    """Without rows on both sides there is nothing to show."""
+    assert describe(make_frame([]), make_frame(make_records(10, seed=1)), labels) is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_small_windows_are_described(
+    n: int, make_frame: MakeFrame, make_records: MakeRecords, labels: LabelSet
+) -> None:
+    """A window of one row is shown like any other."""
+    found = describe(make_frame(make_records(n, seed=1)), make_frame(make_records(400, seed=2)), labels)
+    assert found is not None
+    assert "logit" in found.html
+
+
+def test_three_labels_are_described() -> None:
+    """Each logit is shown, and the quality of three labels."""
+    labels = LabelSet(("negative", "neutral", "positive"), "positive")
+    found = describe(_three_way(300, labels), _three_way(400, labels), labels)
+    assert found is not None
+    assert found.left_out == ()
+    assert "logit_neutral" in found.html
+    assert "Accuracy" in found.html
+
+
+def _three_way(n: int, labels: LabelSet) -> pd.DataFrame:
+    random = np.random.default_rng(n)
+    probabilities = random.dirichlet(np.ones(3), n)
+    names = np.array(labels.names)
+    return sample_frame(
+        labels,
+        logits=np.log(probabilities),
+        probabilities=probabilities,
+        label=names[probabilities.argmax(axis=1)],
+        target=names[random.integers(0, 3, n)],
+        rating=[None] * n,
+        embedding=[None] * n,
+        descriptors=dict.fromkeys(DESCRIPTORS, random.random(n).round()),
+    )
