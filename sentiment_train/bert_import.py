@@ -42,10 +42,11 @@ def import_bert(source: str, destination: Path) -> DistilBertModel:
     """
     check_free(destination)
     check_model_type(source, "bert")
-    tokenizer = read_tokenizer(source)
-    distilbert = relay(read_model(BertModel, source, add_pooling_layer=False))
+    bert = read_model(BertModel, source, add_pooling_layer=False)
+    inputs = ["input_ids", "attention_mask"]  # a DistilBERT has no token types
+    tokenizer = read_tokenizer(source, bert.config.vocab_size, model_input_names=inputs)
+    distilbert = relay(bert)
     distilbert.save_pretrained(destination)
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
     tokenizer.save_pretrained(destination)
     return distilbert
 

@@ -49,14 +49,23 @@ def read_model(model_class: Any, source: str, *, new: tuple[str, ...] = (), **op
     return model
 
 
-def read_tokenizer(source: str) -> Any:  # noqa: ANN401 - transformers is untyped
-    """Return the tokenizer of the checkpoint `source`.
+def read_tokenizer(source: str, vocabulary: int, **options: Any) -> Any:  # noqa: ANN401 - transformers is untyped
+    """Return the tokenizer of the checkpoint `source`, whose model has embeddings for `vocabulary` tokens.
+
+    `options` are kept with it when it is saved.
 
     Raises:
-        UnusableCheckpoint: it has none that can be read.
+        UnusableCheckpoint: it has none that can be read, or one for another vocabulary.
     """
     with _translated(source):
-        return AutoTokenizer.from_pretrained(source, local_files_only=_is_local(source))
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=_is_local(source), **options)
+    # Without any file transformers gives a tokenizer that knows nothing but the special tokens.
+    if not len(tokenizer.all_special_tokens) < len(tokenizer) <= vocabulary:
+        raise UnusableCheckpoint(
+            f"expected a tokenizer of at most {vocabulary} tokens, which the model has, in {source}; found one of "
+            f"{len(tokenizer)}"
+        )
+    return tokenizer
 
 
 def _is_local(source: str) -> bool:

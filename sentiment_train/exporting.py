@@ -49,8 +49,8 @@ PROJECTED_DIMENSIONS = 32
 MIN_AGREEMENT = 0.98
 """Share of validation texts that int8 and fp32 must give the same label."""
 MIN_GOLDEN = 4
-GOLDEN_MARGIN = 0.1
-"""How far from one half every probability of a golden text must lie."""
+GOLDEN_MIN_SCORE = 0.6
+"""With two labels: no probability within 0.1 of one half."""
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -206,7 +206,7 @@ def _golden(bundle: Bundle, cpu: Classifier) -> list[GoldenText]:
     """Return the golden texts on which the engines agree and are sure.
 
     Raises:
-        UnusableCheckpoint: fewer than `MIN_GOLDEN` are left.
+        UnusableCheckpoint: fewer than `MIN_GOLDEN` are left, or all have one label.
     """
     reference = Classifier.load(bundle, "torch", torch.get_num_threads())
     golden = []
@@ -214,17 +214,19 @@ def _golden(bundle: Bundle, cpu: Classifier) -> list[GoldenText]:
         answers = {"cpu": cpu.classify(text), "torch": reference.classify(text)}
         if _is_sure(list(answers.values())):
             golden.append(GoldenText(text, {engine: np.round(found, 5).tolist() for engine, found in answers.items()}))
-    if len(golden) < MIN_GOLDEN:
+    labels = {int(np.argmax(text.probabilities["torch"])) for text in golden}
+    if len(golden) < MIN_GOLDEN or len(labels) < 2:
         raise UnusableCheckpoint(
-            f"expected at least {MIN_GOLDEN} golden texts with no probability within {GOLDEN_MARGIN} of one half, "
-            f"found {len(golden)}: this model can hardly tell praise from complaint; train longer or on more ratings"
+            f"expected at least {MIN_GOLDEN} golden texts of two labels with a score of {GOLDEN_MIN_SCORE} or more, "
+            f"found {len(golden)} of {len(labels)}: this model can hardly tell praise from complaint; "
+            "train longer or on more ratings"
         )
     return golden
 
 
 def _is_sure(answers: list[NDArray[np.float64]]) -> bool:
     same_label = len({int(answer.argmax()) for answer in answers}) == 1
-    return same_label and all(np.abs(answer - 0.5).min() >= GOLDEN_MARGIN for answer in answers)
+    return same_label and all(answer.max() >= GOLDEN_MIN_SCORE for answer in answers)
 
 
 def _training_record(fitted: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

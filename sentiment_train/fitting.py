@@ -67,7 +67,7 @@ def fit(data: Path, base: str, destination: Path, recipe: Recipe, console: Conso
     record = read_data_record(data)
     set_seed(recipe.seed)
     model = _load_model(base, record["labels"])
-    read_tokenizer(base).save_pretrained(destination)
+    read_tokenizer(base, model.config.vocab_size).save_pretrained(destination)
     tokenizer = ReviewTokenizer(destination / "tokenizer.json", recipe.max_tokens)
 
     train = TokenizedReviews(read_part(data, "train"), tokenizer, record["labels"])

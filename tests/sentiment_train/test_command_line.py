@@ -1,0 +1,213 @@
+"""`python -m sentiment_train` as a user starts it: a process of its own, its words, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import sentiment_train
+from sentiment_train.__main__ import main
+from sentiment_train.preparation import read_part
+
+Command = Callable[..., tuple[object, str, str]]
+
+_ROOT = Path(__file__).parents[2]
+_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export")
+_MODULES = sorted(path.stem for path in Path(sentiment_train.__file__).parent.glob("*.py"))
+
+
+def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "sentiment_train", *map(str, arguments)],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "200", **environment},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class _Hub(ThreadingHTTPServer):
+    """A hub that has nothing and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        super().__init__(("127.0.0.1", 0), _HubHandler)
+        self.asked: list[str] = []
+
+
+class _HubHandler(BaseHTTPRequestHandler):
+    """Answers 404 to everything."""
+
+    server: _Hub
+
+    def _refuse(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_error(404)
+
+    do_GET = do_HEAD = do_POST = _refuse  # noqa: N815 - the standard library's names
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sentiment-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def hub() -> Iterator[_Hub]:
+    """A hub on this machine."""
+    server = _Hub()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path) -> None:
+    """The command names what it will write, prints the parts, and leaves them in the folder."""
+    done = _run("prepare", ratings_file, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"will write {tmp_path / 'out'}: train, validation, reference and later")
+    assert "60 of 66 rows" in done.stdout
+    record = json.loads((tmp_path / "out" / "data.json").read_text())
+    assert len(read_part(tmp_path / "out", "train")) == record["parts"]["train"]["rows"]
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    """A file that does not exist ends the command with one line on standard error and exit code 1."""
+    done = _run("prepare", tmp_path / "none.csv", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"sentiment-train: cannot read {tmp_path / 'none.csv'}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_column_is_one_line(tmp_path: Path) -> None:
+    """A column that lacks is named, in one line on standard error and with exit code 1."""
+    pl.DataFrame({"text": ["Works well."], "rating": [5], "timestamp": ["2024-01-05"]}).write_csv(tmp_path / "shop.csv")
+    done = _run("prepare", tmp_path / "shop.csv", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"sentiment-train: {tmp_path / 'shop.csv'} lacks the columns ['product_id']; "
+        "found ['text', 'rating', 'timestamp']\n"
+    )
+
+
+def test_a_fit_logs_plainly_and_asks_no_hub(prepared: Path, base: Path, hub: _Hub, tmp_path: Path) -> None:
+    """From a local base nothing is asked of the hub; the log is lines of figures, without bars and load reports."""
+    url = f"http://127.0.0.1:{hub.server_port}"
+    out = tmp_path / "run"
+    done = _run("fit", prepared, "--base", base, "--out", out, "--epochs", 1, HF_ENDPOINT=url, HF_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert hub.asked == []
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"will write {out}: weights, configuration, tokenizer and fit.json, the record of the run"
+    assert lines[1].startswith("train on 28 reviews, ")
+    assert lines[-1].startswith(f"wrote {out}: validation accuracy 0.")
+    assert all(line.startswith("step ") for line in lines[2:-1])
+
+
+def test_a_hub_name_is_asked_of_the_hub(prepared: Path, hub: _Hub, tmp_path: Path) -> None:
+    """What is no folder is looked for at the hub, and what it lacks is one line."""
+    url = f"http://127.0.0.1:{hub.server_port}"
+    done = _run("fit", prepared, "--base", "shop/tiny", "--out", tmp_path / "x", HF_ENDPOINT=url, HF_HOME=str(tmp_path))
+    assert any("/shop/tiny/" in path for path in hub.asked)
+    assert done.returncode == 1
+    assert done.stderr.startswith("sentiment-train: cannot read shop/tiny, expected a folder or a hub name")
+    assert done.stderr.count("\n") == 1
+
+
+def test_evaluate_scores_a_plain_file(exported: Path, tmp_path: Path, command: Command) -> None:
+    """With --texts the figures of that file are printed, and --json prints the same ones."""
+    texts = tmp_path / "benchmark.parquet"
+    rows = {"text": ["Love it, wonderful, great.", "Terrible junk, it broke."], "label": [1, 0]}
+    pl.DataFrame(rows).write_parquet(texts)
+    code, table, errors = command("evaluate", exported, "--engine", "cpu", "--texts", texts)
+    assert (code, errors) == (0, "")
+    row = next(line for line in table.splitlines() if "benchmark" in line)
+    cells = [cell.strip() for cell in row.split("│")]
+    assert cells[1:6] == ["benchmark.parquet", "2", "1.0000", "1.0000", "1.0000"]
+    found = json.loads(command("evaluate", exported, "--engine", "cpu", "--texts", texts, "--json")[1])
+    assert (found["n"], found["accuracy"]) == (2, 1.0)
+    assert cells[6:8] == [f"{found['brier']:.4f}", f"{found['calibration_error']:.4f}"]
+
+
+def test_evaluate_scores_a_prepared_folder(exported: Path, prepared: Path, command: Command) -> None:
+    """With --data the part, its unseen products and each category have a row."""
+    code, table, errors = command("evaluate", exported, "--engine", "cpu", "--data", prepared)
+    assert (code, errors) == (0, "")
+    rows = [line.split("│")[1:3] for line in table.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [["later", "14"], ["shop", "14"]]
+
+
+@pytest.mark.parametrize("options", [(), ("--data", "prepared", "--texts", "texts.parquet")])
+def test_evaluate_takes_exactly_one_source(options: tuple[str, ...], exported: Path, command: Command) -> None:
+    """None and both of --data and --texts are errors of usage."""
+    code, _, errors = command("evaluate", exported, *options)
+    assert code == 2
+    assert "give exactly one of --data and --texts" in errors
+
+
+def test_a_bundle_that_does_not_exist_is_one_line(tmp_path: Path, command: Command) -> None:
+    """The service's own errors are told the same way."""
+    code, _, errors = command("evaluate", tmp_path / "none", "--data", tmp_path)
+    assert code == 1
+    assert errors.startswith("sentiment-train: expected a model bundle, found no folder")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_has_help(name: str, command: Command) -> None:
+    """`--help` says what a command does, and for those that write, what becomes of an existing folder."""
+    code, words, _ = command(name, "--help")
+    assert code == 0
+    assert f"{name} [OPTIONS]" in words
+    if name in {"import-bert", "prepare", "fit"}:
+        assert "new or empty. One with files in it is refused." in words
+    if name == "export":
+        assert "which must not exist yet" in words
+
+
+def test_the_commands_are_listed_in_order_of_use(command: Command) -> None:
+    """The first help lists the commands as they are used one after the other."""
+    _, words, _ = command("--help")
+    listed = [line.split()[1] for line in words.splitlines() if line.startswith("│ ") and len(line.split()) > 1]
+    assert [name for name in listed if name in _COMMANDS] == list(_COMMANDS)
+
+
+def test_every_module_can_be_imported_with_an_empty_environment() -> None:
+    """Importing needs no variable, writes nothing and starts nothing."""
+    modules = [f"sentiment_train.{name}" for name in _MODULES if name != "__init__"]
+    program = f"import importlib\nfor name in {modules}: importlib.import_module(name)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program],
+        env={},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
