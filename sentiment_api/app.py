@@ -21,7 +21,7 @@ from sentiment_api.batching import Batcher
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
-from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, make_engine
+from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.drift_gauges import keep_drift_gauges
 from sentiment_api.edge import Edge
@@ -108,7 +108,6 @@ class _Parts:
         """Run the engine threads and the shipper; at the end finish the queue, then ship what is spooled."""
         handlers = ThreadPoolExecutor(self.settings.max_concurrent_requests + _SPARE_THREADS, "handler")
         asyncio.get_running_loop().set_default_executor(handlers)
-        await self._check_schema()
         self.batcher.start()
         version = self.classifier.bundle.manifest.version
         tasks = [
@@ -127,13 +126,6 @@ class _Parts:
         self.spool.close()
         await self.engine.dispose()
         self.files.shutdown()
-
-    async def _check_schema(self) -> None:
-        """Insist on the migrations, unless Postgres is away: then predictions are spooled until it comes back."""
-        try:
-            await check_schema(self.engine)
-        except DATABASE_ERRORS as error:
-            _log.warning("Postgres does not respond; predictions are spooled", error=type(error).__name__)
 
     async def _keep_syncing(self) -> None:
         """Bound what a power cut can cost."""

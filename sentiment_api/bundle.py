@@ -185,7 +185,7 @@ def _manifest_of_plain_folder(folder: Path) -> Manifest:
         version="",
         labels=_labels_of(config),
         rating_labels={},
-        max_tokens=config["max_position_embeddings"],
+        max_tokens=config.get("max_position_embeddings", 512),  # Hugging Face's default, too
         files=files,
     )
     return msgspec.structs.replace(manifest, version=bundle_version(manifest))

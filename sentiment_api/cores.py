@@ -23,11 +23,11 @@ def _quota(v2: Path, v1: Path) -> float | None:
     """Return the CPU quota in cores, None when there is none."""
     try:
         quota, period = v2.read_text().split() if v2.exists() else _read_v1(v1)
+        if quota == "max" or int(quota) <= 0:
+            return None
+        return int(quota) / int(period)
     except (OSError, ValueError):
         return None
-    if quota == "max" or int(quota) <= 0:
-        return None
-    return int(quota) / int(period)
 
 
 def _read_v1(folder: Path) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from sentiment_api.errors import (
@@ -39,6 +40,15 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     Draining: (503, "draining", "The service is stopping"),
     InferenceFailed: (500, "inference-failed", "The model failed on this text"),
 }
+_DESCRIPTIONS = {
+    400: "Not JSON.",
+    404: "No prediction has this id.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The body fails the schema; `errors` has the path of each field.",
+    503: "No room or no database now; Retry-After says when to try again, where that is known.",
+    504: "The deadline passed.",
+}
 # Litestar's own details may quote the request, so ours replace them.
 _HTTP_TITLES = {
     400: ("Bad request", "The request cannot be understood."),
@@ -54,6 +64,14 @@ _UNEXPECTED = (
     "Something failed on our side. The X-Request-ID header names this request in the logs.",
 )
 _log = structlog.get_logger(__name__)
+
+
+def documented(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return what the OpenAPI schema says of these statuses: a problem, each."""
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description=_DESCRIPTIONS[status], media_type=MEDIA_TYPE)
+        for status in statuses
+    }
 
 
 def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:

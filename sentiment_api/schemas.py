@@ -160,9 +160,8 @@ class ItemProblem(msgspec.Struct, frozen=True):
     error: Problem
 
 
-@dataclass(
-    frozen=True
-)  # msgspec cannot describe a union of Structs for OpenAPI, and a tag would be a field on the wire
+# No Struct: msgspec cannot describe a union of Structs for OpenAPI, and a tag would be a field on the wire.
+@dataclass(frozen=True)
 class BatchReply:
     """For each item, in order, a prediction or an error."""
 

@@ -1,22 +1,26 @@
 """Granian around the application: one worker, one model copy, one port."""
 
+import asyncio
 import ctypes
 import signal
 import socket
 import sys
 from typing import Any
 
+import structlog
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
 from sentiment_api.app import create_app
+from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.errors import SettingsInvalid, StartupError
 from sentiment_api.logs import configure_logs
 from sentiment_api.settings import ServiceSettings
 
 _PR_SET_PDEATHSIG = 1
 _KILL_MARGIN_S = 5
+_log = structlog.get_logger(__name__)
 
 
 def serve(settings: ServiceSettings) -> None:
@@ -24,9 +28,12 @@ def serve(settings: ServiceSettings) -> None:
 
     Raises:
         SettingsInvalid: the port is taken.
+        DatabaseNotReady: the migrations were not applied, or the embedded server does not start.
         SystemExit: with 1 when the worker could not start; it has said why.
     """
+    configure_logs(settings.log_format)
     _check_port(settings.host, settings.port)
+    asyncio.run(_check_database(settings))
     server = Server(
         "sentiment_api.app",  # named in Granian's own messages; `load` makes the application
         address=settings.host,
@@ -43,7 +50,6 @@ def serve(settings: ServiceSettings) -> None:
 
     def load() -> Any:  # noqa: ANN401 - any ASGI application
         _die_with_parent()
-        configure_logs(settings.log_format)
         try:
             return create_app(settings)
         except StartupError as error:
@@ -67,6 +73,15 @@ def _check_port(host: str, port: int) -> None:
             raise SettingsInvalid(
                 f"cannot listen on {host}:{port} ({error.strerror}); set another SENTIMENT_PORT"
             ) from error
+
+
+async def _check_database(settings: ServiceSettings) -> None:
+    """Insist on the migrations, unless Postgres is away: then predictions are spooled until it comes back."""
+    try:
+        async with connected(settings) as engine:
+            await check_schema(engine)
+    except DATABASE_ERRORS as error:
+        _log.warning("Postgres does not respond; predictions are spooled", error=type(error).__name__)
 
 
 def _die_with_parent() -> None:

@@ -28,10 +28,12 @@ def parse(model: type[M], body: bytes) -> M:
         raise RequestInvalid(field_errors(error)) from error
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """Return what failed and where. Messages state the rule; the value found is left out."""
+def field_errors(error: ValidationError, within: tuple[int | str, ...] = ()) -> list[FieldError]:
+    """Return what failed and where, the paths beginning `within`. Messages state the rule, never the value found."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return [FieldError(_path(problem["loc"]), _message(problem["type"], problem["msg"])) for problem in problems]
+    return [
+        FieldError(_path((*within, *problem["loc"])), _message(problem["type"], problem["msg"])) for problem in problems
+    ]
 
 
 def _message(kind: str, text: str) -> str:

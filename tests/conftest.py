@@ -117,7 +117,7 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="session")
-async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:  # noqa: ARG001 - sets the loop
+async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:
     """The name of a migrated database that others are copied from."""
     await _administer(postgres, f"create database {_TEMPLATE}")
     async with connected(_settings(postgres, _TEMPLATE)) as engine:

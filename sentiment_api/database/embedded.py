@@ -217,7 +217,7 @@ def _is_postgres_of(pid_file: Path, folder: Path) -> bool:
         try:
             return Path(process.cwd()) == folder
         except psutil.AccessDenied:  # another user's process; a container's root may not look at ours either
-            return process.name() == "postgres"
+            return str(process.name()) == "postgres"
     except (ValueError, psutil.NoSuchProcess):  # the latter is raised for zombies too
         return False
 

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_api.bundle import Bundle
@@ -28,7 +29,7 @@ class TorchEngine:
         dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         try:
             model = DistilBertForSequenceClassification.from_pretrained(bundle.folder, dtype=dtype)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             raise EngineUnavailable(f"torch cannot load the weights in {bundle.folder}: {error}") from error
         self._model = model.to(self._device).eval()
         # One pass at a time uses all the cores: two would share them and each be slower.

@@ -63,7 +63,7 @@ class _Group(NamedTuple):
     damaged_bytes: int
 
 
-class _RowsRefused(Exception):  # noqa: N818 - says what happened, as the public errors do
+class _RowsRefused(Exception):
     """Postgres refuses at least one of the rows as data."""
 
     def __init__(self, sqlstate: str) -> None:
@@ -106,7 +106,7 @@ class Shipper:
         """Ship until the spool is empty or the time is over, and return whether it is empty."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not await self.ship():
+                while not await self.ship():  # noqa: ASYNC110 - tries again; no event tells when Postgres is back
                     await asyncio.sleep(_FIRST_BACK_OFF_S)
                 return True
         return False

@@ -7,13 +7,20 @@ from litestar.params import FromPath, JSONBody
 
 from sentiment_api.dto import StrictDTO
 from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.problems import documented
 from sentiment_api.routes.requests import AnyRequest, prediction_id_of, request_id_of
 from sentiment_api.schemas import FeedbackReply, FeedbackRequest, LoggedPrediction
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction
 
 
-@post("/feedback", dto=StrictDTO[FeedbackRequest], return_dto=None, status_code=200)
+@post(
+    "/feedback",
+    dto=StrictDTO[FeedbackRequest],
+    return_dto=None,
+    status_code=200,
+    responses=documented(400, 404, 413, 415, 422, 503),
+)
 async def feedback(
     data: JSONBody[FeedbackRequest],
     request: AnyRequest,
@@ -26,7 +33,7 @@ async def feedback(
     return Response(reply, status_code=status, background=BackgroundTask(shipper.wake))
 
 
-@get("/predictions/{prediction_id:str}")
+@get("/predictions/{prediction_id:str}", responses=documented(404, 503))
 async def logged_prediction(
     prediction_id: FromPath[str], look_up: NamedDependency[LookUpPrediction]
 ) -> LoggedPrediction:

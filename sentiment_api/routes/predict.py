@@ -9,7 +9,7 @@ from sentiment_api.admission import NEEDS_MODEL
 from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import problem_of
+from sentiment_api.problems import documented, problem_of
 from sentiment_api.routes.operations import MAX_BATCH_BYTES
 from sentiment_api.routes.requests import AnyRequest, caller_of
 from sentiment_api.schemas import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
@@ -24,6 +24,7 @@ from sentiment_api.use_cases.predict import PredictReviews, Timing
     status_code=200,
     sync_to_thread=True,
     opt={NEEDS_MODEL: True},
+    responses=documented(400, 413, 415, 422, 503, 504),
 )
 def predict(
     data: JSONBody[PredictRequest],
@@ -45,6 +46,7 @@ def predict(
     sync_to_thread=True,
     request_max_body_size=MAX_BATCH_BYTES,
     opt={NEEDS_MODEL: True},
+    responses=documented(400, 413, 415, 422, 503, 504),
 )
 def predict_batch(
     data: JSONBody[BatchRequest],

@@ -73,7 +73,7 @@ class PredictReviews:
         Raises:
             Overloaded, Draining: nothing of the batch was done.
         """
-        checked = [_checked(item) for item in items]
+        checked = [_checked(number, item) for number, item in enumerate(items)]
         requests = [request for request in checked if isinstance(request, PredictRequest)]
         if not requests:
             return [each for each in checked if isinstance(each, RequestRefused)], Timing(0.0, 0.0, 0.0)
@@ -157,12 +157,12 @@ class PredictReviews:
         self._metrics.truncated.inc(prediction.truncated)
 
 
-def _checked(item: Any) -> PredictRequest | RequestInvalid:  # noqa: ANN401 - any JSON value
+def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa: ANN401 - any JSON value
     """Return the item as a request, by the same checks as a single one's: strict JSON."""
     try:
         return PredictRequest.model_validate_json(to_json(item))
     except ValidationError as error:
-        return RequestInvalid(field_errors(error))
+        return RequestInvalid(field_errors(error, within=("items", number)))
 
 
 def _result(future: "Future[Scored]", deadline: float) -> Scored:

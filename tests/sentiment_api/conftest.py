@@ -3,11 +3,12 @@
 import datetime as dt
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -50,7 +51,7 @@ def torch(bundle: Bundle) -> Classifier:
 
 
 @pytest.fixture(scope="session")
-async def session_database(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
+async def session_database(postgres: EmbeddedServer, template: str) -> str:
     """The URL of a migrated database that the whole run's client writes to."""
     url = f"postgresql://postgres@/{{}}?host={postgres.folder}&port={PORT}"
     administration = DatabaseSettings(
@@ -59,11 +60,11 @@ async def session_database(postgres: EmbeddedServer, template: str) -> AsyncIter
     async with connected(administration) as engine, engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(f"create database test_client template {template}"))
-    yield url.format("test_client")
+    return url.format("test_client")
 
 
 @pytest.fixture(scope="session")
-def client(session_database: str, starter: Path) -> Iterator[TestClient[Any]]:
+def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar]]:
     """A client of the real application in this process: the real starter, spool and Postgres, no network."""
     with tempfile.TemporaryDirectory(prefix="sentiment-test-") as folder:
         settings = ServiceSettings(
@@ -91,7 +92,7 @@ def new_record() -> Callable[..., PredictionRecord]:
     return _record
 
 
-def _record(**changes: Any) -> PredictionRecord:
+def _record(**changes: object) -> PredictionRecord:
     usual: dict[str, Any] = {
         "prediction_id": uuid7(),
         "request_id": str(uuid.uuid4()),

@@ -1,8 +1,10 @@
 """Reviews that a person wrote, each with the label that a person gave it."""
 
-from typing import Any
-
 import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+Client = TestClient[Litestar]
 
 POSITIVE = [
     "Love it!",
@@ -35,7 +37,7 @@ NEGATIVE = [
     "I wanted to like this, but the coating came off after three washes.",
     "Battery drains overnight even when switched off. Returned it.",
     "Much smaller than it looks in the pictures, and the smell of chemicals does not go away.",
-    "The driver crashes on every kernel since 6.1, support closed my ticket, and the throughput is half of what is promised.",
+    "The driver crashes on every kernel since 6.1, support closed my ticket, and throughput is half of what it was.",
     "Two of the six glasses were already cracked and nobody answers my emails.",
     "It is okay for a week, then the hinge gets loose and you cannot tighten it. Not worth the money.",
     "meh... paper thin, see through, would not buy again",
@@ -55,18 +57,18 @@ NEGATIVE = [
 
 
 @pytest.mark.parametrize("text", POSITIVE)
-def test_a_satisfied_customer_is_positive(client: Any, text: str) -> None:
+def test_a_satisfied_customer_is_positive(client: Client, text: str) -> None:
     """A review by somebody who is glad of the product gets the label positive."""
     assert client.post("/predict", json={"text": text}).json()["label"] == "positive"
 
 
 @pytest.mark.parametrize("text", NEGATIVE)
-def test_a_disappointed_customer_is_negative(client: Any, text: str) -> None:
+def test_a_disappointed_customer_is_negative(client: Client, text: str) -> None:
     """A review by somebody who regrets the purchase gets the label negative."""
     assert client.post("/predict", json={"text": text}).json()["label"] == "negative"
 
 
-def test_a_batch_agrees_with_single_requests(client: Any) -> None:
+def test_a_batch_agrees_with_single_requests(client: Client) -> None:
     """All reviews in one batch get, in order, the probabilities that each gets on its own."""
     texts = [*POSITIVE, *NEGATIVE]
     batch = client.post("/predict/batch", json={"items": [{"text": text} for text in texts]}).json()["results"]
