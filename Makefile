@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,7 +62,7 @@ clean: ## Remove .venv (data/ stays: it holds the predictions)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found %s; set PYTHON=..." % sys.version.split()[0])'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "making $(VENV) failed; on Debian: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/serve.done: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing what serving needs into $(VENV) (about 120 MB to download)"

@@ -3,27 +3,27 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from apitally.litestar import ApitallyPlugin
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins import PluginProtocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api import __version__
-from sentiment_api.admission import Admission
+from sentiment_api.admission import Admission, WholeBody
+from sentiment_api.apitally import told_without_texts
 from sentiment_api.batching import Batcher
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.drift_gauges import keep_drift_gauges
+from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.shipper import Shipper
@@ -32,8 +32,9 @@ from sentiment_api.privacy import TextKeeper, read_or_make_key
 from sentiment_api.problems import EXCEPTION_HANDLERS
 from sentiment_api.routes import documentation
 from sentiment_api.routes.feedback import feedback, logged_prediction
-from sentiment_api.routes.operations import MAX_SINGLE_BYTES, live, metrics, model, ready
+from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
+from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction
@@ -43,24 +44,26 @@ _SPARE_THREADS = 4  # beside one for each admitted request: for the name look-up
 _log = structlog.get_logger(__name__)
 
 
-def create_app(settings: ServiceSettings) -> Litestar:
-    """Build the service: load the model, check it, take a spool, and connect the parts.
+def create_app(settings: ServiceSettings, classifier: Classifier | None = None) -> Litestar:
+    """Build the service: load the model and check it, unless one is given; take a spool and connect the parts.
 
     Raises:
         StartupError: something is missing or damaged; the message says what, and the remedy.
     """
-    classifier = Classifier.load(open_bundle(settings.model), settings.engine, settings.threads or usable_cores())
-    classifier.self_check()
+    if classifier is None:
+        classifier = Classifier.load(open_bundle(settings.model), settings.engine, settings.threads or usable_cores())
+        classifier.self_check()
     if settings.database == "embedded":
         EmbeddedServer(settings.data_dir).start()
     parts = _Parts(settings, classifier, make_engine(settings))
     app = Litestar(
         route_handlers=[
             *(predict, predict_batch, feedback, logged_prediction),
-            *(model, live, ready, metrics, documentation.assets()),
+            *(model, live, ready, metrics, documentation.asset),
         ],
         dependencies=parts.dependencies(),
-        middleware=[parts.admission],
+        middleware=[WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission],
+        state=State({"metrics": parts.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[parts.lifespan],
         openapi_config=documentation.openapi(),
@@ -79,7 +82,8 @@ class _Parts:
         self.settings = settings
         self.classifier = classifier
         self.engine = engine
-        self.files = ThreadPoolExecutor(2, thread_name_prefix="files")
+        self.files = ThreadPoolExecutor(4, thread_name_prefix="files")
+        self.syncing = ThreadPoolExecutor(1, thread_name_prefix="fsync")  # by itself: nothing may delay it
         self.metrics = Metrics()
         manifest = classifier.bundle.manifest
         self.metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
@@ -89,18 +93,21 @@ class _Parts:
             max_queued_tokens=settings.max_queued_tokens,
             metrics=self.metrics,
         )
-        self.admission = Admission(settings.max_concurrent_requests, self.batcher, self.metrics)
+        self.admission = Admission(settings.max_concurrent_requests, self.batcher)
         self.spool = Spool.claim(settings.data_dir / "spool", settings.spool_max_bytes)
-        self.shipper = Shipper(self.spool, engine, self.metrics, self._revive_embedded())
+        self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
         self.predict_reviews = PredictReviews(classifier, self.batcher, self.spool, keeper, self.metrics)
         pending_window = dt.timedelta(hours=settings.pending_window_h)
-        self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.metrics, pending_window)
+        self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
         self.look_up = LookUpPrediction(self.spool, engine, self.files)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
-        names = ("settings", "classifier", "metrics", "spool", "shipper", "predict_reviews", "take_feedback", "look_up")
+        names = (
+            *("settings", "classifier", "batcher", "metrics", "spool", "shipper"),
+            *("predict_reviews", "take_feedback", "look_up"),
+        )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
 
     @asynccontextmanager
@@ -112,12 +119,12 @@ class _Parts:
         version = self.classifier.bundle.manifest.version
         tasks = [
             asyncio.create_task(self.shipper.run()),
-            asyncio.create_task(self._keep_syncing()),
-            asyncio.create_task(keep_drift_gauges(self.engine, self.metrics, version)),
+            asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
+            asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
         ]
-        _log.info("ready", model=self.classifier.bundle.manifest.name, version=version)
+        _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)
         yield
-        await self._in_files(self.batcher.stop)
+        await asyncio.get_running_loop().run_in_executor(self.files, self.batcher.stop)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -125,13 +132,15 @@ class _Parts:
             _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
         self.spool.close()
         await self.engine.dispose()
-        self.files.shutdown()
+        for pool in (self.files, self.syncing, handlers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _keep_syncing(self) -> None:
+    async def _sync(self) -> None:
         """Bound what a power cut can cost."""
-        while True:
-            await asyncio.sleep(self.settings.spool_fsync_interval_s)
-            await self._in_files(self.spool.sync)
+        await asyncio.get_running_loop().run_in_executor(self.syncing, self.spool.sync)
+
+    async def _refresh_drift_gauges(self) -> None:
+        await refresh_drift_gauges(self.engine, self.metrics, self.classifier.bundle.manifest.version)
 
     def _revive_embedded(self) -> Callable[[], Any] | None:
         if self.settings.database != "embedded":
@@ -140,12 +149,19 @@ class _Parts:
 
         async def revive() -> None:
             with contextlib.suppress(Exception):  # the next attempt to ship tells whether it helped
-                await self._in_files(server.start)
+                await asyncio.get_running_loop().run_in_executor(self.files, server.start)
 
         return revive
 
-    async def _in_files(self, work: Callable[[], Any]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self.files, work)
+
+async def _repeat(work: Callable[[], Awaitable[None]], interval_s: float) -> None:
+    """Do `work` every so often until cancelled; a round that fails is logged, and the next one comes."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work must not end with it
+            _log.error("background work failed", work=work.__name__, error=type(error).__name__)
+        await asyncio.sleep(interval_s)
 
 
 def _always(value: Any) -> Callable[[], Any]:  # noqa: ANN401 - any part
@@ -155,13 +171,4 @@ def _always(value: Any) -> Callable[[], Any]:  # noqa: ANN401 - any part
 def _plugins(settings: ServiceSettings) -> list[PluginProtocol]:
     if settings.apitally_write_token is None:
         return []
-    # Bodies hold reviews, which are personal data: never captured.
-    return [
-        ApitallyPlugin(
-            write_token=settings.apitally_write_token.get_secret_value(),
-            app_version=__version__,
-            capture_request_body=False,
-            capture_logs=False,
-            capture_response_body=False,
-        )
-    ]
+    return [told_without_texts(settings.apitally_write_token.get_secret_value())]

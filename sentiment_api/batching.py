@@ -103,6 +103,10 @@ class Batcher:
             self._changed.notify(len(entries))
         return [entry.future for entry in entries]
 
+    def is_alive(self) -> bool:
+        """Return whether every engine thread runs."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
     def wait_s(self) -> float:
         """Return how long what is queued now will take, by the rate of the last batches."""
         return self._queued_tokens / self._tokens_per_s
@@ -154,6 +158,8 @@ class Batcher:
         started = time.monotonic()
         try:
             output = self._classifier.forward([entry.ids for entry in batch])
+            if len(output.logits) != len(batch) or not np.isfinite(output.logits).all():
+                raise ValueError("expected one row of finite logits for each text")  # noqa: TRY301 - handled like any
         except Exception as error:  # noqa: BLE001 - whatever the engine raises, the callers must hear of it
             self._fail_or_halve(batch, error)
             return

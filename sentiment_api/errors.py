@@ -10,6 +10,7 @@ SentimentError
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
     ├── NotJson              the body is not JSON
     ├── RequestInvalid       the body is JSON that fails the schema
+    ├── BodyTooSlow          the body did not arrive in time
     ├── WrongMediaType       the body is not declared as JSON
     ├── PredictionUnknown    no prediction has this id
     ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
@@ -77,6 +78,10 @@ class RequestInvalid(RequestRefused):
         """Keep one error for each field that failed."""
         super().__init__("The request does not match the schema; see errors.")
         self.errors = errors
+
+
+class BodyTooSlow(RequestRefused):
+    """The body did not arrive in time."""
 
 
 class WrongMediaType(RequestRefused):

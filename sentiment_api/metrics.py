@@ -33,10 +33,12 @@ class Metrics:
         self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
         self.queue_seconds = self._histogram("queue_duration_seconds", "Wait for an engine thread.", _SECONDS)
         self.inference_seconds = self._histogram("inference_duration_seconds", "One forward pass.", _SECONDS)
-        self.tokenize_seconds = self._histogram("tokenize_duration_seconds", "Tokenizing of one text.", _SECONDS)
+        self.tokenize_seconds = self._histogram(
+            "tokenize_duration_seconds", "Tokenizing of one request's texts.", _SECONDS
+        )
         self.batch_texts = self._histogram("batch_texts", "Texts in one forward pass.", (1, 2, 4, 8, 16, 32, 64, 128))
         self.queued_tokens = self._gauge("queued_tokens", "Tokens waiting for an engine thread.")
-        self.refused = self._counter("refused_requests", "Requests refused for want of room.", "reason")
+        self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
 
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
         self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")

@@ -1,6 +1,6 @@
 """What is kept of a text: the text itself or nothing, by policy, and always a keyed hash of it."""
 
-import os
+import contextlib
 import secrets
 from hashlib import blake2b
 from pathlib import Path
@@ -31,15 +31,13 @@ def read_or_make_key(data_dir: Path) -> bytes:
     path = data_dir / "text-hash.key"
     data_dir.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        # A link, not a rename: when two processes start at once the first key stays.
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(32))
+            # A link, not a rename: when two processes start at once the first key stays.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(fresh)
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     return path.read_bytes()

@@ -1,6 +1,9 @@
 """Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
 
 import math
+import traceback
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +14,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from sentiment_api.errors import (
+    BodyTooSlow,
     DatabaseAway,
     DeadlineExceeded,
     Draining,
@@ -23,6 +27,7 @@ from sentiment_api.errors import (
     SpoolFull,
     WrongMediaType,
 )
+from sentiment_api.metrics import Metrics
 from sentiment_api.schemas import FieldProblem, Problem
 
 AnyRequest = Request[Any, Any, Any]
@@ -31,6 +36,7 @@ MEDIA_TYPE = "application/problem+json"
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
+    BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
     WrongMediaType: (415, "media-type", "Unsupported media type"),
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
@@ -52,17 +58,15 @@ _DESCRIPTIONS = {
 # Litestar's own details may quote the request, so ours replace them.
 _HTTP_TITLES = {
     400: ("Bad request", "The request cannot be understood."),
-    401: ("Not authenticated", "This needs a key."),
-    403: ("Not allowed", "The key does not allow this."),
     404: ("Not found", "There is nothing at this path; GET /docs lists what there is."),
     405: ("Method not allowed", "This path does not take this method; the Allow header lists those it takes."),
     413: ("Body too large", "The body is larger than this path takes; GET /model lists the limits."),
-    429: ("Too many requests", "Wait as long as the Retry-After header says."),
 }
 _UNEXPECTED = (
     "Internal error",
     "Something failed on our side. The X-Request-ID header names this request in the logs.",
 )
+_PACKAGE = Path(__file__).parent
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +86,8 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 
 
 def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
+    metrics: Metrics = request.app.state.metrics
+    metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     headers = {}
     if isinstance(refusal, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
@@ -89,15 +95,21 @@ def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
-    title, detail = _HTTP_TITLES.get(error.status_code, _UNEXPECTED)
+    phrase = HTTPStatus(error.status_code).phrase
+    title, detail = _HTTP_TITLES.get(error.status_code, (phrase, f"{phrase}."))
     problem = Problem("about:blank", title, error.status_code, detail, _instance(request))
     return _response(problem, dict(error.headers or {}))
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
     """A defect of ours. The log gets the kind and the place, not the message: it may quote a text."""
-    frame = _innermost_frame(error)
-    _log.error("unexpected error", error=type(error).__name__, place=frame, route=request.scope.get("path_template"))
+    _log.error(
+        "unexpected error",
+        error=type(error).__name__,
+        place=_place(error),
+        route=request.scope.get("path_template"),
+        request_id=request.scope["state"].get("request_id"),
+    )
     title, detail = _UNEXPECTED
     return _response(Problem("about:blank", title, 500, detail, _instance(request)), {})
 
@@ -107,11 +119,11 @@ def _instance(request: AnyRequest) -> str:
     return quote(request.url.path)
 
 
-def _innermost_frame(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+def _place(error: Exception) -> str:
+    """Return the innermost line of this package that the error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    return f"{Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else "outside the service"
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

@@ -26,6 +26,8 @@ from pydantic_core import to_json
 
 MAX_TEXT_CHARACTERS = 20_000
 MAX_BATCH_ITEMS = 256
+MAX_SINGLE_BYTES = 1 << 20
+MAX_BATCH_BYTES = 8 << 20
 MAX_METADATA_KEYS = 32
 MAX_METADATA_BYTES = 4096
 _LARGEST_INTEGER = 2**53  # beyond it JSON readers with doubles disagree about the number
@@ -82,7 +84,7 @@ Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterV
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class PredictRequest(_Request):
@@ -95,7 +97,10 @@ class PredictRequest(_Request):
 
 
 class BatchRequest(_Request):
-    """Several reviews. Each item is checked on its own, as a `PredictRequest`: one bad item fails alone."""
+    """Several reviews. Each item is checked on its own, as a `PredictRequest`: one bad item fails alone.
+
+    A lone surrogate is the exception: it fails the whole body, as the body is then no text.
+    """
 
     items: list[Any] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
 
@@ -225,7 +230,7 @@ class LogHealth(msgspec.Struct, frozen=True):
     lag_s: float
     """Age of the oldest record that Postgres does not hold."""
     database: str
-    """`up`, `away`, or `unknown` before the first attempt."""
+    """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
 
 
 class HealthReply(msgspec.Struct, frozen=True):

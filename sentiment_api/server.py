@@ -2,9 +2,13 @@
 
 import asyncio
 import ctypes
+import os
 import signal
 import socket
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,6 +24,7 @@ from sentiment_api.settings import ServiceSettings
 
 _PR_SET_PDEATHSIG = 1
 _KILL_MARGIN_S = 5
+_PARENT_POLL_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -27,11 +32,12 @@ def serve(settings: ServiceSettings) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
-        SettingsInvalid: the port is taken.
+        SettingsInvalid: the port is taken, or the data folder cannot be written.
         DatabaseNotReady: the migrations were not applied, or the embedded server does not start.
         SystemExit: with 1 when the worker could not start; it has said why.
     """
     configure_logs(settings.log_format)
+    _check_data_dir(settings.data_dir)
     _check_port(settings.host, settings.port)
     asyncio.run(_check_database(settings))
     server = Server(
@@ -48,8 +54,10 @@ def serve(settings: ServiceSettings) -> None:
         workers_kill_timeout=_kill_timeout_s(settings),
     )
 
+    main_process = os.getpid()
+
     def load() -> Any:  # noqa: ANN401 - any ASGI application
-        _die_with_parent()
+        _end_with_parent(main_process, _kill_timeout_s(settings))
         try:
             return create_app(settings)
         except StartupError as error:
@@ -61,6 +69,15 @@ def serve(settings: ServiceSettings) -> None:
 
 def _kill_timeout_s(settings: ServiceSettings) -> int:
     return round(settings.batch_timeout_s + settings.drain_timeout_s) + _KILL_MARGIN_S
+
+
+def _check_data_dir(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / ".writable").touch()
+        (data_dir / ".writable").unlink()
+    except OSError as error:
+        raise SettingsInvalid(f"cannot write to SENTIMENT_DATA_DIR={data_dir}: {error.strerror}") from error
 
 
 def _check_port(host: str, port: int) -> None:
@@ -81,10 +98,23 @@ async def _check_database(settings: ServiceSettings) -> None:
         async with connected(settings) as engine:
             await check_schema(engine)
     except DATABASE_ERRORS as error:
-        _log.warning("Postgres does not respond; predictions are spooled", error=type(error).__name__)
+        _log.warning("Postgres is away or refuses; predictions are spooled", error=type(error).__name__)
 
 
-def _die_with_parent() -> None:
-    """Have Linux stop the worker when Granian's main process is killed: it would keep the port and the spool."""
+def _end_with_parent(parent: int, patience_s: float) -> None:
+    """Have the worker stop when Granian's main process is killed: it would keep the port and the spool for ever.
+
+    Linux sends it SIGTERM. A thread watches too: for a parent that has gone before that was arranged, for other
+    systems, and because without a parent nobody would end a worker whose stop hangs.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_POLL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(patience_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

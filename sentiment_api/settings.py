@@ -1,19 +1,21 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentiment_api.errors import SettingsInvalid
 
 S = TypeVar("S", bound=BaseSettings)
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="SENTIMENT_", frozen=True, extra="ignore", protected_namespaces=())
+    model_config = SettingsConfigDict(
+        env_prefix="SENTIMENT_", frozen=True, extra="ignore", protected_namespaces=(), env_ignore_empty=True
+    )
 
 
 class ModelSettings(_Settings):
@@ -50,7 +52,7 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     """Everything that an operator may choose about the service."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=1, le=65535)
     behind_proxy: bool = False
     """States that a proxy authenticates the clients; without it only loopback addresses are served."""
 
@@ -60,6 +62,8 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     """Bound of the engine's queue. An idle service admits any legal batch."""
     max_batch_tokens: int = Field(default=8_192, ge=1)
     """Token budget of one forward pass, for engines that batch."""
+    body_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a request's body may take to arrive."""
     request_timeout_s: float = Field(default=10.0, gt=0)
     batch_timeout_s: float = Field(default=60.0, gt=0)
 
@@ -77,9 +81,20 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     log_format: Literal["auto", "console", "json"] = "auto"
     apitally_write_token: SecretStr | None = Field(default=None, validation_alias="APITALLY_WRITE_TOKEN")
 
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        """Granian binds to addresses, not names."""
+        if host == "localhost":
+            return "127.0.0.1"
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            raise ValueError("expected an IP address such as 127.0.0.1") from None
+
     @model_validator(mode="after")
     def _closed_door(self) -> Self:
-        if self.host not in _LOOPBACK and not self.behind_proxy:
+        if not ip_address(self.host).is_loopback and not self.behind_proxy:
             raise ValueError(
                 f"expected a loopback address such as 127.0.0.1, found SENTIMENT_HOST={self.host}: the service has no "
                 "keys yet. If a proxy authenticates the clients, say so with SENTIMENT_BEHIND_PROXY=true"

@@ -24,8 +24,11 @@ def parse(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-            raise _why_not_json(body) from error
-        raise RequestInvalid(field_errors(error)) from error
+            refusal: NotJson | RequestInvalid = _why_not_json(body)
+        else:
+            refusal = RequestInvalid(field_errors(error))
+    # Outside the handler, so that pydantic's error, which quotes the body, does not travel on with ours.
+    raise refusal
 
 
 def field_errors(error: ValidationError, within: tuple[int | str, ...] = ()) -> list[FieldError]:
@@ -57,10 +60,9 @@ def _path(location: tuple[int | str, ...]) -> str:
 def _why_not_json(body: bytes) -> NotJson | RequestInvalid:
     """Lone surrogates are JSON by its grammar, but no text: they fail the schema, at a field. The rest is not JSON."""
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        found = _surrogate_path(json.loads(body, parse_constant=_refuse_constant), ())
     except (ValueError, RecursionError):
-        return NotJson("The body is not JSON in UTF-8.")
-    found = _surrogate_path(value, ())
+        return NotJson("The body is not JSON in UTF-8, or is nested too deeply.")
     if found is None:
         return NotJson("The body is not JSON in UTF-8, or is nested too deeply.")
     return RequestInvalid([FieldError(_path(found), _LONE_SURROGATE)])

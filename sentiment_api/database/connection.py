@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 from sqlalchemy import URL, make_url, text
@@ -47,32 +48,32 @@ def make_engine(settings: DatabaseSettings) -> AsyncEngine:
     Raises:
         SettingsInvalid: the URL cannot be read.
     """
-    return create_async_engine(
-        database_url(settings),
-        pool_pre_ping=True,
-        connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _COMMAND_TIMEOUT_S},
-    )
+    connect = partial(asyncpg.connect, _dsn(settings), timeout=_CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S)
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True, hide_parameters=True)
 
 
-def database_url(settings: DatabaseSettings) -> URL:
-    """Return the URL for SQLAlchemy.
+def _dsn(settings: DatabaseSettings) -> str:
+    """Return the URL for asyncpg, which reads `sslmode`, `sslrootcert` and the like as libpq does.
 
     Raises:
         SettingsInvalid: `SENTIMENT_DATABASE_URL` is no Postgres URL. The message leaves it out: it holds a password.
     """
     if settings.database_url is None:
-        server = EmbeddedServer(settings.data_dir)
         # The port is given, too: asyncpg would take it from PGPORT.
-        query = {"host": str(server.folder), "port": str(PORT)}
-        return URL.create("postgresql+asyncpg", username="postgres", database="postgres", query=query)
+        query = {"host": str(EmbeddedServer(settings.data_dir).folder), "port": str(PORT)}
+        return _rendered(URL.create("postgresql", username="postgres", database="postgres", query=query))
     try:
         url = make_url(settings.database_url.get_secret_value())
     except (ArgumentError, ValueError):
         url = None
-    if url is None or url.get_backend_name() != "postgresql":
+    if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected postgresql://user:password@host:port/name")
-    options = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
-    return url.set(drivername="postgresql+asyncpg", query=options)
+    # libpq's name for what we bound ourselves; Postgres would take it for a setting of the server's.
+    return _rendered(url.difference_update_query(["connect_timeout"]).set(drivername="postgresql"))
+
+
+def _rendered(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
 
 
 async def check_schema(engine: AsyncEngine) -> None:

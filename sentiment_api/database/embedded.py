@@ -8,7 +8,8 @@ everyone when run as root, and takes any process with the recorded id for a runn
 - Postgres refuses to run as root. For root it runs as the system user `sentiment-postgres`; where that user cannot
   enter the data folder or the virtual environment, the server's folder and a copy of its binaries lie under
   /var/lib/sentiment-postgres. No permission of anything that exists is changed.
-- `postmaster.pid` is believed only if its process is a living postgres that works in this folder.
+- `postmaster.pid` is removed when its process lives and is no postgres that works in this folder. A dead one is left to
+  Postgres itself, which looks for children that outlived it.
 - Start and stop hold a lock, so that the service and the drift job may both start it. It runs on until `stop`.
 """
 
@@ -94,8 +95,12 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        with (self._data_dir / "postgres.lock").open("w") as file:
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            file = (self._data_dir / "postgres.lock").open("w")
+        except OSError as error:
+            raise DatabaseNotReady(f"cannot write to SENTIMENT_DATA_DIR={self._data_dir}: {error.strerror}") from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -119,8 +124,7 @@ class EmbeddedServer:
     def _place(self) -> Path:
         if _server_user() is None or _enterable(self._data_dir):
             return self._link
-        _ROOTS_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return _ROOTS_PLACE / f"data-{uuid.uuid4().hex[:12]}"
+        return _roots_place() / f"data-{uuid.uuid4().hex[:12]}"
 
     def _launch(self) -> None:
         log = self.folder / "server.log"
@@ -139,7 +143,7 @@ class EmbeddedServer:
 
     def _discard_stale_pid(self) -> None:
         pid_file = self.folder / "postmaster.pid"
-        if not pid_file.exists() or _is_postgres_of(pid_file, self.folder):
+        if not pid_file.exists() or not _is_misleading(pid_file, self.folder):
             return
         for stale in (pid_file, self.folder / f".s.PGSQL.{PORT}", self.folder / f".s.PGSQL.{PORT}.lock"):
             stale.unlink(missing_ok=True)
@@ -184,11 +188,19 @@ def _binaries() -> Path:
         return installed / "bin"
     copy = _ROOTS_PLACE / "postgres-18"
     if not copy.exists():
-        _ROOTS_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _roots_place()
         partial = copy.with_name(f"postgres-18.{uuid.uuid4().hex[:8]}")
         shutil.copytree(installed, partial, symlinks=True)
         partial.rename(copy)
     return copy / "bin"
+
+
+def _roots_place() -> Path:
+    """Return the folder for what root's server needs, which its user can enter whatever our umask is."""
+    if not _ROOTS_PLACE.exists():
+        _ROOTS_PLACE.mkdir(parents=True)
+        _ROOTS_PLACE.chmod(0o755)
+    return _ROOTS_PLACE
 
 
 def _server_user() -> pwd.struct_passwd | None:
@@ -209,16 +221,19 @@ def _enterable(folder: Path) -> bool:
     return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.resolve().parents))
 
 
-def _is_postgres_of(pid_file: Path, folder: Path) -> bool:
+def _is_misleading(pid_file: Path, folder: Path) -> bool:
+    """Return whether Postgres would take a process that is not its own for the server of `folder`."""
     try:
         process = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
         if process.status() == psutil.STATUS_ZOMBIE:
-            return False
+            return True
         try:
-            return Path(process.cwd()) == folder
+            return Path(process.cwd()) != folder
         except psutil.AccessDenied:  # another user's process; a container's root may not look at ours either
-            return str(process.name()) == "postgres"
-    except (ValueError, psutil.NoSuchProcess):  # the latter is raised for zombies too
+            return str(process.name()) != "postgres"
+    except ValueError:
+        return True
+    except psutil.NoSuchProcess:
         return False
 
 

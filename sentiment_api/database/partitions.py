@@ -20,9 +20,14 @@ def first_id(moment: dt.datetime) -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80)
 
 
+def milliseconds_of(uuid7: uuid.UUID) -> int:
+    """Return the Unix milliseconds that a UUIDv7 begins with."""
+    return uuid7.int >> 80
+
+
 def created_at(prediction_id: uuid.UUID) -> dt.datetime:
     """Return the moment that a UUIDv7 carries, in UTC, to the millisecond."""
-    return dt.datetime.fromtimestamp((prediction_id.int >> 80) / 1000, dt.UTC)
+    return dt.datetime.fromtimestamp(milliseconds_of(prediction_id) / 1000, dt.UTC)
 
 
 def month_of(moment: dt.datetime) -> dt.date:

@@ -83,9 +83,12 @@ def decode(payload: bytes) -> Record:
     """Return the record that `encode` wrote.
 
     Raises:
-        msgspec.DecodeError: the bytes are no record of a format that this release knows.
+        msgspec.DecodeError: the bytes are no record, or one of a newer release's format.
     """
-    return _decoder.decode(payload)
+    record = _decoder.decode(payload)
+    if record.format > RECORD_FORMAT:
+        raise msgspec.ValidationError(f"expected a record of format {RECORD_FORMAT} or older, found {record.format}")
+    return record
 
 
 def _json(value: dict[str, Any]) -> str:

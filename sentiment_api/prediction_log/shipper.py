@@ -7,16 +7,19 @@ ships the group again, which changes nothing. What Postgres refuses as data is s
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import msgspec
 import structlog
-from sqlalchemy import Table
+from sqlalchemy import Table, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,15 +28,21 @@ from sentiment_api.database.partitions import created_at, make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
-from sentiment_api.prediction_log.spool import Spool, read_segment
+from sentiment_api.prediction_log.spool import Spool, frame, read_segment
+
+T = TypeVar("T")
 
 MAX_GROUP_RECORDS = 5_000
+MAX_GROUP_BYTES = 16 << 20
 POLL_S = 1.0
+SET_ASIDE = "set-aside.frames"
+"""The file, in the spool's folder, of records that Postgres refuses as data."""
 GATHER_S = 0.02  # after a wake-up, so that a busy moment is one transaction and not fifty
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 15.0
+_PING_TIMEOUT_S = 2.0
+_REMEDIES = {"42P01": "run `sentiment-api db upgrade`"}
 _DATA_ERRORS = ("22", "23")
-_CLIENT_SIDE_DATA_ERRORS = (ValueError, OverflowError, TypeError, UnicodeEncodeError)
 _log = structlog.get_logger(__name__)
 
 
@@ -75,17 +84,29 @@ class Shipper:
     """Ships one spool. Runs on the event loop; only `wake` is called by handlers."""
 
     def __init__(
-        self, spool: Spool, engine: AsyncEngine, metrics: Metrics, revive: Callable[[], Awaitable[None]] | None = None
+        self,
+        spool: Spool,
+        engine: AsyncEngine,
+        metrics: Metrics,
+        executor: Executor | None = None,
+        revive: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Keep the parts. `revive` is tried when Postgres does not answer: it starts an embedded server again."""
+        """Keep the parts.
+
+        `executor` reads and writes files, so that the event loop does not; asyncio's default without one. `revive` is
+        tried when Postgres does not answer: it starts an embedded server again.
+        """
         self._spool = spool
         self._engine = engine
         self._metrics = metrics
+        self._executor = executor
         self._revive = revive
         self._woken = asyncio.Event()
         self._back_off_s = _FIRST_BACK_OFF_S
         self._busy = asyncio.Lock()
         self.database = "unknown"
+        """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
+        self._last_failure = ""
 
     async def wake(self) -> None:
         """Say that there is something to ship. The background task of a reply: it sets a flag and is done."""
@@ -115,9 +136,13 @@ class Shipper:
         """Ship everything that is spooled now, and return whether that succeeded."""
         async with self._busy:
             try:
-                self._spool.seal()
-                while group := self._group():
+                await self._in_files(self._spool.seal)
+                group = await self._in_files(self._group)
+                if group is None:
+                    await self._ping()
+                while group is not None:
                     await self._ship_group(group)
+                    group = await self._in_files(self._group)
                 self._succeeded()
             except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
                 await self._failed(error)
@@ -129,31 +154,33 @@ class Shipper:
     def _group(self) -> _Group | None:
         """Return the oldest segments, about `MAX_GROUP_RECORDS` records in all."""
         group = _Group([], [], [], 0)
+        size = 0
         for path in self._spool.segments():
             segment = read_segment(path)
             group = group._replace(damaged_bytes=group.damaged_bytes + segment.damaged_bytes)
             group.paths.append(path)
+            size += path.stat().st_size
             for payload in segment.payloads:
                 try:
                     group.records.append(decode(payload))
                 except msgspec.DecodeError:
                     group.undecodable.append(payload)
-            if len(group.records) >= MAX_GROUP_RECORDS:
+            if len(group.records) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
                 break
         return group if group.paths else None
 
     async def _ship_group(self, group: _Group) -> None:
         stored, refused = await self._store(group.records)
-        # Counted and set aside only now: a group that has to wait for Postgres is read again.
+        aside = [(encode(record), sqlstate) for record, sqlstate in refused]
+        aside += [(payload, "undecodable") for payload in group.undecodable]
+        await self._in_files(partial(self._settle, group, aside))
+        # Counted only now: a group that could not be settled is read again.
         self._metrics.damaged.inc(group.damaged_bytes)
         for record in stored:
             self._metrics.shipped.labels(_kind(record)).inc()
-        for record, sqlstate in refused:
-            self._set_aside(encode(record), sqlstate)
-        for payload in group.undecodable:
-            self._set_aside(payload, "undecodable")
-        for path in group.paths:
-            self._spool.discard(path)
+        for _, reason in aside:
+            self._metrics.set_aside.labels(reason).inc()
+            _log.error("record set aside", sqlstate=reason, file=str(self._spool.folder / SET_ASIDE))
 
     async def _store(self, records: list[Record]) -> tuple[list[Record], list[tuple[Record, str]]]:
         """Return the records that Postgres holds now, and those that it refuses, each with its SQLSTATE."""
@@ -192,7 +219,7 @@ class Shipper:
                             await driver.executemany(statement.sql, rows)
             except Exception as error:
                 if _is_data_error(error):
-                    raise _RowsRefused(_sqlstate(error)) from error
+                    raise _RowsRefused(_sqlstate(error) or "") from error
                 raise
 
     async def _make_months(self, records: list[Record]) -> None:
@@ -200,27 +227,40 @@ class Shipper:
         async with self._engine.begin() as connection:
             await make_months(connection, sorted(months))
 
-    def _set_aside(self, payload: bytes, sqlstate: str) -> None:
-        """Keep a record that cannot be stored, and say so without showing it."""
-        path = self._spool.folder / "set-aside.msgpack"
-        with path.open("ab") as file:
-            file.write(len(payload).to_bytes(4, "little") + payload)
-        self._metrics.set_aside.labels(sqlstate).inc()
-        _log.error("record set aside", sqlstate=sqlstate, file=str(path))
+    def _settle(self, group: _Group, aside: list[tuple[bytes, str]]) -> None:
+        """Keep what Postgres will never take, safe on disk and framed as in the spool, and drop the segments."""
+        if aside:
+            with (self._spool.folder / SET_ASIDE).open("ab") as file:
+                file.write(b"".join(frame(payload) for payload, _ in aside))
+                file.flush()
+                os.fsync(file.fileno())
+        for path in group.paths:
+            self._spool.discard(path)
+
+    async def _ping(self) -> None:
+        """Ask Postgres for nothing, so that an idle service knows how it is."""
+        async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def _in_files(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _succeeded(self) -> None:
-        if self.database == "away":
+        if self._last_failure:
             _log.info("prediction log ships again")
+        self._last_failure = ""
         self.database = "up"
         self._back_off_s = _FIRST_BACK_OFF_S
 
     async def _failed(self, error: Exception) -> None:
         # The server's own message may carry row values; its kind and SQLSTATE cannot.
-        kind = type(getattr(error, "orig", None) or error).__name__
+        kind = _sqlstate(error) or type(error).__name__
         self._metrics.ship_failures.labels(kind).inc()
-        if self.database != "away":
-            _log.warning("prediction log waits for Postgres", error=kind, sqlstate=_sqlstate(error))
-        self.database = "away"
+        self.database = "refuses" if _sqlstate(error) else "away"
+        if kind != self._last_failure:
+            remedy = _REMEDIES.get(kind, "predictions are safe in the spool and are shipped when it is back")
+            _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
+        self._last_failure = kind
         if self._revive is not None:
             await self._revive()
 
@@ -238,8 +278,9 @@ def _kind(record: Record) -> str:
     return "prediction" if isinstance(record, PredictionRecord) else "feedback"
 
 
-def _sqlstate(error: Exception) -> str:
-    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) or type(error).__name__
+def _sqlstate(error: Exception) -> str | None:
+    """Return the SQLSTATE of an error that Postgres answered with, None of any other."""
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None)
 
 
 def _is_missing_month(error: Exception) -> bool:
@@ -248,8 +289,5 @@ def _is_missing_month(error: Exception) -> bool:
 
 
 def _is_data_error(error: Exception) -> bool:
-    if _is_missing_month(error):
-        return False
-    if isinstance(error, _CLIENT_SIDE_DATA_ERRORS):
-        return True
-    return isinstance(error, asyncpg.PostgresError) and _sqlstate(error)[:2] in _DATA_ERRORS
+    """What asyncpg cannot encode is a `DataError` of class 22, too."""
+    return not _is_missing_month(error) and (_sqlstate(error) or "").startswith(_DATA_ERRORS)

@@ -7,8 +7,8 @@ A spool is a numbered folder of segment files. A segment is a run of records, ea
 so that damage costs the records that it touches and no other. The process appends to one segment; the shipper seals it,
 ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they were begun in.
 
-Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies, and
-another process may then adopt what is left.
+Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies; the
+next process that starts takes over what is left.
 """
 
 import contextlib
@@ -27,7 +27,6 @@ from sentiment_api.errors import SpoolFull
 _MAGIC = b"SPL1"
 _HEADER = struct.Struct("<4sII")
 _SEGMENT_BYTES = 4 << 20
-_LONGEST_WAIT_MS = 120_000  # between a prediction's id and its append: the longest deadline, doubled
 
 
 class Spool:
@@ -41,20 +40,23 @@ class Spool:
         self._append_lock = threading.Lock()
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
+        self._retired: list[IO[bytes]] = []
         self._sealed_bytes = sum(path.stat().st_size for path in self._paths())
         self._dirty = False
 
     @classmethod
     def claim(cls, root: Path, max_bytes: int) -> Self:
-        """Return the first spool under `root` that no living process holds, with whatever a dead one left in it."""
+        """Return a spool under `root` that no living process holds, with whatever dead processes left in theirs."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         number = 0
-        while (spool := cls.adopt(root / str(number), max_bytes)) is None:
+        while (spool := cls._lock(root / str(number), max_bytes)) is None:
             number += 1
+        for folder in filter(Path.is_dir, root.iterdir()):
+            spool.take_over(folder)
         return spool
 
     @classmethod
-    def adopt(cls, folder: Path, max_bytes: int) -> Self | None:
+    def _lock(cls, folder: Path, max_bytes: int) -> Self | None:
         """Return the spool in `folder`, or None while a living process holds it."""
         folder.mkdir(exist_ok=True, mode=0o700)
         lock = (folder / "lock").open("w")
@@ -64,6 +66,16 @@ class Spool:
             lock.close()
             return None
         return cls(folder, lock, max_bytes)
+
+    def take_over(self, folder: Path) -> None:
+        """Move the segments of another spool here, unless it is alive."""
+        other = self._lock(folder, self._max_bytes)
+        if other is None:
+            return
+        for path in other.segments():
+            self._sealed_bytes += path.stat().st_size
+            path.rename(_unused(self.folder, _begun_ms(path)))
+        other.close()
 
     @property
     def size_bytes(self) -> int:
@@ -76,18 +88,20 @@ class Spool:
         Raises:
             SpoolFull: the bound is reached, or the disk is full. Nothing of the record remains.
         """
-        frame = _HEADER.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
+        framed = frame(payload)
         with self._append_lock:
-            if self.size_bytes + len(frame) > self._max_bytes:
+            if self.size_bytes + len(framed) > self._max_bytes:
                 raise SpoolFull("The prediction log is full, so no prediction can be given; try again later.")
-            if self._file is None or self._file_bytes >= _SEGMENT_BYTES:
-                self._begin_segment()
-            self._write(frame)
+            file = self._file
+            if file is None or self._file_bytes >= _SEGMENT_BYTES:
+                file = self._begin_segment()
+            self._write(file, framed)
 
     def seal(self) -> None:
         """End the segment being written, so that `segments` lists it."""
         with self._append_lock:
-            self._end_segment()
+            self._retire()
+        self.sync()
 
     def segments(self) -> list[Path]:
         """Return the sealed segments, oldest first."""
@@ -103,26 +117,31 @@ class Spool:
             self._sealed_bytes -= size
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut. Does nothing when there is nothing new."""
-        with self._append_lock:
-            if not self._dirty or self._file is None:
-                return
-            self._dirty = False
-            descriptor = os.dup(self._file.fileno())
-        try:
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        """Make what was appended survive a power cut. Does nothing when there is nothing new.
 
-    def near(self, milliseconds: int) -> Iterator[bytes]:
-        """Yield the payloads that can have been appended for an id made at that Unix time, newest segments first."""
+        The disk is waited for outside the lock: appends go on meanwhile.
+        """
+        with self._append_lock:
+            retired, self._retired = self._retired, []
+            dirty = os.dup(self._file.fileno()) if self._dirty and self._file else None
+            self._dirty = False
+        for file in retired:
+            os.fdatasync(file.fileno())
+            file.close()
+        if dirty is not None:
+            try:
+                os.fdatasync(dirty)
+            finally:
+                os.close(dirty)
+
+    def since(self, milliseconds: int) -> Iterator[bytes]:
+        """Yield the payloads appended since that Unix time, in order, and some earlier ones."""
         paths = self._paths()
-        started = [_begun_ms(path) for path in paths]
-        first = max(0, sum(start <= milliseconds for start in started) - 2)
-        for path in reversed(paths[first:]):
-            if _begun_ms(path) <= milliseconds + _LONGEST_WAIT_MS:
-                with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
-                    yield from read_segment(path).payloads
+        begun_before = sum(_begun_ms(path) <= milliseconds for path in paths)
+        # One segment more than was being written then: the clock may have been set back a little.
+        for path in paths[max(0, begun_before - 2) :]:
+            with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
+                yield from read_segment(path).payloads
 
     def oldest_ms(self) -> int | None:
         """Return when the oldest segment was begun, Unix milliseconds; None when the spool is empty."""
@@ -131,52 +150,45 @@ class Spool:
 
     def close(self) -> None:
         """End the segment and let another process have the spool."""
-        self.sync()
         self.seal()
         self._lock_file.close()
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.seg"))
 
-    def _begin_segment(self) -> None:
-        self._end_segment()
-        begun = time.time_ns() // 1_000_000
-        while (path := self.folder / f"{begun:015d}.seg").exists():
-            begun += 1
+    def _begin_segment(self) -> IO[bytes]:
+        self._retire()
+        path = _unused(self.folder, time.time_ns() // 1_000_000)
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
+        return self._file
 
-    def _end_segment(self) -> None:
-        if self._file is None:
-            return
-        if self._dirty:
-            os.fdatasync(self._file.fileno())
-            self._dirty = False
-        self._file.close()
+    def _retire(self) -> None:
+        """Put the segment being written aside, for `sync` to finish."""
+        if self._file is not None:
+            self._retired.append(self._file)
+            self._sealed_bytes += self._file_bytes
         self._file = None
-        self._sealed_bytes += self._file_bytes
         self._file_bytes = 0
+        self._dirty = False
 
-    def _write(self, frame: bytes) -> None:
-        if self._file is None:
-            return
+    def _write(self, file: IO[bytes], written: bytes) -> None:
         try:
-            written = self._file.write(frame)
+            done = file.write(written)
         except OSError as error:
-            self._cut_back()
+            self._cut_back(file)
             raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
-        if written != len(frame):
-            self._cut_back()
+        if done != len(written):
+            self._cut_back(file)
             raise SpoolFull("The disk of the prediction log is full, so no prediction can be given.")
-        self._file_bytes += len(frame)
+        self._file_bytes += len(written)
         self._dirty = True
 
-    def _cut_back(self) -> None:
-        if self._file is not None:
-            self._file.truncate(self._file_bytes)
-            self._file.seek(self._file_bytes)
+    def _cut_back(self, file: IO[bytes]) -> None:
+        file.truncate(self._file_bytes)
+        file.seek(self._file_bytes)
 
 
 class Segment:
@@ -186,6 +198,11 @@ class Segment:
         """Keep the payloads, in order, and how many bytes were no part of any."""
         self.payloads = payloads
         self.damaged_bytes = damaged_bytes
+
+
+def frame(payload: bytes) -> bytes:
+    """Return the payload as `read_segment` finds it again."""
+    return _HEADER.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
 def read_segment(path: Path) -> Segment:
@@ -219,6 +236,13 @@ def _payload_at(data: bytes, position: int) -> bytes | None:
     _, length, checksum = _HEADER.unpack_from(data, position)
     payload = data[start : start + length]
     return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
+
+
+def _unused(folder: Path, begun_ms: int) -> Path:
+    """Return a segment's path that does not exist, named by that millisecond or one soon after it."""
+    while (path := folder / f"{begun_ms:015d}.seg").exists():
+        begun_ms += 1
+    return path
 
 
 def _begun_ms(path: Path) -> int:

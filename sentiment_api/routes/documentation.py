@@ -3,25 +3,30 @@
 from pathlib import Path
 from typing import Any
 
-from litestar import Response, Router
+from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath
+from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
 
-_ASSETS = "/docs/assets"
+_ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+}
 _FOLDER = Path(__file__).parents[1] / "static" / "swagger-ui"
 
 
 def openapi() -> OpenAPIConfig:
     """Return the configuration of the schema and its page."""
     page = SwaggerRenderPlugin(
-        js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-        css_url=f"{_ASSETS}/swagger-ui.css",
-        standalone_preset_js_url=f"{_ASSETS}/swagger-ui-standalone-preset.js",
+        js_url="/docs/assets/swagger-ui-bundle.js",
+        css_url="/docs/assets/swagger-ui.css",
+        standalone_preset_js_url="/docs/assets/swagger-ui-standalone-preset.js",
         favicon="<link rel='icon' href='data:,'>",  # Litestar's own is on a public server
         path="/",
     )
@@ -43,6 +48,9 @@ def _without_pages_for_nothing(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def assets() -> Router:
-    """Return the route of the page's scripts and styles."""
-    return create_static_files_router(path=_ASSETS, directories=[_FOLDER], include_in_schema=False)
+@get("/docs/assets/{name:str}", include_in_schema=False)
+async def asset(name: FromPath[str]) -> File:
+    """Return one of the page's scripts and styles."""
+    if name not in _ASSETS:
+        raise NotFoundException
+    return File(_FOLDER / name, media_type=_ASSETS[name], content_disposition_type="inline")

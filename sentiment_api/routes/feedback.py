@@ -7,8 +7,8 @@ from litestar.params import FromPath, JSONBody
 
 from sentiment_api.dto import StrictDTO
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import documented
-from sentiment_api.routes.requests import AnyRequest, prediction_id_of, request_id_of
+from sentiment_api.problems import AnyRequest, documented
+from sentiment_api.routes.requests import prediction_id_of, request_id_of
 from sentiment_api.schemas import FeedbackReply, FeedbackRequest, LoggedPrediction
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction

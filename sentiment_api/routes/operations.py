@@ -4,22 +4,23 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from sentiment_api.batching import Batcher
 from sentiment_api.classifier import Classifier
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas import (
+    MAX_BATCH_BYTES,
     MAX_BATCH_ITEMS,
     MAX_METADATA_BYTES,
     MAX_METADATA_KEYS,
+    MAX_SINGLE_BYTES,
     MAX_TEXT_CHARACTERS,
     HealthReply,
     LogHealth,
     ModelReply,
 )
 
-MAX_SINGLE_BYTES = 1 << 20
-MAX_BATCH_BYTES = 8 << 20
 _LIMITS = {
     "text_characters": MAX_TEXT_CHARACTERS,
     "batch_items": MAX_BATCH_ITEMS,
@@ -52,9 +53,13 @@ async def live() -> HealthReply:
 
 
 @get(["/health/ready", "/health"])
-async def ready(spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]) -> HealthReply:
-    """Say that predictions can be answered. A database that is away shows in the body and changes nothing else."""
-    return HealthReply("ready", LogHealth(spool.size_bytes, round(shipper.lag_s(), 3), shipper.database))
+async def ready(
+    batcher: NamedDependency[Batcher], spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]
+) -> Response[HealthReply]:
+    """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else."""
+    well = batcher.is_alive()
+    log = LogHealth(spool.size_bytes, round(shipper.lag_s(), 3), shipper.database)
+    return Response(HealthReply("ready" if well else "engine stopped", log), status_code=200 if well else 503)
 
 
 @get("/metrics", include_in_schema=False)

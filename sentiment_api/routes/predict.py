@@ -9,10 +9,9 @@ from sentiment_api.admission import NEEDS_MODEL
 from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import documented, problem_of
-from sentiment_api.routes.operations import MAX_BATCH_BYTES
-from sentiment_api.routes.requests import AnyRequest, caller_of
-from sentiment_api.schemas import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
+from sentiment_api.problems import AnyRequest, documented, problem_of
+from sentiment_api.routes.requests import caller_of
+from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.predict import PredictReviews, Timing
 

@@ -1,14 +1,11 @@
 """What the routes read of a request beside its body."""
 
-from typing import Any
 from uuid import UUID
 
-from litestar import Request
-
 from sentiment_api.errors import FieldError, PredictionUnknown, RequestInvalid
+from sentiment_api.problems import AnyRequest
 from sentiment_api.use_cases.predict import Caller
 
-AnyRequest = Request[Any, Any, Any]
 MAX_IDEMPOTENCY_KEY = 200
 
 

@@ -1,12 +1,15 @@
 """Takes feedback for a prediction: into the spool like the prediction itself, so it is as safe."""
 
+import asyncio
 import datetime as dt
+import time
+from concurrent.futures import Executor
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from sentiment_api.bundle import Manifest
-from sentiment_api.database.partitions import created_at
+from sentiment_api.database.partitions import milliseconds_of
 from sentiment_api.database.queries import has_prediction
 from sentiment_api.errors import DatabaseAway, FieldError, PredictionUnknown, RequestInvalid
 from sentiment_api.metrics import Metrics
@@ -19,12 +22,22 @@ class TakeFeedback:
     """The use case."""
 
     def __init__(
-        self, manifest: Manifest, spool: Spool, engine: AsyncEngine, metrics: Metrics, pending_window: dt.timedelta
+        self,
+        manifest: Manifest,
+        spool: Spool,
+        engine: AsyncEngine,
+        executor: Executor,
+        metrics: Metrics,
+        pending_window: dt.timedelta,
     ) -> None:
-        """`pending_window` is how long Postgres may not yet know a prediction that was really given."""
+        """`pending_window` is how long Postgres may not yet know a prediction that was really given.
+
+        `executor` writes files, so that the event loop does not.
+        """
         self._manifest = manifest
         self._spool = spool
         self._engine = engine
+        self._executor = executor
         self._metrics = metrics
         self._pending_window = pending_window
 
@@ -45,7 +58,7 @@ class TakeFeedback:
             label=request.label,
             request_id=request_id,
         )
-        self._spool.append(encode(record))
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._spool.append, encode(record))
         self._metrics.spooled.labels("feedback").inc()
         return FeedbackReply(request.prediction_id, state)
 
@@ -71,5 +84,6 @@ class TakeFeedback:
     def _may_be_on_its_way(self, request: FeedbackRequest) -> bool:
         if request.prediction_id.version != 7:
             return False
-        age = dt.datetime.now(dt.UTC) - created_at(request.prediction_id)
-        return -self._pending_window < age < self._pending_window
+        # In milliseconds, not as a moment: an id may name a year that no calendar has.
+        age_ms = 1000 * time.time() - milliseconds_of(request.prediction_id)
+        return abs(age_ms) < 1000 * self._pending_window.total_seconds()

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.partitions import created_at
+from sentiment_api.database.partitions import created_at, milliseconds_of
 from sentiment_api.database.queries import find_feedback, find_prediction
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode
@@ -51,7 +51,7 @@ class LookUpPrediction:
     def _in_spool(self, prediction_id: UUID) -> tuple[PredictionRecord | None, Feedback | None]:
         needle = str(prediction_id).encode()
         prediction, feedback = None, None
-        for payload in self._spool.near(prediction_id.int >> 80):
+        for payload in self._spool.since(milliseconds_of(prediction_id)):
             record = _decoded(payload) if needle in payload else None
             if isinstance(record, PredictionRecord) and record.prediction_id == prediction_id:
                 prediction = record

@@ -144,9 +144,9 @@ async def test_a_taken_port_is_refused(database_settings: DatabaseSettings, data
     assert message == f"cannot listen on 127.0.0.1:{port} (Address already in use); set another SENTIMENT_PORT"
 
 
-@pytest.mark.parametrize("command", [["predict", "Lovely."], ["serve", "--port", "0"]])
+@pytest.mark.parametrize("command", [["predict", "Lovely."], ["serve"]])
 async def test_a_missing_model_is_refused(
-    database_settings: DatabaseSettings, data_dir: Path, command: list[str]
+    database_settings: DatabaseSettings, data_dir: Path, closed_port: int, command: list[str]
 ) -> None:
     """A folder that is not there is named, with the setting to change."""
     message = refusal(
@@ -155,17 +155,22 @@ async def test_a_missing_model_is_refused(
         str(data_dir / "none"),
         SENTIMENT_DATABASE_URL=url_of(database_settings),
         SENTIMENT_DATA_DIR=str(data_dir),
+        SENTIMENT_PORT=str(closed_port),
     )
     assert message == f"expected a model bundle, found no folder {data_dir / 'none'}; set SENTIMENT_MODEL"
 
 
 async def test_serve_refuses_an_unmigrated_database(
-    engine: AsyncEngine, database_settings: DatabaseSettings, data_dir: Path
+    engine: AsyncEngine, database_settings: DatabaseSettings, data_dir: Path, closed_port: int
 ) -> None:
     """Without the migrations the service says what was found and which command mends it, and ends."""
     await schema.downgrade(engine, "base")
-    environment = {"SENTIMENT_DATABASE_URL": url_of(database_settings), "SENTIMENT_DATA_DIR": str(data_dir)}
-    for command in (["serve", "--port", "0"], ["check"]):
+    environment = {
+        "SENTIMENT_DATABASE_URL": url_of(database_settings),
+        "SENTIMENT_DATA_DIR": str(data_dir),
+        "SENTIMENT_PORT": str(closed_port),
+    }
+    for command in (["serve"], ["check"]):
         message = refusal(*command, **environment)
         assert "found an unmigrated database; run `sentiment-api db upgrade`" in message
     upgraded = run("db", "upgrade", **environment)

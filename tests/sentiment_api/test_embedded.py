@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import EmbeddedServer, _is_postgres_of
+from sentiment_api.database.embedded import EmbeddedServer, _is_misleading
 from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
 
@@ -100,12 +100,19 @@ async def test_a_recycled_process_id_is_not_believed(
     assert await ask(server, "select 1") == 1
 
 
-@pytest.mark.parametrize("content", ["", "no number\n", "1\n", "999999999\n", f"{os.getpid()}\n"])
-def test_a_process_id_is_believed_only_of_a_postgres_here(tmp_path: Path, content: str) -> None:
-    """A damaged file, a dead process, this test and the process of another user are no server of this folder."""
+@pytest.mark.parametrize("content", ["", "no number\n", "1\n", f"{os.getpid()}\n"])
+def test_a_process_id_of_a_stranger_misleads(tmp_path: Path, content: str) -> None:
+    """A damaged file, this test and the process of another user would be taken for the server of this folder."""
     pid_file = tmp_path / "postmaster.pid"
     pid_file.write_text(content)
-    assert not _is_postgres_of(pid_file, tmp_path)
+    assert _is_misleading(pid_file, tmp_path)
+
+
+def test_a_dead_process_id_is_left_to_postgres(tmp_path: Path) -> None:
+    """Postgres removes such a file itself, after looking for children that outlived their parent."""
+    pid_file = tmp_path / "postmaster.pid"
+    pid_file.write_text("999999999\n")
+    assert not _is_misleading(pid_file, tmp_path)
 
 
 def test_two_starts_at_once_give_one_server(server: EmbeddedServer) -> None:

@@ -19,8 +19,8 @@ from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode, encode
-from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.shipper import SET_ASIDE, Shipper
+from sentiment_api.prediction_log.spool import Spool, read_segment
 from sentiment_api.settings import DatabaseSettings
 
 pytestmark = pytest.mark.anyio
@@ -43,14 +43,8 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 def set_aside(spool: Spool) -> list[bytes]:
     """Return the payloads in the file of what could not be stored."""
-    path = spool.folder / "set-aside.msgpack"
-    data = path.read_bytes() if path.exists() else b""
-    found = []
-    while data:
-        length = int.from_bytes(data[:4], "little")
-        found.append(data[4 : 4 + length])
-        data = data[4 + length :]
-    return found
+    path = spool.folder / SET_ASIDE
+    return read_segment(path).payloads if path.exists() else []
 
 
 def closed_engine() -> AsyncEngine:
@@ -268,7 +262,7 @@ async def test_an_embedded_server_that_is_away_is_revived(spool: Spool, new_reco
         asked += 1
 
     spool.append(encode(new_record()))
-    shipper = Shipper(spool, closed_engine(), Metrics(), revive)
+    shipper = Shipper(spool, closed_engine(), Metrics(), revive=revive)
     assert not await shipper.ship()
     assert asked == 1
 

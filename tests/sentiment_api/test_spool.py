@@ -172,7 +172,6 @@ def test_a_living_process_keeps_its_spool_and_a_dead_one_leaves_it(
     assert other.stdout.readline() == "0\n"
     beside = claim(tmp_path)
     assert beside.folder.name == "1"
-    assert Spool.adopt(tmp_path / "0", BOUND) is None
     other.send_signal(signal.SIGKILL)
     other.wait()
     other.stdout.close()
@@ -183,6 +182,20 @@ def test_a_living_process_keeps_its_spool_and_a_dead_one_leaves_it(
     adopted.close()
 
 
+def test_what_several_dead_processes_left_is_taken_over(tmp_path: Path) -> None:
+    """One process that starts after two have died finds the records of both in its own spool, counted."""
+    left = [claim(tmp_path), claim(tmp_path)]
+    for number, spool in enumerate(left):
+        spool.append(b"left by %d" % number)
+    for spool in left:
+        spool.close()
+    survivor = claim(tmp_path)
+    assert sorted(payloads(survivor)) == [b"left by 0", b"left by 1"]
+    assert survivor.size_bytes == sum(path.stat().st_size for path in survivor.segments())
+    assert list((tmp_path / "1").glob("*.seg")) == []
+    survivor.close()
+
+
 def test_a_spool_is_private(tmp_path: Path) -> None:
     """Only the service's user may enter a spool: it holds reviews."""
     spool = claim(tmp_path / "spool")
@@ -191,8 +204,8 @@ def test_a_spool_is_private(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_near_finds_what_was_appended_for_an_id_of_that_time(tmp_path: Path) -> None:
-    """Those segments come that can hold the time, newest first, and neither much older nor much younger ones."""
+def test_since_gives_what_was_appended_from_a_time_on(tmp_path: Path) -> None:
+    """Those segments come that can hold the time or follow it, oldest first, and no much older ones."""
     now = time.time_ns() // 1_000_000
     spool = claim(tmp_path)
     for hours in (3, 2, 1):
@@ -201,10 +214,9 @@ def test_near_finds_what_was_appended_for_an_id_of_that_time(tmp_path: Path) -> 
         newest = spool.segments()[-1]
         newest.rename(newest.with_name(f"{now - hours * 3_600_000:015d}.seg"))
     spool.append(b"now")
-    assert list(spool.near(now)) == [b"now", b"1 hours ago", b"2 hours ago"]
-    assert list(spool.near(now - 3_600_000 - 60_000)) == [b"1 hours ago", b"2 hours ago", b"3 hours ago"]
-    assert list(spool.near(now - 7_100_000)) == [b"2 hours ago", b"3 hours ago"]
-    assert list(spool.near(0)) == []
+    assert list(spool.since(now + 1000)) == [b"1 hours ago", b"now"]
+    assert list(spool.since(now - 3_600_000 + 1)) == [b"2 hours ago", b"1 hours ago", b"now"]
+    assert list(spool.since(0)) == [b"3 hours ago", b"2 hours ago", b"1 hours ago", b"now"]
     spool.close()
 
 
