@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 import logging
 import sys
+import traceback
 import uuid
 from collections.abc import Sequence
 from functools import partial
@@ -27,13 +28,15 @@ from drift_jobs.schedule import cron_trigger, run_schedule
 from drift_jobs.settings import DriftSettings
 from drift_jobs.windows import Window, day_window, parse_date, parse_moment, time_zone, window_between, yesterday
 from sentiment_api.bundle import open_bundle
-from sentiment_api.database.connection import connected
+from sentiment_api.database.connection import DATABASE_ERRORS, connected
 from sentiment_api.errors import StartupError
 from sentiment_api.settings import read_settings
 
 logger = logging.getLogger("drift_jobs")
 
 COULD_NOT_BE_JUDGED = 2
+MENDABLE = (DriftError, StartupError, *DATABASE_ERRORS)
+"""What an operator can mend: one line, no traceback."""
 
 _EXAMPLES = """\b
 Examples:
@@ -152,7 +155,7 @@ async def _night(settings: DriftSettings, zone: ZoneInfo, reference: str) -> Non
         window = day_window(yesterday(dt.datetime.now(dt.UTC), zone), zone)
         for one in await _judge(settings, window, reference):
             logger.info("%s", run_line(one))
-    except (DriftError, StartupError, DBAPIError, OSError) as error:
+    except MENDABLE as error:
         logger.error("could not be judged: %s", _one_line(error))
 
 
@@ -203,19 +206,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends in SystemExit. Errors that an operator can mend are one line and exit code 2."""
     try:
         app(arguments)
-    except (DriftError, StartupError, DBAPIError, OSError) as error:
+    except MENDABLE as error:
         typer.echo(f"drift-jobs: {_one_line(error)}", err=True)
         sys.exit(COULD_NOT_BE_JUDGED)
-    except Exception:
-        # Python would end with 1, which means drift here.
-        logger.exception("stopped by a defect")
+    except Exception as error:  # noqa: BLE001 - Python would end with 1, which means drift here
+        # The kind and the place, not the message: it may quote a row.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        typer.echo(f"drift-jobs: a defect, {type(error).__name__} at {place.filename}:{place.lineno}", err=True)
         sys.exit(COULD_NOT_BE_JUDGED)
 
 
 def _one_line(error: Exception) -> str:
     """Return what an operator may read. The server's own messages are left out: they can carry values of rows."""
-    if isinstance(error, DBAPIError):
-        return f"Postgres refused a statement, SQLSTATE {getattr(error.orig, 'sqlstate', None) or 'unknown'}"
+    sqlstate = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+    if sqlstate is not None or isinstance(error, DBAPIError):
+        return f"Postgres refused, SQLSTATE {sqlstate or 'unknown'}"
     if isinstance(error, OSError):
         return f"{type(error).__name__}: {error.strerror or 'Postgres or a file cannot be reached'}"
     return " ".join(str(error).split())

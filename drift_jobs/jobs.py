@@ -1,5 +1,6 @@
 """The use case: judge one window, each model version in it, and keep the result. One transaction, under a lock."""
 
+import asyncio
 import datetime as dt
 
 import msgspec
@@ -51,7 +52,8 @@ async def _judge_version(
     connection: AsyncConnection, task: Task, reference: Reference, version: str, rows: pd.DataFrame
 ) -> DriftRun:
     started_at = dt.datetime.now(dt.UTC)
-    verdict, frames = _verdict(task, reference, version, rows)
+    # In a thread: a signal to stop must be heard while the numbers are worked out.
+    verdict, frames = await asyncio.to_thread(_verdict, task, reference, version, rows)
     latest = await latest_run(connection, task.window, version, reference.name)
     if latest is not None and same_outcome(latest, verdict):
         return latest
@@ -67,7 +69,8 @@ async def _judge_version(
         finished_at=dt.datetime.now(dt.UTC),
         **{name: getattr(verdict, name) for name in RunVerdict.__struct_fields__},
     )
-    description = None if frames is None else describe(*frames, label_set(task.bundle.manifest))
+    labels = label_set(task.bundle.manifest)
+    description = None if frames is None else await asyncio.to_thread(describe, *frames, labels)
     if description is None:
         await store_run(connection, run, html=report_page(run, None), snapshot=None)
     else:

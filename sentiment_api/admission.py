@@ -8,7 +8,7 @@ its own connection and nothing else.
 import asyncio
 
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, ReceiveMessage, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from sentiment_api.batching import Batcher
 from sentiment_api.errors import BodyTooSlow, Overloaded
