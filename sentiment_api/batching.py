@@ -158,8 +158,8 @@ class Batcher:
         started = time.monotonic()
         try:
             output = self._classifier.forward([entry.ids for entry in batch])
-            if len(output.logits) != len(batch) or not np.isfinite(output.logits).all():
-                raise ValueError("expected one row of finite logits for each text")  # noqa: TRY301 - handled like any
+            if any(len(rows) != len(batch) or not np.isfinite(rows).all() for rows in output):
+                raise ValueError("expected one row of finite numbers for each text")  # noqa: TRY301 - handled like any
         except Exception as error:  # noqa: BLE001 - whatever the engine raises, the callers must hear of it
             self._fail_or_halve(batch, error)
             return

@@ -194,7 +194,10 @@ def _manifest_of_plain_folder(folder: Path) -> Manifest:
 def _labels_of(config: Mapping[str, Any]) -> list[str]:
     """Return the labels by index; Hugging Face's default is two, and leaves them out of the file."""
     by_index = config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
-    return [by_index[str(index)] for index in range(len(by_index))]
+    try:
+        return [by_index[str(index)] for index in range(len(by_index))]
+    except KeyError as error:
+        raise BundleInvalid(f"expected id2label of {CONFIG} to number its labels from 0, found {by_index}") from error
 
 
 def _read_projection(folder: Path) -> Projection | None:

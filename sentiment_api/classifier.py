@@ -37,10 +37,20 @@ class Classifier:
 
         Raises:
             EngineUnavailable: the engine is not installed or cannot run the bundle.
-            BundleInvalid: the tokenizer's file cannot be read.
+            BundleInvalid: the tokenizer's file cannot be read, or the parts of the bundle do not fit together.
         """
         classifier = cls(bundle, open_engine(engine, bundle, threads))
-        classifier.classify("It works as described and arrived on time.")
+        output = classifier.forward([classifier.encode("It works as described and arrived on time.").ids])
+        if (found := output.logits.shape[1]) != len(classifier.labels):
+            raise BundleInvalid(
+                f"expected {len(classifier.labels)} logits, as {bundle.folder} has labels, found {found}"
+            )
+        try:
+            classifier.project(output.pooled)
+        except ValueError as error:
+            raise BundleInvalid(
+                f"the projection in {bundle.folder} is not of this model's width; export again"
+            ) from error
         return classifier
 
     def encode(self, text: str) -> Tokens:

@@ -6,7 +6,13 @@ per pass is exact, needs no padding, and from 64 tokens up several threads on on
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,  # noqa: A004 - ONNX Runtime's name
+)
 
 from sentiment_api.bundle import CPU_MODEL, Bundle
 from sentiment_api.engines import Output
@@ -33,7 +39,7 @@ class CpuEngine:
             )
         try:
             self._session = onnxruntime.InferenceSession(path, _options(), providers=["CPUExecutionProvider"])
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise EngineUnavailable(f"ONNX Runtime cannot load {path}; export the bundle again: {error}") from error
         self.threads = threads
 

@@ -63,6 +63,29 @@ def test_requests_are_told_without_their_texts(new_service: Callable[..., Any], 
     assert SECRET.encode() not in sent
 
 
+def test_refusals_are_told_without_what_was_refused(new_service: Callable[..., Any], receiver: Receiver) -> None:
+    """Neither invalid bodies nor query strings nor metadata reach the endpoint, which hears of every request."""
+    port = receiver.server_address[1]
+    service = new_service(APITALLY_WRITE_TOKEN=TOKEN, APITALLY_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
+    with httpx.Client(base_url=service.url, headers={"Content-Type": "application/json"}) as client:
+        replies = [
+            client.post("/predict", json={"text": "", "product_id": SECRET}),
+            client.post("/predict", json={"text": [SECRET]}),
+            client.post("/predict", content=f'{{"text": "{SECRET}'),
+            client.post("/predict", json={"text": SECRET, SECRET: SECRET}),
+            client.post("/predict/batch", json={"items": [{"text": SECRET, "stray": SECRET}]}),
+            client.post("/feedback", json={"prediction_id": SECRET, "label": SECRET}),
+            client.post(f"/predict?text={SECRET}&{SECRET}=1", json={"text": SECRET, "metadata": {SECRET: SECRET}}),
+            client.get(f"/model?{SECRET}"),
+            client.get(f"/nothing?text={SECRET}"),
+        ]
+    assert [reply.status_code for reply in replies] == [422, 422, 400, 422, 200, 422, 200, 200, 404]
+    service.stop()
+    sent = b"".join(body for _, body in receiver.received)
+    assert all(route in sent for route in (b"/predict/batch", b"/feedback", b"/model"))
+    assert SECRET.encode() not in sent
+
+
 def test_nobody_listening_harms_nothing(new_service: Callable[..., Any], closed_port: int) -> None:
     """With an endpoint that refuses connections, predictions are answered and SIGTERM ends the service cleanly."""
     service = new_service(APITALLY_WRITE_TOKEN=TOKEN, APITALLY_OTLP_ENDPOINT=f"http://127.0.0.1:{closed_port}")

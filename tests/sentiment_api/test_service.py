@@ -1,15 +1,21 @@
 """The service as a client meets it: a real Granian process, the real starter, a real Postgres."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.database.connection import connected
+from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.database.schema import upgrade
 from sentiment_api.database.tables import feedback, predictions
+from sentiment_api.settings import DatabaseSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -102,3 +108,68 @@ async def test_the_log_never_holds_a_text(service: Any) -> None:
     assert "coffee" not in service.log()
     assert "The lid" not in service.log()
     assert '"status": 422' in service.log()
+
+
+EMBEDDED = {"SENTIMENT_DATABASE": "embedded", "SENTIMENT_DATABASE_URL": ""}
+
+
+@pytest.fixture
+def embedded_settings(data_dir: Path) -> DatabaseSettings:
+    """Settings that name an embedded server in the service's own folder."""
+    data_dir.chmod(0o755)  # as root the server runs as another user, who has to be able to enter
+    return DatabaseSettings(database="embedded", database_url=None, data_dir=data_dir)
+
+
+@pytest.fixture
+async def embedded(embedded_settings: DatabaseSettings) -> AsyncIterator[EmbeddedServer]:
+    """A migrated embedded server of our own, running."""
+    async with connected(embedded_settings) as engine:
+        await upgrade(engine)
+    server = EmbeddedServer(embedded_settings.data_dir)
+    yield server
+    server.stop()
+
+
+def processes_of(server: EmbeddedServer) -> list[psutil.Process]:
+    """Return the server's main process and its children."""
+    postmaster = psutil.Process(int((server.folder / "postmaster.pid").read_text().split()[0]))
+    return [postmaster, *postmaster.children(recursive=True)]
+
+
+async def test_kill_minus_nine_of_everything_loses_no_answered_prediction(
+    embedded: EmbeddedServer,
+    embedded_settings: DatabaseSettings,
+    new_service: Callable[..., Any],
+    waiting: Callable[..., None],
+) -> None:
+    """When service and embedded Postgres die at once, the next start has every answered prediction, once."""
+    service = new_service(**EMBEDDED)
+    answered = [
+        httpx.post(f"{service.url}/predict", json={"text": f"{REVIEW} {number}"}).json()["prediction_id"]
+        for number in range(40)
+    ]
+    for process in processes_of(embedded):
+        process.kill()
+    service.stop(signal.SIGKILL)
+    again = new_service(**EMBEDDED)
+    waiting(
+        lambda: httpx.get(f"{again.url}/health/ready").json()["prediction_log"]["spool_bytes"] == 0, "all is shipped"
+    )
+    async with connected(embedded_settings) as engine, engine.connect() as connection:
+        stored = [str(row) for row in await connection.scalars(select(predictions.c.prediction_id))]
+    assert sorted(stored) == sorted(answered)
+
+
+async def test_the_service_revives_its_embedded_postgres(
+    embedded: EmbeddedServer, new_service: Callable[..., Any], waiting: Callable[..., None]
+) -> None:
+    """After kill -9 of Postgres alone a prediction is answered at once and stored by a server that was started anew."""
+    service = new_service(**EMBEDDED)
+    postmaster = processes_of(embedded)[0]
+    postmaster.kill()
+    reply = httpx.post(f"{service.url}/predict", json={"text": REVIEW})
+    assert reply.status_code == 200
+    path = f"{service.url}/predictions/{reply.json()['prediction_id']}"
+    waiting(lambda: httpx.get(path).json().get("state") == "stored", "the prediction is stored")
+    assert processes_of(embedded)[0].pid != postmaster.pid
+    assert httpx.get(f"{service.url}/health/ready").json()["prediction_log"]["database"] == "up"
