@@ -178,6 +178,7 @@ def _write(settings: DriftSettings, runs: Sequence[DriftRun], html: Path | None,
     if html:
         for path, page in zip(_html_paths(html, runs), asyncio.run(_pages(settings, runs)), strict=True):
             path.write_text(page, encoding="utf-8")
+            typer.echo(f"wrote {path}", err=True)
     if json:
         write_json(json, runs)
 
@@ -219,6 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _one_line(error: Exception) -> str:
     """Return what an operator may read. The server's own messages are left out: they can carry values of rows."""
     sqlstate = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+    if sqlstate == "42P01":  # undefined_table
+        return "the database is not migrated; run `sentiment-api db upgrade` with the same SENTIMENT_DATABASE settings"
     if sqlstate is not None or isinstance(error, DBAPIError):
         return f"Postgres refused, SQLSTATE {sqlstate or 'unknown'}"
     if isinstance(error, OSError):

@@ -57,6 +57,12 @@ def _leveled(rows: list[MetricRow]) -> list[MetricRow]:
     return [replace(row, verdict=_level(row)) for row in rows]
 
 
+_MORE_ROWS = {
+    "window": "judge a longer one",
+    "reference": "compare with a window of your own (--reference window:START..END)",
+}
+
+
 def _level(row: MetricRow) -> Level:
     if row.adjusted_p is None or row.effect is None or row.floor is None:
         return "not_judged"
@@ -74,7 +80,7 @@ def _highest(rows: list[MetricRow]) -> Level:
 def _lacking_rows(*, n_current: int, n_reference: int, min_rows: int) -> str:
     for n, side in ((n_current, "window"), (n_reference, "reference")):
         if n < min_rows:
-            return f"found {n} rows in the {side}, needed {min_rows}; judge a longer one, or lower --min-rows"
+            return f"found {n} rows in the {side}, needed {min_rows}; {_MORE_ROWS[side]}, or lower --min-rows"
     return ""
 
 

@@ -119,6 +119,12 @@ def status() -> None:
     raise typer.Exit(0 if answers else 1)
 
 
+@database.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the embedded server; what follows is psql's, such as -c "select count(*) from predictions"."""
+    _embedded().psql(context.args)
+
+
 def main() -> None:
     """Run the command line; a failure that an operator can mend is one line on standard error and exit code 1."""
     try:

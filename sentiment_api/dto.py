@@ -13,6 +13,7 @@ from litestar.typing import FieldDefinition
 from pydantic import BaseModel
 
 from sentiment_api.errors import WrongMediaType
+from sentiment_api.schemas import BatchRequest, DocumentedBatchRequest
 from sentiment_api.validation import parse
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,4 +43,5 @@ class StrictDTO(PydanticDTO[M], Generic[M]):
         schema_creator: SchemaCreator,
     ) -> Reference | Schema:
         """Return the schema of the pydantic model itself."""
-        return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.model_type))
+        shown = DocumentedBatchRequest if cls.model_type is BatchRequest else cls.model_type
+        return schema_creator.for_field_definition(FieldDefinition.from_annotation(shown))

@@ -105,12 +105,18 @@ class BatchRequest(_Request):
     items: list[Any] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
 
 
+class DocumentedBatchRequest(_Request):
+    """What OpenAPI shows for a `BatchRequest`: the items as they must be to be answered, each on its own."""
+
+    items: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
+
+
 class FeedbackRequest(_Request):
     """What the customer said of the product in the end: the stars, the label, or both."""
 
     prediction_id: UUID
-    rating: Annotated[int, Field(ge=1, le=5)] | None = None
-    label: ShortText | None = None
+    rating: int | None = Field(default=None, ge=1, le=5, description="The stars, 1 to 5.")
+    label: ShortText | None = Field(default=None, description="One of the model's labels, which GET /model lists.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -73,7 +73,8 @@ def prepare(
     """Clean ratings, make texts unique and split them into train, validation, reference and later."""
     console.print(f"will write {out}: train, validation, reference and later as parquet files, and data.json")
     record = prepare_ratings(sources, out, labels=labels)
-    table = Table("part", "reviews", "labels", title=f"{record['rows_unique']} of {record['rows_read']} rows")
+    left_out = ", ".join(f"{rows} {reason}" for reason, rows in record["rows_left_out"].items())
+    table = Table("part", "reviews", "labels", title=f"{record['rows_read']} rows; left out: {left_out}")
     for name, counts in record["parts"].items():
         table.add_row(name, str(counts["rows"]), ", ".join(f"{label} {n}" for label, n in counts["labels"].items()))
     console.print(table)

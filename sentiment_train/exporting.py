@@ -48,6 +48,8 @@ from sentiment_train.scoring import Scores, score
 PROJECTED_DIMENSIONS = 32
 MIN_AGREEMENT = 0.98
 """Share of validation texts that int8 and fp32 must give the same label."""
+MIN_MISTAKES = 20
+"""On a validation part with fewer mistakes than these the best temperature is near 0, and every score would be 1."""
 MIN_GOLDEN = 4
 GOLDEN_MIN_SCORE = 0.6
 """With two labels: no probability within 0.1 of one half."""
@@ -93,9 +95,18 @@ def export(
         (staging / "README.md").write_text(model_card(manifest))
         manifest = sealed(staging, manifest)
         write_manifest(staging, manifest)
+        for path in staging.iterdir():
+            path.chmod(0o644)  # safetensors writes for its owner only; who serves is often another user
         Classifier.load(open_bundle(staging), "cpu", 1).self_check()
         staging.rename(destination)
     return manifest
+
+
+def _temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """Return the fitted temperature; at least 1 when the model made too few mistakes to learn its sureness from."""
+    mistakes = int(np.sum(logits.argmax(axis=1) != truth))
+    fitted = fit_temperature(logits, truth)
+    return fitted if mistakes >= MIN_MISTAKES else max(1.0, fitted)
 
 
 def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
@@ -155,7 +166,7 @@ def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> 
     texts = validation["text"].to_list()
     scores = score(Classifier.load(raw, "cpu", torch.get_num_threads()), texts)
     _check_parity(raw, scores, texts)
-    temperature = fit_temperature(scores.logits, label_indexes(validation["label"], manifest.labels))
+    temperature = _temperature(scores.logits, label_indexes(validation["label"], manifest.labels))
     projection = _fit_projection(scores.pooled)
     save_file({"mean": projection.mean, "components": projection.components}, staging / PROJECTION)
     return Bundle(staging, msgspec.structs.replace(manifest, temperature=round(temperature, 4)), projection)
@@ -218,8 +229,8 @@ def _golden(bundle: Bundle, cpu: Classifier) -> list[GoldenText]:
     if len(golden) < MIN_GOLDEN or len(labels) < 2:
         raise UnusableCheckpoint(
             f"expected at least {MIN_GOLDEN} golden texts of two labels with a score of {GOLDEN_MIN_SCORE} or more, "
-            f"found {len(golden)} of {len(labels)}: this model can hardly tell praise from complaint; "
-            "train longer or on more ratings"
+            f"found {len(golden)} of {len(labels)}: this model is not sure of plain praise and complaint yet; "
+            "fit it with more --epochs or on more ratings"
         )
     return golden
 

@@ -44,8 +44,9 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
     """
     check_free(destination)
     raw = pl.concat([read_ratings(source) for source in sources])
-    reviews = _unique(_cleaned(raw))
-    reviews, cuts = split(reviews)
+    cleaned = _cleaned(raw)
+    unique = _unique(cleaned)
+    reviews, cuts = split(unique)
     reviews = _labelled(reviews, labels)
     parts = {name: reviews.filter(part=name).drop("part") for name in PARTS}
     _check_parts(parts)
@@ -56,7 +57,11 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
         "labels": _ordered_labels(labels),
         "rating_labels": {str(rating): label for rating, label in RATING_LABELS[labels].items()},
         "rows_read": len(raw),
-        "rows_unique": len(reviews),
+        "rows_left_out": {
+            "incomplete": len(raw) - len(cleaned),
+            "duplicate": len(cleaned) - len(unique),
+            "no label": len(unique) - len(reviews),
+        },
         "parts": {name: _counts(part) for name, part in parts.items()},
         "cuts": cuts,
         "hash": _content_hash(parts),

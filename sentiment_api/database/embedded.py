@@ -25,6 +25,7 @@ import uuid
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -92,6 +93,16 @@ class EmbeddedServer:
         except DatabaseNotReady:
             return False
         return True
+
+    def psql(self, arguments: list[str]) -> NoReturn:
+        """Become the wheel's psql, connected to this server, as the calling user.
+
+        Raises:
+            DatabaseNotReady: the wheel is not installed.
+        """
+        program = str(_binaries() / "psql")
+        connection = ("-h", str(self.folder), "-p", str(PORT), "-U", "postgres")
+        os.execv(program, [program, *connection, *arguments])  # noqa: S606 - no shell is what we want
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

@@ -34,6 +34,7 @@ def openapi() -> OpenAPIConfig:
         title="Sentiment service",
         version=__version__,
         description="The sentiment of product reviews. Errors are application/problem+json (RFC 9457).",
+        use_handler_docstrings=True,
         openapi_router=Router(
             "/docs", route_handlers=[], include_in_schema=False, after_request=_without_pages_for_nothing
         ),

