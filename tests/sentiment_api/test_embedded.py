@@ -1,6 +1,7 @@
 """The embedded Postgres: starts, survives what machines do to it, and keeps its data."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -149,3 +150,17 @@ def test_nothing_is_opened_to_others(server: EmbeddedServer) -> None:
     before = {path: path.stat().st_mode for path in (folder, *folder.parents)}
     server.start()
     assert {path: path.stat().st_mode for path in before} == before
+
+
+def test_a_closed_folder_stays_closed() -> None:
+    """Below a folder that only its owner may enter, as in /root, the server starts and loosens nothing."""
+    with tempfile.TemporaryDirectory(prefix="sentiment-test-") as folder:
+        server = EmbeddedServer(Path(folder) / "data")
+        try:
+            assert server.start()
+            assert server.answers()
+            assert Path(folder).stat().st_mode & 0o777 == 0o700
+            assert server.folder.stat().st_mode & 0o777 == 0o700
+        finally:
+            server.stop()
+            shutil.rmtree(server.folder)
