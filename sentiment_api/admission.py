@@ -1,22 +1,29 @@
-"""What happens before a request takes a thread: its body arrives whole and in time, and there is a place for it.
+"""What happens before a request takes a thread: its body arrives whole and in time, and there is room for it.
 
-There are as many places as requests may wait for the model at once, and at least as many threads, so nothing waits for
-a thread unseen. A place is taken after the body has come and given back before the reply goes out: a slow client holds
-its own connection and nothing else.
+There is a thread for every place and a place for every admitted request, so nothing waits for a thread unseen. A place
+and a share of the work are taken after the body has come and given back before the reply goes out: a slow client
+holds its own connection and nothing else. A client that goes away takes what it asked for out of the queue.
 """
 
 import asyncio
+import re
 
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
-from sentiment_api.batching import Batcher
-from sentiment_api.errors import BodyTooSlow, Overloaded
+from sentiment_api.capacity import Capacity, Lane, Ticket
+from sentiment_api.errors import BodyTooSlow, FieldError, RequestInvalid
 
-NEEDS_MODEL = "needs_model"
-"""The key of a route's `opt` that puts it under admission."""
+LANE = "lane"
+"""The key of a route's `opt` that puts it under admission, in this lane."""
+TICKET = "ticket"
+"""The key of a request's state under which an admitted request finds its ticket."""
+DEADLINE_HEADER = "X-Request-Deadline-Ms"
+MAX_DEADLINE_MS = 600_000
 
+_MILLISECONDS = re.compile(rb"[1-9][0-9]{0,5}")
 _METHODS_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+_BODY_BYTES = "body_bytes"
 
 
 class WholeBody(ASGIMiddleware):
@@ -41,7 +48,8 @@ class WholeBody(ASGIMiddleware):
                 messages = await self._read(receive)
         except TimeoutError:
             raise BodyTooSlow(f"The body did not arrive within {self._timeout_s:g} s.") from None
-        await next_app(scope, _replayed(messages, receive), send)
+        scope["state"][_BODY_BYTES] = sum(map(_size, messages))
+        await next_app(scope, ReadBody(messages, receive), send)
 
     async def _read(self, receive: Receive) -> list[ReceiveMessage]:
         messages: list[ReceiveMessage] = []
@@ -51,27 +59,31 @@ class WholeBody(ASGIMiddleware):
             messages.append(message)
             if message["type"] != "http.request" or not message.get("more_body"):
                 break
-            size += len(message.get("body", b""))
+            size += _size(message)
         return messages
 
 
 class Admission(ASGIMiddleware):
-    """Refuses what would be one request too many. Lives on the event loop, so its count needs no lock."""
+    """Refuses what would be too much. Lives on the event loop, so its count of places needs no lock."""
 
-    def __init__(self, places: int, batcher: Batcher) -> None:
-        """`batcher` tells how long what waits will take."""
+    def __init__(
+        self, capacity: Capacity, *, places: int, max_texts: dict[Lane, int], timeout_s: dict[Lane, float]
+    ) -> None:
+        """`max_texts` and `timeout_s` are what a request of each lane may hold and how long it may wait at most."""
         self.should_bypass_for_scope = _needs_no_model
+        self._capacity = capacity
         self._free = places
-        self._batcher = batcher
+        self._max_texts = max_texts
+        self._timeout_s = timeout_s
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Run the request if a place is free.
+        """Run the request if there is room for it.
 
         Raises:
-            Overloaded: none is.
+            RequestInvalid: its deadline is not a number of milliseconds.
+            Overloaded: there is no room.
         """
-        if self._free == 0:
-            raise Overloaded("Too many requests are waiting for the model.", self._batcher.wait_s())
+        ticket = self._admit(scope)
         self._free -= 1
         held = True
 
@@ -79,28 +91,68 @@ class Admission(ASGIMiddleware):
             nonlocal held
             self._free += held
             held = False
+            ticket.release()
 
         async def send_without_place(message: Message) -> None:
             give_back()
             await send(message)
 
+        scope["state"][TICKET] = ticket
+        watch = asyncio.create_task(
+            _abandon_when_gone(receive.rest if isinstance(receive, ReadBody) else receive, ticket)
+        )
         try:
             await next_app(scope, receive, send_without_place)
         finally:
+            watch.cancel()
             give_back()
+
+    def _admit(self, scope: Scope) -> Ticket:
+        lane: Lane = scope["route_handler"].opt[LANE]
+        timeout_s = min(self._timeout_s[lane], _asked_deadline_s(scope))
+        size, texts = scope["state"].get(_BODY_BYTES, 0), self._max_texts[lane]
+        if self._free == 0:
+            raise self._capacity.refusal("Too many requests are waiting for the model.", size, texts)
+        return self._capacity.admit(lane, size, texts, timeout_s)
+
+
+async def _abandon_when_gone(receive: Receive, ticket: Ticket) -> None:
+    """Cancel the work of a client that hangs up: it would get an answer that nobody reads."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        ticket.abandon()
+
+
+def _asked_deadline_s(scope: Scope) -> float:
+    """Return how long the client wants to wait, in seconds; infinity when it does not say."""
+    name = DEADLINE_HEADER.lower().encode()
+    given = next((value for header, value in scope["headers"] if header == name), None)
+    if given is None:
+        return float("inf")
+    if not _MILLISECONDS.fullmatch(given) or int(given) > MAX_DEADLINE_MS:
+        message = f"expected whole milliseconds from 1 to {MAX_DEADLINE_MS}, such as 2500"
+        raise RequestInvalid([FieldError(DEADLINE_HEADER, message)])
+    return int(given) / 1000
 
 
 def _needs_no_model(scope: Scope) -> bool:
-    return NEEDS_MODEL not in scope["route_handler"].opt
+    return LANE not in scope["route_handler"].opt
 
 
-def _replayed(messages: list[ReceiveMessage], receive: Receive) -> Receive:
-    """Return a `receive` that gives `messages` first."""
-    waiting = iter(messages)
+def _size(message: ReceiveMessage) -> int:
+    return len(message.get("body", b"")) if message["type"] == "http.request" else 0
 
-    async def receive_again() -> ReceiveMessage:
-        for message in waiting:
+
+class ReadBody:
+    """A `receive` that gives the messages that were read before, and then what comes."""
+
+    def __init__(self, messages: list[ReceiveMessage], rest: Receive) -> None:
+        """Keep both; `rest` is what the server gave, and tells of the client's going."""
+        self._messages = iter(messages)
+        self.rest = rest
+
+    async def __call__(self) -> ReceiveMessage:
+        """Return the next message."""
+        for message in self._messages:
             return message
-        return await receive()
-
-    return receive_again
+        return await self.rest()

@@ -19,6 +19,7 @@ from sentiment_api.admission import Admission, WholeBody
 from sentiment_api.apitally import told_without_texts
 from sentiment_api.batching import Batcher
 from sentiment_api.bundle import open_bundle
+from sentiment_api.capacity import Capacity
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
@@ -30,11 +31,12 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper, read_or_make_key
 from sentiment_api.problems import EXCEPTION_HANDLERS
+from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
 from sentiment_api.routes.feedback import feedback, logged_prediction
 from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
-from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
+from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction
@@ -87,17 +89,24 @@ class _Parts:
         self.metrics = Metrics()
         manifest = classifier.bundle.manifest
         self.metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
-        self.batcher = Batcher(
-            classifier,
-            max_batch_tokens=settings.max_batch_tokens,
-            max_queued_tokens=settings.max_queued_tokens,
+        self.capacity = Capacity(
+            tokens_per_s=classifier.measured_rate(),
+            max_tokens=settings.max_queued_tokens,
+            max_text_tokens=manifest.max_tokens,
             metrics=self.metrics,
         )
-        self.admission = Admission(settings.max_concurrent_requests, self.batcher)
+        self.batcher = Batcher(classifier, self.capacity, self.metrics)
+        self.admission = Admission(
+            self.capacity,
+            places=settings.max_concurrent_requests,
+            max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
+            timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
+        )
         self.spool = Spool.claim(settings.data_dir / "spool", settings.spool_max_bytes)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
-        self.predict_reviews = PredictReviews(classifier, self.batcher, self.spool, keeper, self.metrics)
+        cache = ResultCache(settings.cache_bytes, self.metrics)
+        self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
         pending_window = dt.timedelta(hours=settings.pending_window_h)
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
         self.look_up = LookUpPrediction(self.spool, engine, self.files)

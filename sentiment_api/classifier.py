@@ -1,5 +1,6 @@
 """The model as the rest of the service sees it: text to tokens to logits to calibrated probabilities."""
 
+import time
 from typing import Self
 
 import numpy as np
@@ -9,9 +10,11 @@ from sentiment_api.bundle import TOKENIZER, Bundle
 from sentiment_api.engines import Engine, Output, open_engine
 from sentiment_api.errors import BundleInvalid, SelfCheckFailed
 from sentiment_api.tokenizer import ReviewTokenizer, Tokens
+from sentiment_api.windows import Reading, Window, windows
 
 GOLDEN_TOLERANCE = 0.03
 """How far a golden text's probability may lie from what was recorded for the same engine at export."""
+_WARM_UP_TEXT = "It works as described and arrived on time. "
 
 
 class Classifier:
@@ -40,7 +43,7 @@ class Classifier:
             BundleInvalid: the tokenizer's file cannot be read, or the parts of the bundle do not fit together.
         """
         classifier = cls(bundle, open_engine(engine, bundle, threads))
-        output = classifier.forward([classifier.encode("It works as described and arrived on time.").ids])
+        output = classifier.forward([classifier.encode(_WARM_UP_TEXT).ids], alone=True)
         if (found := output.logits.shape[1]) != len(classifier.labels):
             raise BundleInvalid(
                 f"expected {len(classifier.labels)} logits, as {bundle.folder} has labels, found {found}"
@@ -57,9 +60,24 @@ class Classifier:
         """Return the text's tokens, cut at the model's limit."""
         return self._tokenizer.encode(text)
 
-    def forward(self, batch: list[list[int]]) -> Output:
-        """Return uncalibrated logits and pooled embeddings of one batch of token ids."""
-        return self.engine.run(batch)
+    def read(self, text: str, *, whole: bool = False) -> Reading:
+        """Return the text as the model reads it: its beginning, or with `whole` all of it in overlapping windows."""
+        if whole:
+            ids = self._tokenizer.encode_whole(text)
+            return Reading(windows(ids, self.bundle.manifest.max_tokens), len(ids), truncated=False)
+        beginning, truncated = self.encode(text)
+        return Reading([Window(beginning, 1.0)], len(beginning), truncated)
+
+    def forward(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+        """Return uncalibrated logits and pooled embeddings of one batch of token ids; see `Engine.run`."""
+        return self.engine.run(batch, alone=alone)
+
+    def measured_rate(self) -> float:
+        """Return the tokens per second of all engine threads together, from one pass of a usual length now."""
+        ids = self.encode(_WARM_UP_TEXT * 12).ids
+        started = time.perf_counter()
+        self.forward([ids])
+        return len(ids) * self.engine.threads / (time.perf_counter() - started)
 
     def calibrate(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probabilities `(n, n_labels)` of uncalibrated logits: softmax after division by the temperature.

@@ -1,34 +1,72 @@
-"""How many cores this process may use: the least of its affinity and its container's CPU quota."""
+"""How many cores this process may use: the least of its affinity and the CPU quotas of its control groups.
 
-import math
+The rule by which the cores are shared: as many engine threads as usable cores, each computing on one; the tokenizer
+works in the handler's thread that asks; the event loop and the handlers need little, and the system gives it to them
+between the engine's turns. A text that is alone gets all the cores. Nothing else starts threads that compute.
+"""
+
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
-_CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
+_HIERARCHY = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
     """Return the cores that this process may keep busy, at least 1.
 
-    `os.cpu_count()` ignores both the affinity mask and cgroup quotas, so a container with two cores on a large machine
-    would start far too many threads.
+    `os.cpu_count()` ignores both the affinity mask and quotas, so a container with two cores on a large machine would
+    start far too many threads. Half a core is rounded down: a group that uses up its quota stands still, health checks
+    included, until the next period.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(_CGROUP_V2, _CGROUP_V1)
-    return max(1, affinity if quota is None else min(affinity, math.ceil(quota)))
+    quota = cpu_quota(_HIERARCHY, _MEMBERSHIP)
+    return max(1, affinity if quota is None else min(affinity, int(quota)))
 
 
-def _quota(v2: Path, v1: Path) -> float | None:
-    """Return the CPU quota in cores, None when there is none."""
+def cpu_quota(hierarchy: Path, membership: Path) -> float | None:
+    """Return the least CPU quota in cores of the process's control groups and all above them; None without any.
+
+    Args:
+        hierarchy: where the control groups are mounted, `/sys/fs/cgroup`.
+        membership: the file that names the process's groups, `/proc/self/cgroup`.
+    """
+    quotas = [quota for folder in _groups(hierarchy, membership) if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _groups(hierarchy: Path, membership: Path) -> Iterator[Path]:
+    """Yield the folders of both versions' groups, up to the mounts; some may not exist.
+
+    A container of version 1 is told its path on the host, which its own mount does not have; the mount itself is its
+    group then.
+    """
     try:
-        quota, period = v2.read_text().split() if v2.exists() else _read_v1(v1)
-        if quota == "max" or int(quota) <= 0:
-            return None
-        return int(quota) / int(period)
+        lines = membership.read_text().splitlines()
+    except OSError:
+        lines = ["0::/"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = hierarchy / "cpu" if controllers else hierarchy
+        place = PurePosixPath(path.lstrip("/"))
+        yield from (mount / each for each in (place, *place.parents))
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the quota that one group sets, in cores."""
+    try:
+        quota, period = _version_2(folder) if (folder / "cpu.max").exists() else _version_1(folder)
+        return None if quota == "max" or int(quota) <= 0 else int(quota) / int(period)
     except (OSError, ValueError):
         return None
 
 
-def _read_v1(folder: Path) -> tuple[str, str]:
-    return (folder / "cpu.cfs_quota_us").read_text().strip(), (folder / "cpu.cfs_period_us").read_text().strip()
+def _version_2(folder: Path) -> list[str]:
+    return (folder / "cpu.max").read_text().split()
+
+
+def _version_1(folder: Path) -> list[str]:
+    return [(folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")]

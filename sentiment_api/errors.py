@@ -18,6 +18,7 @@ SentimentError
     ├── SpoolFull            the prediction cannot be recorded, so it is not given
     ├── DatabaseAway         Postgres is needed for this answer and does not respond
     ├── Draining             the process is about to stop
+    ├── ClientGone           the client hung up before its answer
     └── InferenceFailed      the engine failed on this one text
 
 Messages say what was expected, what was found and the remedy. They never contain a client's text.
@@ -115,6 +116,10 @@ class DatabaseAway(RequestRefused):
 
 class Draining(RequestRefused):
     """The process is about to stop and takes no new work."""
+
+
+class ClientGone(RequestRefused):
+    """The client hung up before its answer."""
 
 
 class InferenceFailed(RequestRefused):

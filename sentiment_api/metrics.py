@@ -38,6 +38,20 @@ class Metrics:
         )
         self.batch_texts = self._histogram("batch_texts", "Texts in one forward pass.", (1, 2, 4, 8, 16, 32, 64, 128))
         self.queued_tokens = self._gauge("queued_tokens", "Tokens waiting for an engine thread.")
+        self.admitted_tokens = self._gauge(
+            "admitted_tokens", "Tokens of the requests that are in the service, waiting or being computed.", "lane"
+        )
+        self.engine_rate = self._gauge("engine_tokens_per_second", "What the engine does with all its threads.")
+        # Computed / asked is what padding costs: 1 is none.
+        self.asked_tokens = self._counter("asked_tokens", "Tokens of texts that went through the engine.")
+        self.computed_tokens = self._counter("computed_tokens", "Tokens that the engine computed, padding included.")
+        self.dropped_texts = self._counter(
+            "dropped_texts",
+            "Texts taken from the queue uncomputed: their client had gone, or their deadline.",
+            "reason",
+        )
+        self.cache_lookups = self._counter("cache_lookups", "Texts looked up in the result cache.", "result")
+        self.cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")
         self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
 
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")

@@ -15,6 +15,7 @@ from litestar.types import ExceptionHandlersMap
 
 from sentiment_api.errors import (
     BodyTooSlow,
+    ClientGone,
     DatabaseAway,
     DeadlineExceeded,
     Draining,
@@ -44,6 +45,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
     DatabaseAway: (503, "database-away", "The database does not respond"),
     Draining: (503, "draining", "The service is stopping"),
+    ClientGone: (499, "client-gone", "The client went away"),  # nobody reads it: for metrics and logs, as nginx has it
     InferenceFailed: (500, "inference-failed", "The model failed on this text"),
 }
 _DESCRIPTIONS = {

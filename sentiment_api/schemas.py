@@ -8,7 +8,7 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import msgspec
@@ -94,6 +94,11 @@ class PredictRequest(_Request):
     product_id: ShortText | None = None
     timestamp: Timestamp | None = Field(default=None, description="When the review was written, with an offset.")
     metadata: Metadata | None = Field(default=None, description="Up to 32 scalar values, kept with the prediction.")
+    long_text: Literal["truncate", "window"] = Field(
+        default="truncate",
+        description="What becomes of a text with more tokens than the model reads: `truncate` reads its beginning and "
+        "says so, `window` reads all of it in overlapping windows and costs as much as they do.",
+    )
 
 
 class BatchRequest(_Request):

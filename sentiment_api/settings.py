@@ -56,15 +56,16 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     behind_proxy: bool = False
     """States that a proxy authenticates the clients; without it only loopback addresses are served."""
 
-    max_concurrent_requests: int = Field(default=64, ge=1)
+    max_concurrent_requests: int = Field(default=512, ge=1)
     """Requests that may wait for the model at once; each holds one pool thread. The next one gets 503."""
     max_queued_tokens: int = Field(default=262_144, ge=1)
-    """Bound of the engine's queue. An idle service admits any legal batch."""
-    max_batch_tokens: int = Field(default=8_192, ge=1)
-    """Token budget of one forward pass, for engines that batch."""
+    """Bound of the work in the service. An idle service admits any legal batch."""
+    cache_bytes: int = Field(default=0, ge=0)
+    """Room for the answers of texts seen before; 0 turns the cache off."""
     body_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request's body may take to arrive."""
     request_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a request may wait for its answer. What would wait longer is refused at once."""
     batch_timeout_s: float = Field(default=60.0, gt=0)
 
     text_policy: Literal["full", "none"] = "full"

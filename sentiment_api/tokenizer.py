@@ -37,6 +37,11 @@ class ReviewTokenizer:
         """
         return [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(texts)]
 
+    def encode_whole(self, text: str) -> list[int]:
+        """Return all token ids of `text` with the special tokens, however many they are."""
+        ids: list[int] = self._tokenizer.encode_batch_fast([text])[0].ids
+        return ids
+
     def _cut(self, ids: list[int]) -> Tokens:
         if len(ids) <= self._max_tokens:
             return Tokens(ids, truncated=False)

@@ -152,7 +152,7 @@ def _figures_table(rows: dict[str, dict[str, Any] | None], title: str) -> Table:
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder that `fit` made.")],
+    run: Annotated[Path, typer.Argument(help="The folder that `fit` made, or a bundle, to export its weights again.")],
     data: Prepared,
     out: Annotated[Path, typer.Option(help="The bundle's folder, which must not exist yet.")],
     name: Annotated[str, typer.Option(help="The model's name, as replies carry it.")],

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment_api.classifier import Classifier
-from sentiment_api.engines import Output
+from sentiment_api.engines import BatchLimits, Output
 from sentiment_api.tokenizer import Tokens
-
-BATCH_TEXTS = 32
 
 
 class Scores(NamedTuple):
@@ -31,8 +29,7 @@ def score(classifier: Classifier, texts: Sequence[str]) -> Scores:
     """
     tokens = [classifier.encode(text) for text in texts]
     order = sorted(range(len(texts)), key=lambda index: len(tokens[index].ids))
-    size = min(BATCH_TEXTS, classifier.engine.max_batch_texts)
-    batches = [[tokens[index].ids for index in order[start : start + size]] for start in range(0, len(order), size)]
+    batches = _batches([tokens[index].ids for index in order], classifier.engine.limits)
     with ThreadPoolExecutor(classifier.engine.threads) as pool:
         outputs: list[Output] = list(pool.map(classifier.forward, batches))
     back = np.argsort(order)
@@ -41,3 +38,14 @@ def score(classifier: Classifier, texts: Sequence[str]) -> Scores:
         np.concatenate([output.pooled for output in outputs])[back],
         tokens,
     )
+
+
+def _batches(texts: list[list[int]], limits: BatchLimits) -> list[list[list[int]]]:
+    """Return `texts`, which are sorted by length, in passes that an engine with `limits` takes."""
+    batches: list[list[list[int]]] = [[]]
+    for ids in texts:
+        held = batches[-1]
+        if held and not limits.hold(texts=len(held) + 1, longest=len(ids), total=sum(map(len, held)) + len(ids)):
+            batches.append([])
+        batches[-1].append(ids)
+    return batches

@@ -27,22 +27,41 @@ class Output(NamedTuple):
     """`(n, dim)`, the mean of the last hidden states over the text's tokens."""
 
 
+class BatchLimits(NamedTuple):
+    """What one forward pass of an engine takes. A single text always fits."""
+
+    texts: int
+    tokens: int
+    """Padding included. Beyond it a larger batch is no faster."""
+    padding: float
+    """Largest share of the pass that may be padding; 0 for an engine that takes only texts of one length."""
+
+    def hold(self, *, texts: int, longest: int, total: int) -> bool:
+        """Return whether a pass may hold so many texts, of `total` tokens together, the longest of `longest`."""
+        computed = longest * texts
+        if texts == 1:
+            return True
+        return texts <= self.texts and computed <= self.tokens and computed - total <= self.padding * computed
+
+
 class Engine(Protocol):
     """A way to run the model. `run` is called from several threads at once."""
 
     name: str
     threads: int
     """Forward passes that may run at once."""
-    max_batch_texts: int
-    """Texts that one pass may hold without changing any text's answer."""
+    limits: BatchLimits
 
-    def run(self, batch: list[list[int]]) -> Output:
-        """Return the output for one to `max_batch_texts` texts, each at least one token id."""
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+        """Return the output for texts within `limits`, each at least one token id.
+
+        `alone` says that nothing else runs or waits, so that the pass may use all the cores.
+        """
         ...
 
 
 def open_engine(name: str, bundle: Bundle, threads: int) -> Engine:
-    """Load the engine `name` with the bundle's weights.
+    """Load the engine `name` with the bundle's weights, to keep `threads` cores busy.
 
     Raises:
         EngineUnavailable: the engine's package is not installed, or it cannot run this bundle.

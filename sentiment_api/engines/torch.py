@@ -7,17 +7,17 @@ from safetensors import SafetensorError
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_api.bundle import Bundle
-from sentiment_api.engines import Output
+from sentiment_api.engines import BatchLimits, Output
 from sentiment_api.errors import EngineUnavailable
 
-MAX_BATCH_TEXTS = 256
+LIMITS = BatchLimits(texts=256, tokens=8_192, padding=0.15)
 
 
 class TorchEngine:
     """The model as transformers runs it."""
 
     name = "torch"
-    max_batch_texts = MAX_BATCH_TEXTS
+    limits = LIMITS
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         """Load the bundle's weights onto the first GPU, or onto the CPU without one.
@@ -36,7 +36,7 @@ class TorchEngine:
         self.threads = 1
         torch.set_num_threads(threads)
 
-    def run(self, batch: list[list[int]]) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:  # noqa: ARG002 - all cores, or all of the GPU, every time
         """Return the output for the texts in `batch`, padded to the longest."""
         with torch.inference_mode():
             return self._forward(*_padded(batch))

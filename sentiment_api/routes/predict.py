@@ -5,14 +5,13 @@ from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from sentiment_api.admission import NEEDS_MODEL
+from sentiment_api.admission import LANE
 from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import AnyRequest, documented, problem_of
-from sentiment_api.routes.requests import caller_of
+from sentiment_api.routes.requests import caller_of, ticket_of
 from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
-from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.predict import PredictReviews, Timing
 
 
@@ -22,7 +21,7 @@ from sentiment_api.use_cases.predict import PredictReviews, Timing
     return_dto=None,
     status_code=200,
     sync_to_thread=True,
-    opt={NEEDS_MODEL: True},
+    opt={LANE: "single"},
     responses=documented(400, 413, 415, 422, 503, 504),
 )
 def predict(
@@ -30,10 +29,9 @@ def predict(
     request: AnyRequest,
     predict_reviews: NamedDependency[PredictReviews],
     shipper: NamedDependency[Shipper],
-    settings: NamedDependency[ServiceSettings],
 ) -> Response[Prediction]:
     """Classify one review."""
-    prediction, timing = predict_reviews.one(data, caller_of(request), settings.request_timeout_s)
+    prediction, timing = predict_reviews.one(data, caller_of(request), ticket_of(request))
     return Response(prediction, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
 
 
@@ -44,7 +42,7 @@ def predict(
     status_code=200,
     sync_to_thread=True,
     request_max_body_size=MAX_BATCH_BYTES,
-    opt={NEEDS_MODEL: True},
+    opt={LANE: "batch"},
     responses=documented(400, 413, 415, 422, 503, 504),
 )
 def predict_batch(
@@ -52,10 +50,9 @@ def predict_batch(
     request: AnyRequest,
     predict_reviews: NamedDependency[PredictReviews],
     shipper: NamedDependency[Shipper],
-    settings: NamedDependency[ServiceSettings],
 ) -> Response[BatchReply]:
     """Classify up to 256 reviews: for each, in order, a prediction or an error."""
-    answers, timing = predict_reviews.many(data.items, caller_of(request), settings.batch_timeout_s)
+    answers, timing = predict_reviews.many(data.items, caller_of(request), ticket_of(request))
     reply = BatchReply([_item(answer) for answer in answers])
     return Response(reply, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
 

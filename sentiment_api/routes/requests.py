@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from sentiment_api.admission import TICKET
+from sentiment_api.capacity import Ticket
 from sentiment_api.errors import FieldError, PredictionUnknown, RequestInvalid
 from sentiment_api.problems import AnyRequest
 from sentiment_api.use_cases.predict import Caller
@@ -13,6 +15,12 @@ def request_id_of(request: AnyRequest) -> str:
     """Return the id that the edge gave this request."""
     request_id: str = request.scope["state"]["request_id"]
     return request_id
+
+
+def ticket_of(request: AnyRequest) -> Ticket:
+    """Return the ticket that the admission of this request gave it."""
+    ticket: Ticket = request.scope["state"][TICKET]
+    return ticket
 
 
 def caller_of(request: AnyRequest) -> Caller:

@@ -1,8 +1,9 @@
 """Predicts: text to tokens, tokens through the batcher, the answer into the prediction log, then to the caller."""
 
-import concurrent.futures
 import time
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,17 +12,20 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from sentiment_api.batching import Batcher, Lane, Scored
+from sentiment_api.batching import Batcher
+from sentiment_api.capacity import Ticket
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import DESCRIPTORS_VERSION, describe
-from sentiment_api.errors import DeadlineExceeded, RequestInvalid, RequestRefused
+from sentiment_api.errors import ClientGone, DeadlineExceeded, RequestInvalid, RequestRefused
+from sentiment_api.lanes import Scored
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper
+from sentiment_api.result_cache import Answer, ResultCache
 from sentiment_api.schemas import ModelName, Prediction, PredictRequest
-from sentiment_api.tokenizer import Tokens
 from sentiment_api.validation import field_errors
+from sentiment_api.windows import Reading
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -40,75 +44,116 @@ class Timing(NamedTuple):
     inference_s: float
 
 
+class _Task(NamedTuple):
+    """One review on its way to its answer."""
+
+    request: PredictRequest
+    reading: Reading
+    key: bytes
+    cached: Answer | None
+
+
 class PredictReviews:
     """The use case. Its methods block: they run on the handlers' thread pool."""
 
     def __init__(
-        self, classifier: Classifier, batcher: Batcher, spool: Spool, keeper: TextKeeper, metrics: Metrics
+        self,
+        classifier: Classifier,
+        batcher: Batcher,
+        cache: ResultCache,
+        spool: Spool,
+        keeper: TextKeeper,
+        metrics: Metrics,
     ) -> None:
         """Keep the parts."""
         self._classifier = classifier
         self._batcher = batcher
+        self._cache = cache
         self._spool = spool
         self._keeper = keeper
         self._metrics = metrics
 
-    def one(self, request: PredictRequest, caller: Caller, timeout_s: float) -> tuple[Prediction, Timing]:
+    def one(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> tuple[Prediction, Timing]:
         """Return the prediction for one review after its record is in the spool.
 
         Raises:
-            Overloaded, Draining, DeadlineExceeded, InferenceFailed: there is no prediction.
+            Overloaded, Draining, DeadlineExceeded, InferenceFailed, ClientGone: there is no prediction.
             SpoolFull: there would be one, but it cannot be recorded.
         """
-        answers, timing = self._predict([request], caller, "single", timeout_s)
+        answers, timing = self._predict([request], caller, ticket)
         if isinstance(answers[0], RequestRefused):
             raise answers[0]
         return answers[0], timing
 
     def many(
-        self, items: list[Any], caller: Caller, timeout_s: float
+        self, items: list[Any], caller: Caller, ticket: Ticket
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
         """Return for each item, in order, its prediction or why it has none.
 
         Raises:
             Overloaded, Draining: nothing of the batch was done.
+            ClientGone: the rest of the batch was not done.
         """
         checked = [_checked(number, item) for number, item in enumerate(items)]
         requests = [request for request in checked if isinstance(request, PredictRequest)]
-        if not requests:
-            return [each for each in checked if isinstance(each, RequestRefused)], Timing(0.0, 0.0, 0.0)
-        answers, timing = self._predict(requests, caller, "batch", timeout_s)
+        answers, timing = self._predict(requests, caller, ticket)
         remaining = iter(answers)
         return [next(remaining) if isinstance(each, PredictRequest) else each for each in checked], timing
 
     def _predict(
-        self, requests: list[PredictRequest], caller: Caller, lane: Lane, timeout_s: float
+        self, requests: list[PredictRequest], caller: Caller, ticket: Ticket
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
         started = time.monotonic()
-        deadline = started + timeout_s
-        tokens = [self._classifier.encode(request.text) for request in requests]
+        tasks = [self._task(request) for request in requests]
         tokenize_s = time.monotonic() - started
-        futures = self._batcher.submit([each.ids for each in tokens], lane, deadline)
+        self._metrics.tokenize_seconds.observe(tokenize_s)
         answers: list[Prediction | RequestRefused] = []
         queue_s = inference_s = 0.0
-        for request, each, future in zip(requests, tokens, futures, strict=True):
+        for task, futures in zip(tasks, self._submit(tasks, ticket), strict=True):
             try:
-                scored = _result(future, deadline)
-                answers.append(self._record(request, caller, each, scored, latency_s=time.monotonic() - started))
+                scored = [_result(future, ticket.deadline) for future in futures]
+                answer = task.cached or self._answer(task, scored)
+                answers.append(self._record(task, answer, caller, latency_s=time.monotonic() - started))
+            except ClientGone:
+                raise
             except RequestRefused as refusal:
                 answers.append(refusal)
                 continue
-            queue_s, inference_s = max(queue_s, scored.queue_s), max(inference_s, scored.inference_s)
-            self._metrics.queue_seconds.observe(scored.queue_s)
-        self._metrics.tokenize_seconds.observe(tokenize_s)
+            queue_s = max([queue_s, *(each.queue_s for each in scored)])
+            inference_s = max([inference_s, *(each.inference_s for each in scored)])
         return answers, Timing(queue_s, tokenize_s, inference_s)
 
-    def _record(
-        self, request: PredictRequest, caller: Caller, tokens: Tokens, scored: Scored, *, latency_s: float
-    ) -> Prediction:
+    def _task(self, request: PredictRequest) -> _Task:
+        """Turn the text into what the model reads, and look it up among the answers kept."""
+        version = self._classifier.bundle.manifest.version
+        key = self._keeper.digest(f"{version} {request.long_text} {request.text}")
+        reading = self._classifier.read(request.text, whole=request.long_text == "window")
+        return _Task(request, reading, key, self._cache.get(key))
+
+    def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
+        """Queue what has no answer yet; return for each task its windows' futures."""
+        windows = [window.ids for task in tasks if task.cached is None for window in task.reading.windows]
+        ticket.correct(sum(map(len, windows)))
+        futures = self._batcher.submit(windows, ticket.lane, ticket.deadline)
+        ticket.hold(futures)
+        remaining = iter(futures)
+        return [list(islice(remaining, 0 if task.cached else len(task.reading.windows))) for task in tasks]
+
+    def _answer(self, task: _Task, scored: list[Scored]) -> Answer:
+        """Put the windows of a text together, and keep the answer if there is a cache."""
+        for each in scored:
+            self._metrics.queue_seconds.observe(each.queue_s)
+        logits = task.reading.pooled([each.logits for each in scored])
+        pooled = task.reading.pooled([each.pooled for each in scored])
+        answer = Answer(logits, self._classifier.project(pooled[None])[0])
+        self._cache.put(task.key, answer)
+        return answer
+
+    def _record(self, task: _Task, answer: Answer, caller: Caller, *, latency_s: float) -> Prediction:
         """Append the record of one answer to the spool and return the answer."""
+        request, reading = task.request, task.reading
         manifest = self._classifier.bundle.manifest
-        probabilities = self._classifier.calibrate(scored.logits)
+        probabilities = self._classifier.calibrate(answer.logits)
         best = int(np.argmax(probabilities))
         prediction = Prediction(
             prediction_id=uuid7(),
@@ -116,8 +161,8 @@ class PredictReviews:
             score=float(probabilities[best]),
             probabilities=dict(zip(manifest.labels, probabilities.tolist(), strict=True)),
             model=ModelName(manifest.name, manifest.version),
-            tokens=len(tokens.ids),
-            truncated=tokens.truncated,
+            tokens=reading.tokens,
+            truncated=reading.truncated,
         )
         descriptors = describe(request.text, tokens=prediction.tokens, truncated=prediction.truncated)
         record = PredictionRecord(
@@ -135,11 +180,11 @@ class PredictReviews:
             descriptors_version=DESCRIPTORS_VERSION,
             tokens=prediction.tokens,
             truncated=prediction.truncated,
-            logits=scored.logits.tolist(),
+            logits=answer.logits.tolist(),
             label=prediction.label,
             score=prediction.score,
             probabilities=prediction.probabilities,
-            embedding=self._classifier.project(scored.pooled[None])[0].tolist(),
+            embedding=answer.embedding.tolist(),
             model_name=manifest.name,
             model_version=manifest.version,
             engine=self._classifier.engine.name,
@@ -168,6 +213,8 @@ def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa
 def _result(future: "Future[Scored]", deadline: float) -> Scored:
     try:
         return future.result(timeout=max(0.0, deadline - time.monotonic()))
-    except concurrent.futures.TimeoutError:
+    except FutureTimeout:
         future.cancel()
         raise DeadlineExceeded("The model did not answer before the request's deadline.") from None
+    except CancelledError:
+        raise ClientGone("The client hung up before the model could read the text.") from None

@@ -8,11 +8,13 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from sentiment_api.batching import Batcher, Lane, Scored
+from sentiment_api.batching import Batcher
 from sentiment_api.bundle import Bundle
+from sentiment_api.capacity import Capacity, Lane
 from sentiment_api.classifier import Classifier
-from sentiment_api.engines import Output
-from sentiment_api.errors import DeadlineExceeded, Draining, InferenceFailed, Overloaded
+from sentiment_api.engines import BatchLimits, Output
+from sentiment_api.errors import DeadlineExceeded, Draining, InferenceFailed
+from sentiment_api.lanes import Scored
 from sentiment_api.metrics import Metrics
 
 POISON = 666
@@ -23,19 +25,21 @@ class FakeEngine:
     """Answers a text with its own first token and its length, and remembers the batches. `gate` holds it up."""
 
     name = "fake"
-    threads = 1
 
-    def __init__(self, max_batch_texts: int = 8) -> None:
+    def __init__(self, limits: BatchLimits, threads: int = 1) -> None:
         """The gate is open at first."""
-        self.max_batch_texts = max_batch_texts
+        self.limits = limits
+        self.threads = threads
         self.batches: list[list[list[int]]] = []
+        self.alone: list[bool] = []
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Semaphore(0)
 
-    def run(self, batch: list[list[int]]) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
         """Return `[first token, length]` as the logits of each text."""
         self.batches.append(batch)
+        self.alone.append(alone)
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
         if any(POISON in ids for ids in batch):
@@ -56,14 +60,11 @@ def new_batcher(bundle: Bundle) -> Iterator[NewBatcher]:
     """A function that returns a started batcher and its engine; all of them are stopped at the end."""
     made: list[tuple[Batcher, FakeEngine]] = []
 
-    def make(*, texts: int = 8, batch_tokens: int = 1000, queued_tokens: int = 1000) -> tuple[Batcher, FakeEngine]:
-        engine = FakeEngine(texts)
-        batcher = Batcher(
-            Classifier(bundle, engine),
-            max_batch_tokens=batch_tokens,
-            max_queued_tokens=queued_tokens,
-            metrics=Metrics(),
-        )
+    def make(*, texts: int = 8, threads: int = 1, metrics: Metrics | None = None) -> tuple[Batcher, FakeEngine]:
+        engine = FakeEngine(BatchLimits(texts=texts, tokens=1000, padding=0.9), threads)
+        metrics = metrics or Metrics()
+        capacity = Capacity(tokens_per_s=5000.0, max_tokens=1000, max_text_tokens=512, metrics=metrics)
+        batcher = Batcher(Classifier(bundle, engine), capacity, metrics)
         made.append((batcher, engine))
         batcher.start()
         return batcher, engine
@@ -103,7 +104,7 @@ def test_each_future_gets_its_own_answer(new_batcher: NewBatcher) -> None:
 
 def test_many_threads_get_their_own_answers(new_batcher: NewBatcher) -> None:
     """Callers at the same moment never see each other's answers."""
-    batcher, _ = new_batcher(queued_tokens=100_000)
+    batcher, _ = new_batcher()
     found: dict[int, list[list[float]]] = {}
 
     def call(number: int) -> None:
@@ -127,16 +128,6 @@ def test_what_waits_goes_in_one_batch(new_batcher: NewBatcher) -> None:
     assert engine.firsts() == [[0], [1, 2, 3]]
 
 
-def test_a_batch_keeps_to_the_token_budget(new_batcher: NewBatcher) -> None:
-    """Padding counts: texts times the longest of them is at most the budget, but one text always goes."""
-    batcher, engine = new_batcher(batch_tokens=12)
-    hold(batcher, engine)
-    futures = submit(batcher, [1] * 3, [2] * 4, [3] * 2, [4] * 2, [5] * 50, [6])
-    engine.gate.set()
-    answers(futures)
-    assert engine.firsts() == [[0], [1, 2, 3], [4], [5], [6]]
-
-
 def test_a_batch_keeps_to_the_engines_limit(new_batcher: NewBatcher) -> None:
     """An engine that takes one text at a time gets one text at a time."""
     batcher, engine = new_batcher(texts=1)
@@ -145,37 +136,6 @@ def test_a_batch_keeps_to_the_engines_limit(new_batcher: NewBatcher) -> None:
     engine.gate.set()
     answers(futures)
     assert engine.firsts() == [[0], [1], [2], [3]]
-
-
-def test_lanes_take_turns(new_batcher: NewBatcher) -> None:
-    """A long batch that came first does not hold up single requests until it is done."""
-    batcher, engine = new_batcher(texts=1)
-    hold(batcher, engine)
-    batch = submit(batcher, [10], [11], [12], [13], lane="batch")
-    singles = submit(batcher, [1]) + submit(batcher, [2])
-    engine.gate.set()
-    answers(batch + singles)
-    assert engine.firsts() == [[0], [10], [1], [11], [2], [12], [13]]
-
-
-def test_the_bound_refuses_with_the_time_to_wait(new_batcher: NewBatcher) -> None:
-    """What would pass the bound is refused whole, and told how long the queue takes by the rate so far."""
-    batcher, engine = new_batcher(queued_tokens=100)
-    hold(batcher, engine)
-    queued = submit(batcher, [1] * 60)
-    with pytest.raises(Overloaded) as refusal:
-        submit(batcher, [2] * 30, [3] * 30)
-    assert refusal.value.retry_after_s == pytest.approx(60 / 5000)
-    within = submit(batcher, [4] * 40)
-    engine.gate.set()
-    assert answers(queued + within) == [[1, 60], [4, 40]]
-    assert [2] * 30 not in [ids for batch in engine.batches for ids in batch]
-
-
-def test_an_idle_service_takes_more_than_the_bound(new_batcher: NewBatcher) -> None:
-    """With an empty queue any request is taken: otherwise it could never be."""
-    batcher, _ = new_batcher(queued_tokens=10)
-    assert answers(submit(batcher, [7] * 500)) == [[7, 500]]
 
 
 def test_an_expired_text_costs_nothing(new_batcher: NewBatcher) -> None:
@@ -251,15 +211,39 @@ def test_stop_finishes_what_is_queued_and_takes_no_more(new_batcher: NewBatcher)
         submit(batcher, [4])
 
 
-def test_the_queue_is_empty_in_the_end(new_batcher: NewBatcher) -> None:
-    """What was computed, dropped, cancelled or failed waits no more: the time to wait is zero again."""
-    batcher, engine = new_batcher()
-    hold(batcher, engine)
-    futures = submit(batcher, [1] * 9, [2] * 9, [POISON])
-    submit(batcher, [3] * 9, deadline_s=-1.0)
-    futures[0].cancel()
-    assert batcher.wait_s() == pytest.approx(28 / 5000)
+def test_a_lone_text_has_all_the_cores(new_batcher: NewBatcher) -> None:
+    """The engine is told when nothing else runs or waits, and not when something does."""
+    batcher, engine = new_batcher(texts=1, threads=2)
+    running = hold(batcher, engine)
+    beside = submit(batcher, [2])
+    assert engine.entered.acquire(timeout=PATIENCE_S)
     engine.gate.set()
-    answers([futures[1], *submit(batcher, [5])])
+    answers([running, *beside])
+    answers(submit(batcher, [3]))
+    assert engine.alone == [True, False, True]
+
+
+def test_all_threads_of_the_engine_work_at_once(new_batcher: NewBatcher) -> None:
+    """An engine with three threads is called three times before the first call returns."""
+    batcher, engine = new_batcher(texts=1, threads=3)
+    engine.gate.clear()
+    futures = submit(batcher, [1], [2], [3], [4])
+    assert all(engine.entered.acquire(timeout=PATIENCE_S) for _ in range(3))
+    assert not engine.entered.acquire(blocking=False)
+    engine.gate.set()
+    assert answers(futures) == [[1, 1], [2, 1], [3, 1], [4, 1]]
+
+
+def test_padding_is_counted(new_batcher: NewBatcher) -> None:
+    """The tokens of the texts and the tokens computed for them are counted apart."""
+    metrics = Metrics()
+    batcher, engine = new_batcher(metrics=metrics)
+    running = hold(batcher, engine)
+    futures = submit(batcher, [1] * 2, [2] * 3, [3] * 4)
+    engine.gate.set()
+    answers([running, *futures])
     batcher.stop()
-    assert batcher.wait_s() == 0.0
+    read = metrics.registry.get_sample_value
+    assert read("sentiment_asked_tokens_total") == 1 + 2 + 3 + 4
+    assert read("sentiment_computed_tokens_total") == 1 + 3 * 4
+    assert read("sentiment_queued_tokens") == 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sentiment_api.batching import Batcher
 from sentiment_api.bundle import Bundle, GoldenText
+from sentiment_api.capacity import Capacity
 from sentiment_api.classifier import GOLDEN_TOLERANCE, Classifier
 from sentiment_api.errors import SelfCheckFailed
 from sentiment_api.metrics import Metrics
@@ -51,7 +52,9 @@ def test_hostile_neighbours_change_nothing(cpu: Classifier) -> None:
     texts = [cpu.encode(text).ids for text in (*REVIEWS, *OUTLIERS)]
     assert {len(ids) for ids in texts} >= {3, 512}
     expected = [alone(cpu, ids) for ids in texts]
-    batcher = Batcher(cpu, max_batch_tokens=8192, max_queued_tokens=1 << 20, metrics=Metrics())
+    metrics = Metrics()
+    capacity = Capacity(tokens_per_s=5000.0, max_tokens=1 << 20, max_text_tokens=512, metrics=metrics)
+    batcher = Batcher(cpu, capacity, metrics)
     batcher.start()
     worst: list[float] = []
 

@@ -1,11 +1,39 @@
-"""The CPU quota of a container, from the files of both cgroup versions."""
+"""The CPU quota of a container, from the files of both versions of control groups."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from sentiment_api.cores import _quota, usable_cores
+from sentiment_api.cores import cpu_quota, usable_cores
+
+
+@pytest.fixture
+def hierarchy(tmp_path: Path) -> Path:
+    """An empty folder where control groups are mounted."""
+    folder = tmp_path / "cgroup"
+    folder.mkdir()
+    return folder
+
+
+def membership(tmp_path: Path, *lines: str) -> Path:
+    """Return a file like `/proc/self/cgroup`."""
+    file = tmp_path / "membership"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def version_2(group: Path, content: str) -> None:
+    """Set the quota of a group of version 2."""
+    group.mkdir(parents=True, exist_ok=True)
+    (group / "cpu.max").write_text(content)
+
+
+def version_1(group: Path, quota: str, period: str = "100000") -> None:
+    """Set the quota of a group of version 1."""
+    group.mkdir(parents=True, exist_ok=True)
+    (group / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (group / "cpu.cfs_period_us").write_text(f"{period}\n")
 
 
 @pytest.mark.parametrize(
@@ -20,27 +48,38 @@ from sentiment_api.cores import _quota, usable_cores
         ("one two\n", None),
     ],
 )
-def test_version_2_has_both_numbers_in_one_file(tmp_path: Path, content: str, cores: float | None) -> None:
+def test_version_2_has_both_numbers_in_one_file(
+    tmp_path: Path, hierarchy: Path, content: str, cores: float | None
+) -> None:
     """`cpu.max` holds a quota, or `max`, and a period; what cannot be read is no quota."""
-    file = tmp_path / "cpu.max"
-    file.write_text(content)
-    assert _quota(file, tmp_path / "none") == cores
+    version_2(hierarchy, content)
+    assert cpu_quota(hierarchy, membership(tmp_path, "0::/")) == cores
 
 
-@pytest.mark.parametrize(
-    ("quota", "period", "cores"),
-    [("-1\n", "100000\n", None), ("400000\n", "100000\n", 4.0), ("25000\n", "100000\n", 0.25), ("x\n", "y\n", None)],
-)
-def test_version_1_has_a_file_for_each_number(tmp_path: Path, quota: str, period: str, cores: float | None) -> None:
+@pytest.mark.parametrize(("quota", "cores"), [("-1", None), ("400000", 4.0), ("25000", 0.25), ("x", None)])
+def test_version_1_has_a_file_for_each_number(tmp_path: Path, hierarchy: Path, quota: str, cores: float | None) -> None:
     """A quota of -1 is none; otherwise it is divided by the period."""
-    (tmp_path / "cpu.cfs_quota_us").write_text(quota)
-    (tmp_path / "cpu.cfs_period_us").write_text(period)
-    assert _quota(tmp_path / "none", tmp_path) == cores
+    version_1(hierarchy / "cpu", quota)
+    assert cpu_quota(hierarchy, membership(tmp_path, "3:cpuset:/", "2:cpu,cpuacct:/", "0::/")) == cores
 
 
-def test_without_either_there_is_no_quota(tmp_path: Path) -> None:
-    """A machine without cgroup files has no quota."""
-    assert _quota(tmp_path / "none", tmp_path / "nothing") is None
+def test_a_quota_above_the_group_holds_too(tmp_path: Path, hierarchy: Path) -> None:
+    """Of the quotas on the way from the process's group to the mount the least one counts."""
+    version_2(hierarchy / "shop.slice", "300000 100000\n")
+    version_2(hierarchy / "shop.slice" / "api.service", "400000 100000\n")
+    version_2(hierarchy / "other.slice", "100000 100000\n")
+    assert cpu_quota(hierarchy, membership(tmp_path, "0::/shop.slice/api.service")) == 3.0
+
+
+def test_a_container_that_is_told_the_hosts_path(tmp_path: Path, hierarchy: Path) -> None:
+    """Version 1 names a path that the container's own mount does not have; the mount's quota counts."""
+    version_1(hierarchy / "cpu", "150000")
+    assert cpu_quota(hierarchy, membership(tmp_path, "4:cpu,cpuacct:/docker/0123")) == 1.5
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path: Path, hierarchy: Path) -> None:
+    """A machine without these files has no quota."""
+    assert cpu_quota(hierarchy, tmp_path / "none") is None
 
 
 def test_the_usable_cores_lie_within_the_affinity() -> None:

@@ -24,9 +24,9 @@ from structlog.testing import capture_logs
 from sentiment_api.app import create_app
 from sentiment_api.bundle import Bundle
 from sentiment_api.classifier import Classifier
-from sentiment_api.engines import Output
+from sentiment_api.engines import BatchLimits, Output
 from sentiment_api.settings import ServiceSettings
-from sentiment_api.tokenizer import Tokens
+from sentiment_api.windows import Reading
 
 Client = TestClient[Litestar]
 Waiting = Callable[[Callable[[], bool], str], None]
@@ -36,6 +36,7 @@ REVIEW = {"text": "The lid never closes properly."}
 POISON = {"text": "Lightning struck."}
 SECRET = "words of the client"
 JSON = {"Content-Type": "application/json"}
+JSON_HEADER = "Content-Type: application/json"
 POSTS = ["/predict", "/predict/batch", "/feedback"]
 SPOOL_BYTES = 1 << 20
 
@@ -45,7 +46,7 @@ class FakeEngine:
 
     name = "fake"
     threads = 1
-    max_batch_texts = 8
+    limits = BatchLimits(texts=8, tokens=1024, padding=0.9)
 
     def __init__(self, bundle: Bundle) -> None:
         """The gate is open at first, and no text is marked."""
@@ -57,7 +58,7 @@ class FakeEngine:
         self.marked = -1
         self.mood = "raises"
 
-    def run(self, batch: list[list[int]]) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:  # noqa: ARG002 - the protocol has it
         """Return logits of 2 and -2, or break over the marked token."""
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
@@ -73,7 +74,7 @@ class FakeEngine:
 class BrokenClassifier(Classifier):
     """Has a defect that nobody foresaw."""
 
-    def encode(self, text: str) -> Tokens:
+    def read(self, text: str, *, whole: bool = False) -> Reading:  # noqa: ARG002 - the base class has it
         """Fail with the text in the message."""
         raise KeyError(text)
 
@@ -111,6 +112,7 @@ def new_client(
 
         def start(served: Classifier = classifier, **changes: object) -> Client:
             app = create_app(ServiceSettings(**{**usual, **changes}), served)
+            engine.entered.acquire(blocking=False)  # the service tried how fast the engine is
             client = running.enter_context(TestClient(app))
             running.callback(engine.gate.set)
             return client
@@ -250,6 +252,70 @@ def test_the_deadline_passes_with_504(new_client: NewClient, engine: FakeEngine)
     engine.gate.set()
     assert metric(client, 'sentiment_refused_requests_total{reason="deadline"}') == 2
     assert metric(client, 'sentiment_spooled_records_total{kind="prediction"}') == 0
+
+
+def test_a_client_sets_its_own_deadline(new_client: NewClient, engine: FakeEngine) -> None:
+    """`X-Request-Deadline-Ms` shortens the wait, for single requests and for batches, and never lengthens it."""
+    client = new_client(request_timeout_s=0.2)
+    engine.gate.clear()
+    for sent, least_s in (("50", 0.05), ("600000", 0.2)):
+        started = time.monotonic()
+        reply = client.post("/predict", json=REVIEW, headers={"X-Request-Deadline-Ms": sent})
+        assert_problem(reply, 504, "deadline")
+        assert least_s <= time.monotonic() - started < least_s + 3
+    reply = client.post("/predict/batch", json={"items": [REVIEW] * 2}, headers={"X-Request-Deadline-Ms": "50"})
+    assert slugs(reply) == ["deadline"] * 2
+    engine.gate.set()
+
+
+@pytest.mark.parametrize("deadline", ["0", "-5", "1.5", "soon", "600001", "9" * 40, "", "1e3", "٣", "0x10"])
+def test_a_deadline_that_is_none_is_refused(new_client: NewClient, deadline: str) -> None:
+    """Nonsense in the header gets 422 that names the header and says what was expected."""
+    headers = {"X-Request-Deadline-Ms": deadline.encode()}
+    body = assert_problem(new_client().post("/predict", json=REVIEW, headers=headers), 422, "invalid")
+    message = "expected whole milliseconds from 1 to 600000, such as 2500"
+    assert body["errors"] == [{"path": "X-Request-Deadline-Ms", "message": message}]
+
+
+def test_a_text_seen_before_costs_the_engine_nothing(new_client: NewClient, engine: FakeEngine) -> None:
+    """With a cache a repeated review gets the same answer under a new id, is logged, and skips the engine."""
+    client = new_client(cache_bytes=1 << 20)
+    first, again = (client.post("/predict", json=REVIEW).json() for _ in range(2))
+    assert engine.entered.acquire(timeout=PATIENCE_S)
+    assert not engine.entered.acquire(blocking=False)
+    assert first.pop("prediction_id") != again.pop("prediction_id")
+    assert first == again
+    batch = client.post("/predict/batch", json={"items": [REVIEW, {"text": "Another."}, REVIEW]})
+    assert slugs(batch) == ["negative"] * 3
+    assert metric(client, 'sentiment_cache_lookups_total{result="hit"}') == 3
+    assert metric(client, 'sentiment_cache_lookups_total{result="miss"}') == 2
+    assert metric(client, 'sentiment_spooled_records_total{kind="prediction"}') == 5
+
+
+def test_a_text_is_cached_apart_for_each_way_to_read_it(new_client: NewClient) -> None:
+    """The answer for a text's beginning is not given to one who asks for all of it."""
+    client = new_client(cache_bytes=1 << 20)
+    for way in ("truncate", "window", "truncate"):
+        assert client.post("/predict", json={**REVIEW, "long_text": way}).status_code == 200
+    assert metric(client, 'sentiment_cache_lookups_total{result="hit"}') == 1
+
+
+def test_a_client_that_hangs_up_costs_nothing_more(service: Any, waiting: Waiting) -> None:
+    """The texts of a batch whose client has gone leave the queue at once, and the request is counted as 499."""
+    address = httpx.URL(service.url)
+    body = json.dumps({"items": [{"text": "The lid never closes properly. " * 100}] * 256}).encode()
+    head = f"POST /predict/batch HTTP/1.1\r\nHost: a\r\n{JSON_HEADER}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with httpx.Client(base_url=service.url) as operator:
+        with socket.create_connection((address.host, address.port or 0), timeout=PATIENCE_S) as connection:
+            connection.sendall(head.encode() + body)
+            waiting(lambda: metric(operator, "sentiment_queued_tokens") > 50_000, "the batch waits")
+        gone = 'sentiment_http_requests_total{method="POST",route="/predict/batch",status="499"}'
+        waiting(lambda: metric(operator, gone) == 1, "the request has ended")
+        assert metric(operator, 'sentiment_admitted_tokens{lane="batch"}') == 0
+        assert operator.post("/predict", json=REVIEW).status_code == 200
+        waiting(lambda: metric(operator, "sentiment_queued_tokens") == 0, "the queue is empty")
+        assert metric(operator, 'sentiment_dropped_texts_total{reason="cancelled"}') > 200
+        assert metric(operator, "sentiment_inference_duration_seconds_count") < 56
 
 
 def test_the_deadline_passes_for_each_item_of_a_batch(new_client: NewClient, engine: FakeEngine) -> None:

@@ -50,6 +50,17 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
+def test_a_bundle_can_be_exported_again(exported: Path, export_to: Export, tmp_path: Path) -> None:
+    """A bundle's own weights give a bundle with the same answers and the same record, and its int8 file anew."""
+    export_to(exported, tmp_path / "again")
+    first, again = open_bundle(exported).manifest, open_bundle(tmp_path / "again").manifest
+    for name in ("model.safetensors", "model.int8.onnx", "tokenizer.json"):
+        assert first.files[name] == again.files[name]
+    assert again.temperature == first.temperature
+    for kept in ("base", "recipe", "data_hash", "rows", "cuts", "minutes"):
+        assert again.training[kept] == first.training[kept]
+
+
 def test_the_bundle_passes_its_own_checks(exported: Path) -> None:
     """The exported folder opens complete, and both engines give its golden texts the recorded answers."""
     bundle = open_bundle(exported)
@@ -193,7 +204,7 @@ def test_an_int8_file_that_answers_otherwise_is_not_exported(run_copy: Path, exp
     table[0, 0] = 6e4  # the scale of the whole channel follows its largest weight
     weights["distilbert.transformer.layer.1.ffn.lin1.weight"] *= 50
     save_file(weights, run_copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UnusableCheckpoint, match="expected int8 and fp32 to agree on 98% of the validation texts"):
+    with pytest.raises(UnusableCheckpoint, match="expected int8 and fp32 to agree on 99% of the validation texts"):
         export_to(run_copy, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
