@@ -50,19 +50,26 @@ format: $(VENV)/dev.done ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-bench: $(VENV)/dev.done ## Measure start, memory and latency of the service; writes benchmarks/results/
-	@$(BIN)/python -m benchmarks.service
+bench: $(VENV)/dev.done .venv-bench/done ## Measure the service beside FastAPI, LitServe and BentoML (20 minutes; needs wrk)
+	@$(BIN)/python -m benchmarks service $(BENCH)
 
 lock: $(VENV)/dev.done ## Write the versions installed now to requirements.lock
 	@# A local version such as 2.13.0+cpu exists on one index only; the plain one is met by it.
 	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > requirements.lock
 
-clean: ## Remove .venv (data/ stays: it holds the predictions)
-	@rm -rf $(VENV)
+clean: ## Remove .venv and .venv-bench (data/ stays: it holds the predictions)
+	@rm -rf $(VENV) .venv-bench
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, found %s; set PYTHON=..." % sys.version.split()[0])'
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "making $(VENV) failed; on Debian: apt install python3-venv" >&2; exit 1; }
+
+.venv-bench/done: benchmarks/requirements.txt pyproject.toml requirements.lock
+	@echo "Installing the peers and the other engines into .venv-bench (about 2 GB)"
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[train]'
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+	@touch $@
 
 $(VENV)/serve.done: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing what serving needs into $(VENV) (about 120 MB to download)"

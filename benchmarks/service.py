@@ -1,183 +1,315 @@
-"""Start, memory and latency of the service, one request at a time, for the `cpu` engine and, as its peer, `torch`.
+"""The service against FastAPI with a transformers pipeline, LitServe and BentoML: answers a second, latency, memory.
 
-    python -m benchmarks.service [--reviews FILE.parquet] [--requests 400] [--rounds 3]
+All serve the same model, a DistilBERT-base unless --model names another, and get the same texts in the same order. Each
+round starts all servers, warms them up and lets them work one at a time, the others being paused: at each number of
+connections each has its turn, and the order turns too, so that what else the machine does falls on all. With 1
+connection each answers the same number of texts, with more of them each has the same time. Start and memory are
+measured with one server running alone. Figures are medians over the rounds. Ours writes its prediction log to Postgres
+all the while.
 
-Each round starts both services afresh, one after the other, and sends both the same texts in the same order, so that
-what else the machine does falls on both. Figures are medians over the rounds. Results go to benchmarks/results/.
+    make bench                                                      # generated texts, about 20 minutes
+    make bench BENCH="--reviews my-reviews.parquet"                 # real ones, from the column `text`
+    python -m benchmarks service --servers ours fastapi --rounds 1 --seconds 5 --out /tmp/bench
+
+Writes service.json (all rounds), service.md and service.png. Needs wrk and, for the peers, .venv-bench (`make bench`
+makes it).
 """
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
-import random
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import httpx
-import polars as pl
-import psutil
+from benchmarks import machine, models, payload
+from benchmarks.load import LoadFailed, require_wrk, send, write_bodies
+from benchmarks.servers import (
+    PEERS_PYTHON,
+    ROOT,
+    Server,
+    ServerDidNotStart,
+    bentoml_batching,
+    fastapi_pipeline,
+    litserve_batching,
+    ours,
+)
 
-_ROOT = Path(__file__).parents[1]
+Figures = dict[str, Any]
+Row = dict[str, Any]
+
 _RESULTS = Path(__file__).parent / "results"
-_WORDS = (
-    "the and it is this for with was not very great good bad sound quality price product works broke after days weeks "
-    "months bought return again would recommend cable guitar screen battery case book story album kitchen knife light"
-).split()
-_WARM_UP = 20
+_START: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
+    "ours": ours,
+    "fastapi": fastapi_pipeline,
+    "litserve": litserve_batching,
+    "bentoml": bentoml_batching,
+}
+_OUR_PACKAGES = ("sentiment-service", "onnxruntime", "tokenizers", "litestar", "granian")
+_PEERS_PACKAGES = ("fastapi", "uvicorn", "litserve", "bentoml", "transformers", "torch")
+_WARM_UP = 40
+"""Answers before the first turn."""
+_LONGEST_S = 120
+"""Where the number of answers is the end."""
 
 
 def main() -> None:
     """Measure and write the results."""
     options = _options()
-    texts = _texts(options.reviews, options.requests)
-    rounds: dict[str, list[dict[str, float]]] = {"cpu": [], "torch": []}
-    with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root the embedded Postgres runs as another user
-        environment = _environment(Path(folder))
-        _run(["db", "upgrade"], environment)
-        try:
-            for number in range(options.rounds):
-                for engine, done in rounds.items():
-                    done.append(_measure(engine, texts, environment))
-                    print(f"round {number + 1} {engine}: {_line(done[-1])}", flush=True)
-        finally:
-            _run(["db", "stop"], environment)
-    _write(rounds, texts, options)
-
-
-def _measure(engine: str, texts: list[str], environment: dict[str, str]) -> dict[str, float]:
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sentiment_api", "serve", "--engine", engine],
-        env=environment,
-        cwd=_ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    if not PEERS_PYTHON.exists():
+        sys.exit(f"expected the peers' environment, found no {PEERS_PYTHON}; `make bench` makes it")
+    texts = payload.texts(options.reviews, options.texts)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{environment['SENTIMENT_PORT']}", timeout=60) as client:
-            _wait_ready(client, process)
-            ready_s = time.monotonic() - started
-            times_ms = _send(client, [*texts[:_WARM_UP], *texts])[_WARM_UP:]
-        return {"ready_s": ready_s, **_percentiles(times_ms), **_memory(process.pid)}
-    finally:
-        process.terminate()
-        process.wait()
+        require_wrk()
+        turns, alone = _measure(options, texts)
+    except (ServerDidNotStart, LoadFailed) as error:
+        sys.exit(str(error))
+    _write(_result(options, texts, turns, alone), options.out)
 
 
-def _wait_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            if client.get("/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.01)
-    sys.exit("the service did not start; run `sentiment-api check`")
+def _measure(options: argparse.Namespace, texts: list[str]) -> tuple[list[Row], list[Row]]:
+    """Return what each server did in its turns, and what it took when it ran alone."""
+    turns: list[Row] = []
+    alone: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
+        for number in range(options.rounds):
+            for row in _round(number, options, texts, Path(folder)):
+                turns.append({"round": number + 1, **row})
+                print(_line(turns[-1]), flush=True)
+            for row in _starts(options, texts, Path(folder)):
+                alone.append({"round": number + 1, **row})
+                print(_line(alone[-1]), flush=True)
+    return turns, alone
 
 
-def _send(client: httpx.Client, texts: list[str]) -> list[float]:
-    times_ms = []
-    for text in texts:
-        begun = time.perf_counter()
-        client.post("/predict", json={"text": text}).raise_for_status()
-        times_ms.append(1000 * (time.perf_counter() - begun))
-    return times_ms
+def _round(number: int, options: argparse.Namespace, texts: list[str], folder: Path) -> Iterator[Row]:
+    first = number % len(options.servers)
+    with ExitStack() as stack:
+        servers = []
+        for name in options.servers[first:] + options.servers[:first]:
+            servers.append(stack.enter_context(_START[name](options.model)))
+            bodies = write_bodies(servers[-1], texts, folder)
+            send(servers[-1], bodies, connections=8, seconds=_LONGEST_S, requests=_WARM_UP)
+            servers[-1].settle()
+            servers[-1].pause()
+        for step, connections in enumerate(options.connections):
+            begin = (number * len(options.connections) + step) * len(texts) // 7  # other texts in each step
+            for server in servers:
+                with _awake(server):
+                    figures = _turn(server, folder / f"{server.name}.jsonl", connections, begin, options)
+                yield {"server": server.name, "connections": connections, **figures}
 
 
-def _percentiles(times_ms: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(times_ms, n=100)
-    return {"p50_ms": cuts[49], "p95_ms": cuts[94], "p99_ms": cuts[98]}
+@contextmanager
+def _awake(server: Server) -> Iterator[None]:
+    """Let `server` work, and pause it again once it has worked off what it was asked."""
+    server.resume()
+    yield
+    server.settle()
+    server.pause()
 
 
-def _memory(pid: int) -> dict[str, float]:
-    """Return the resident memory of the serving process and, shared pages once, of the whole tree, in MB."""
-    tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    serving = max(process.memory_info().rss for process in tree)
-    unique = sum(process.memory_full_info().pss for process in tree)
-    return {"serving_rss_mb": serving / 1e6, "tree_pss_mb": unique / 1e6}
-
-
-def _texts(reviews: Path | None, count: int) -> list[str]:
-    """Return reviews from `reviews`, or word salad whose lengths are distributed like those of product reviews."""
-    chosen = random.Random(0)  # noqa: S311 - no secret
-    if reviews is not None:
-        texts = pl.read_parquet(reviews)["text"].to_list()
-        return [text[:20_000] for text in chosen.sample(texts, count)]
-    lengths = (max(3, round(chosen.lognormvariate(4.1, 0.9))) for _ in range(count))
-    return [" ".join(chosen.choices(_WORDS, k=min(length, 1500))) for length in lengths]
-
-
-def _environment(folder: Path) -> dict[str, str]:
+def _turn(server: Server, bodies: Path, connections: int, first: int, options: argparse.Namespace) -> Figures:
+    requests = options.requests if connections == 1 else 0
+    seconds = _LONGEST_S if requests else options.seconds
+    before = server.sample()
+    load = send(server, bodies, connections, seconds, requests=requests, first=first)
+    after = server.sample()
+    if load.answers == 0:
+        raise LoadFailed(f"{server.name} answered nothing over {connections} connections: {load}; give more --seconds")
     return {
-        "PATH": os.environ["PATH"],
-        "SENTIMENT_DATABASE": "embedded",
-        "SENTIMENT_DATA_DIR": str(folder),
-        "SENTIMENT_MODEL": str(_ROOT / "models" / "starter"),
-        "SENTIMENT_PORT": str(_free_port()),
+        "answers_per_s": load.answers / load.seconds,
+        "p50_ms": load.p50_ms,
+        "p95_ms": load.p95_ms,
+        "p99_ms": load.p99_ms,
+        "answers": load.answers,
+        "errors": load.errors,
+        "cpu_s": after.cpu_s - before.cpu_s,
+        "database_cpu_s": after.database_cpu_s - before.database_cpu_s,
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _starts(options: argparse.Namespace, texts: list[str], folder: Path) -> Iterator[Row]:
+    """Start each server alone, ours with the starter too, and measure start and memory.
+
+    Alone, as memory shared between the peers would be counted for each only in part.
+    """
+    started = [(name, _START[name], options.model) for name in options.servers]
+    if "ours" in options.servers:
+        started.append(("ours, starter", ours, models.STARTER))
+    for name, start, model in started:
+        with start(model) as server:
+            bodies = write_bodies(server, texts, folder)
+            send(server, bodies, max(options.connections), min(10, options.seconds))
+            server.settle()
+            sample = server.sample()
+            yield {
+                "server": name,
+                "ready_s": server.ready_s,
+                "serving_rss_mb": sample.rss_mb,
+                "tree_pss_mb": sample.pss_mb,
+            }
 
 
-def _run(arguments: list[str], environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-m", "sentiment_api", *arguments], env=environment, cwd=_ROOT, check=True)
-
-
-def _write(rounds: dict[str, list[dict[str, float]]], texts: list[str], options: argparse.Namespace) -> None:
-    medians = {
-        engine: {name: round(statistics.median(each[name] for each in done), 2) for name in done[0]}
-        for engine, done in rounds.items()
+def _result(options: argparse.Namespace, texts: list[str], turns: list[Row], alone: list[Row]) -> Row:
+    load = {
+        name: {str(n): _medians(turns, server=name, connections=n) for n in options.connections}
+        for name in options.servers
     }
-    result: dict[str, Any] = {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": {
-            "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
-        },
+    started = {name: _medians(alone, server=name) for name in dict.fromkeys(row["server"] for row in alone)}
+    lengths = sorted(map(len, texts))
+    return {
+        "machine": machine.describe(),
+        "versions": {**{name: version(name) for name in _OUR_PACKAGES}, **_peers_versions()},
+        "model": {"name": options.model.name, "megabytes": _megabytes(options.model)},
         "payload": {
-            "texts": "real reviews" if options.reviews else "generated",
-            "requests": options.requests,
-            "mean_characters": round(statistics.mean(map(len, texts))),
+            "texts": "real reviews" if options.reviews else "generated texts",
+            "count": len(texts),
+            "mean_characters": round(statistics.mean(lengths)),
+            "median_characters": round(statistics.median(lengths)),
+            "p95_characters": lengths[len(lengths) * 95 // 100],
         },
         "rounds": options.rounds,
-        "medians": medians,
-        "cpu_over_torch_p50": round(medians["cpu"]["p50_ms"] / medians["torch"]["p50_ms"], 3),
-        "cpu_over_torch_p95": round(medians["cpu"]["p95_ms"] / medians["torch"]["p95_ms"], 3),
+        "seconds": options.seconds,
+        "requests_at_1_connection": options.requests,
+        "load": load,
+        "alone": started,
+        "ours_over_peer": _ratios(load),
+        "turns": [_rounded(row) for row in turns],
+        "starts": [_rounded(row) for row in alone],
     }
-    _RESULTS.mkdir(exist_ok=True)
-    (_RESULTS / "service.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
 
 
-def _processor() -> str:
-    with Path("/proc/cpuinfo").open() as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+def _medians(rows: list[Row], **where: str | int) -> Figures:
+    """Return the median of each figure over the rows that `where` fits; errors are added up, so that none hides."""
+    chosen = [row for row in rows if all(row[name] == value for name, value in where.items())]
+    names = [name for name in chosen[0] if name not in ("round", *where)]
+    medians = {name: _median([row[name] for row in chosen]) for name in names}
+    if "errors" in medians:
+        medians["errors"] = sum(row["errors"] for row in chosen)
+        medians["cpu_ms_per_answer"] = statistics.median(1000 * row["cpu_s"] / row["answers"] for row in chosen)
+    return _rounded(medians)
 
 
-def _line(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
+def _median(values: list[float | None]) -> float | None:
+    """Return the median, or None where a round has no such figure."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if len(known) == len(values) else None
+
+
+def _ratios(load: dict[str, dict[str, Figures]]) -> dict[str, dict[str, Figures]]:
+    """Return ours divided by each peer: more than 1 is better in answers a second, less than 1 in latency."""
+    if "ours" not in load:
+        return {}
+    return {
+        peer: {
+            figure: {n: _ratio(load["ours"][n][figure], figures[n][figure]) for n in figures}
+            for figure in ("answers_per_s", "p50_ms", "p95_ms")
+        }
+        for peer, figures in load.items()
+        if peer != "ours"
+    }
+
+
+def _ratio(our: float | None, their: float | None) -> float | None:
+    return round(our / their, 3) if our is not None and their is not None else None
+
+
+def _rounded(row: Row) -> Row:
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _megabytes(model: Path) -> int:
+    """Return the size of the weights that the peers load."""
+    return round(sum(path.stat().st_size for path in model.glob("model*.safetensors")) / 1e6)
+
+
+def _peers_versions() -> dict[str, str]:
+    program = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    listed = subprocess.run([str(PEERS_PYTHON), "-c", program, *_PEERS_PACKAGES], capture_output=True, check=True)
+    return dict(zip(_PEERS_PACKAGES, listed.stdout.decode().split(), strict=True))
+
+
+def _write(result: Row, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "service.json").write_text(json.dumps(result, indent=2) + "\n")
+    (folder / "service.md").write_text(_table(result))
+    picture = [str(PEERS_PYTHON), "-m", "benchmarks.service_picture", str(folder.absolute())]
+    subprocess.run(picture, cwd=ROOT, check=True)  # matplotlib is in the peers' environment only
+    print(_table(result))
+
+
+def _table(result: Row) -> str:
+    connections = list(next(iter(result["load"].values())))
+    heads = ["server", *(f"req/s at {n}" for n in connections), *(f"p95 ms at {n}" for n in connections)]
+    heads += [f"CPU ms per answer at {connections[-1]}", "start s", "RSS MB", "PSS MB"]
+    rows = [[name, *_load_cells(result, name), *_start_cells(each)] for name, each in result["alone"].items()]
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
+    return "\n".join([_caption(result), "", *lines]) + "\n"
+
+
+def _load_cells(result: Row, server: str) -> list[str]:
+    """Return answers a second, with the errors where there were any, latencies, and CPU time at the most load."""
+    figures = list(result["load"].get(server, {}).values())
+    if not figures:
+        return [""] * (2 * len(result["load"]["ours"]) + 1)  # the starter, which is only started
+    rates = [_number(each["answers_per_s"]) + _error_note(each) for each in figures]
+    latencies = [_number(each["p95_ms"]) for each in figures]
+    return [*rates, *latencies, _number(figures[-1]["cpu_ms_per_answer"])]
+
+
+def _start_cells(figures: Figures) -> list[str]:
+    return [_number(figures[name]) for name in ("ready_s", "serving_rss_mb", "tree_pss_mb")]
+
+
+def _error_note(figures: Figures) -> str:
+    return f" ({figures['errors']} errors)" if figures["errors"] else ""
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _caption(result: Row) -> str:
+    about, sent = result["machine"], result["payload"]
+    texts = f"{sent['texts']}: {sent['count']} of {sent['mean_characters']} characters on average"
+    peers = ", ".join(f"{name} {result['versions'][name]}" for name in _PEERS_PACKAGES)
+    return (
+        f"{about['date']}, {about['processor']}, {about['cores']} cores ({', '.join(about['abilities'])}). "
+        f"Model {result['model']['name']}, {texts}. Medians of {result['rounds']} rounds. "
+        f"`ours` writes every prediction to Postgres. {peers}."
+    )
+
+
+def _line(row: Row) -> str:
+    return ", ".join(f"{name} {value}" for name, value in _rounded(row).items())
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reviews", type=Path, help="a parquet file with a column text; generated texts otherwise")
-    parser.add_argument("--requests", type=int, default=400)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    return parser.parse_args()
+    parser.add_argument("--seconds", type=int, default=15, help="of each turn with more than 1 connection (default 15)")
+    parser.add_argument("--requests", type=int, default=200, help="of each turn with 1 connection (default 200)")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32, 128], help="default 1 8 32 128")
+    parser.add_argument("--servers", nargs="+", default=list(_START), choices=list(_START))
+    parser.add_argument("--reviews", type=Path, nargs="+", default=[], metavar="FILE", help="parquet, column text")
+    parser.add_argument("--texts", type=int, default=2000, help="how many different ones (default 2000)")
+    parser.add_argument(
+        "--model", type=Path, help="a bundle that is a Hugging Face folder too (default DistilBERT-base)"
+    )
+    parser.add_argument("--out", type=Path, default=_RESULTS, help="folder of the results (default benchmarks/results)")
+    options = parser.parse_args()
+    options.model = options.model or models.base_shape()
+    return options
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ LANE_WEIGHTS: dict[Lane, float] = {"single": 2.0, "batch": 1.0}
 
 _SAFE_SHARE = 0.8
 """Of a deadline that may go by in waiting, and of the rate that is promised to those who come back."""
+_BATCH_LANE_SHARE = 0.75
+"""Of the bound that batch requests may fill: the rest is for single ones, however many batches come."""
 _LONGEST_RETRY_S = 120.0
 """Nobody waits longer because of a header. By then there are more replicas, or the clients have gone."""
 _RATE_SMOOTHING = 0.1
@@ -110,7 +112,7 @@ class Capacity:
         with self._lock:
             tokens = self._expected_tokens(body_bytes, max_texts)
             waiting = sum(self._lanes.values())
-            if waiting and waiting + tokens > self._max_tokens:
+            if waiting and not self._has_room(lane, waiting, tokens):
                 raise Overloaded("Too many tokens are waiting for the model.", self._retry_after_s(now, tokens))
             if waiting and self._wait_s(lane, tokens) > _SAFE_SHARE * timeout_s:
                 raise Overloaded(
@@ -148,6 +150,12 @@ class Capacity:
         with self._lock:
             self._tokens_per_s += _RATE_SMOOTHING * (tokens_per_s - self._tokens_per_s)
             self._metrics.engine_rate.set(self._tokens_per_s)
+
+    def _has_room(self, lane: Lane, waiting: int, tokens: int) -> bool:
+        in_batches = self._lanes["batch"]
+        if lane == "batch" and in_batches and in_batches + tokens > _BATCH_LANE_SHARE * self._max_tokens:
+            return False
+        return waiting + tokens <= self._max_tokens
 
     def _expected_tokens(self, body_bytes: int, max_texts: int) -> int:
         return min(math.ceil(body_bytes * self._tokens_per_byte), max_texts * self._max_text_tokens)

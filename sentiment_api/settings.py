@@ -56,7 +56,7 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     behind_proxy: bool = False
     """States that a proxy authenticates the clients; without it only loopback addresses are served."""
 
-    max_concurrent_requests: int = Field(default=512, ge=1)
+    max_concurrent_requests: int = Field(default=256, ge=1)
     """Requests that may wait for the model at once; each holds one pool thread. The next one gets 503."""
     max_queued_tokens: int = Field(default=262_144, ge=1)
     """Bound of the work in the service. An idle service admits any legal batch."""

@@ -72,5 +72,9 @@ def open_engine(name: str, bundle: Bundle, threads: int) -> Engine:
         raise EngineUnavailable(
             f"the engine {name!r} needs the package {error.name!r}, which is not installed; {_REMEDIES[name]}"
         ) from error
+    except ImportError as error:  # its libraries do not fit into the memory, or not to this system
+        raise EngineUnavailable(
+            f"the package of the engine {name!r} is installed but cannot be loaded: {error}"
+        ) from error
     engine: Engine = engine_class(bundle, threads)
     return engine

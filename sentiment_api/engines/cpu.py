@@ -50,12 +50,12 @@ class CpuEngine:
         try:
             self._narrow = _session(str(path), 1)
             self._wide = _session(str(path), min(threads, MAX_WIDE_THREADS)) if threads > 1 else self._narrow
-        except MemoryError as error:
-            raise EngineUnavailable(
-                f"there is too little memory to load {path} ({path.stat().st_size >> 20} MiB); give the process more, "
-                "or serve a smaller model"
-            ) from error
-        except _LOAD_ERRORS as error:
+        except (MemoryError, *_LOAD_ERRORS) as error:
+            if isinstance(error, MemoryError) or "bad_alloc" in str(error):
+                raise EngineUnavailable(
+                    f"there is too little memory to load {path} ({path.stat().st_size >> 20} MiB); give the process "
+                    "more, or serve a smaller model"
+                ) from error
             raise EngineUnavailable(f"ONNX Runtime cannot load {path}; export the bundle again: {error}") from error
 
     def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:

@@ -76,6 +76,15 @@ def test_what_cannot_be_answered_in_time_is_refused_at_once(new_capacity: NewCap
     admit(capacity, 100, timeout_s=2.0)
 
 
+def test_batches_cannot_take_all_the_room(new_capacity: NewCapacity) -> None:
+    """However many full batches come, a quarter of the bound is left for single requests."""
+    capacity = new_capacity(max_tokens=1000)
+    admit(capacity, 600, lane="batch")
+    with pytest.raises(Overloaded, match="Too many tokens"):
+        admit(capacity, 200, lane="batch")
+    admit(capacity, 200)
+
+
 def test_a_full_batch_lane_leaves_single_requests_in(new_capacity: NewCapacity) -> None:
     """Single requests wait for their own lane's share, not for all the batches before them."""
     capacity = new_capacity(max_tokens=1_000_000)

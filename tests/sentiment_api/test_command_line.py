@@ -82,6 +82,29 @@ def test_predict_prints_each_label_with_its_probability() -> None:
     assert float(first[1]) + float(second[1]) == pytest.approx(1, abs=2e-4)
 
 
+@pytest.mark.parametrize("mebibytes", [300, 440])
+def test_too_little_memory_is_told(mebibytes: int) -> None:
+    """Where the engine's libraries or the model do not fit into the memory, that is said, in a sentence."""
+    limits = f"ulimit -v {mebibytes * 1024}; export OPENBLAS_NUM_THREADS=1"
+    script = f"{limits}; exec {sys.executable} -m sentiment_api predict 'Great value'"
+    finished = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert "cannot be loaded" in finished.stderr or "too little memory" in finished.stderr
+
+
+def test_a_missing_engine_package_is_named_with_its_remedy() -> None:
+    """The message says which package is missing and how to install it."""
+    script = (
+        "import sys; sys.modules['onnxruntime'] = None; sys.argv[1:] = ['predict', 'x']; "
+        "from sentiment_api.__main__ import main; main()"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("sentiment-api: the engine 'cpu' needs the package 'onnxruntime'")
+    assert "pip install onnxruntime" in finished.stderr
+
+
 def test_version_is_the_packages() -> None:
     """`version` prints the version and nothing else."""
     assert run("version").stdout == f"{__version__}\n"

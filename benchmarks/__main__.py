@@ -1,0 +1,28 @@
+"""Run one benchmark: `python -m benchmarks overload --help`."""
+
+import importlib
+import sys
+
+_BENCHMARKS = {
+    "service": "requests a second, latency and memory over HTTP, beside FastAPI, LitServe and BentoML",
+    "engine": "the ways to run the model on a CPU, without a server: speed, accuracy, batch-mates (in .venv-bench)",
+    "offline": "what HTTP and the prediction log cost beside the engine alone",
+    "overload": "four times the load that the service can bear: goodput, refusals, health, Retry-After",
+    "lanes": "single requests beside a client that sends full batches of long texts",
+    "long_texts": "accuracy of long reviews, cut and in windows",
+    "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
+}
+
+
+def main() -> None:
+    """Hand over to the benchmark that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in _BENCHMARKS:
+        listed = "\n".join(f"  {each:<11} {what}" for each, what in _BENCHMARKS.items())
+        sys.exit(f"usage: python -m benchmarks NAME [options]; NAME --help tells more\n\n{listed}")
+    del sys.argv[1]
+    importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Single requests beside a client that sends full batches of long texts without pause: who holds up whom?
+
+Each round measures single requests on an idle server, the batch client alone, and both together. The single client
+sends reviews one after the other, pausing between them, as a shop with little traffic does.
+
+    python -m benchmarks lanes                                      # the starter, generated texts, about 6 minutes
+    python -m benchmarks lanes --reviews my-reviews.parquet --rounds 5
+
+Writes lanes-MODEL.json.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import statistics
+import time
+from pathlib import Path
+
+from benchmarks import machine, models, payload
+from benchmarks.client import Client
+from benchmarks.servers import ours
+from sentiment_api.schemas import MAX_BATCH_ITEMS
+
+RESULTS = Path(__file__).parent / "results"
+_BATCH_ITEMS = MAX_BATCH_ITEMS
+_LONG_CHARACTERS = 4000
+"""Every text of the batch client is longer than the model reads."""
+_PAUSE_S = 0.05
+
+
+def main() -> None:
+    """Measure and write the results."""
+    options = _options()
+    texts = payload.texts(options.reviews, 1000)
+    singles = [json.dumps({"text": text}).encode() for text in texts]
+    batch = json.dumps({"items": [{"text": text} for text in _long(texts)]}).encode()
+    with ours(options.model) as server:
+        rounds = [asyncio.run(_round(server.url, singles, batch, options)) for _ in range(options.rounds)]
+    medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    result = {
+        "machine": machine.describe(),
+        "model": options.model.name,
+        "texts": "real reviews" if options.reviews else "generated",
+        "items_of_a_batch": _BATCH_ITEMS,
+        "medians": medians,
+        "rounds": rounds,
+    }
+    (RESULTS / f"lanes-{options.model.name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(medians, indent=2))
+
+
+def _long(texts: list[str]) -> list[str]:
+    """Return as many long texts as a batch has, made of the given ones."""
+    joined = " ".join(texts)
+    return [joined[place * _LONG_CHARACTERS : (place + 1) * _LONG_CHARACTERS] for place in range(_BATCH_ITEMS)]
+
+
+async def _round(url: str, singles: list[bytes], batch: bytes, options: argparse.Namespace) -> dict[str, float]:
+    client = Client(url)
+    idle = [await _single_ms(client, body) for body in singles[: options.singles]]
+    alone = await _batches(client, batch, options.batches)
+    beside = asyncio.create_task(_batches(client, batch, options.batches))
+    busy = []
+    for body in itertools.cycle(singles):
+        busy.append(await _single_ms(client, body))
+        if beside.done():
+            break
+    shared = await beside
+    client.close()
+    figures = {
+        "singles_beside_batches": len(busy),
+        "single_p50_idle_ms": _percentile(idle, 50),
+        "single_p95_idle_ms": _percentile(idle, 95),
+        "single_p50_beside_batches_ms": _percentile(busy, 50),
+        "single_p95_beside_batches_ms": _percentile(busy, 95),
+        "p95_over_idle": _percentile(busy, 95) / _percentile(idle, 95),
+        "batch_items_per_s_alone": alone,
+        "batch_items_per_s_beside_singles": shared,
+        "batch_share_kept": shared / alone,
+    }
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
+async def _single_ms(client: Client, body: bytes) -> float:
+    """Ask, pause, and return how long the answer took."""
+    reply = await client.post("/predict", body)
+    if reply.status != 200:
+        raise SystemExit(f"expected every single request to be answered with 200, found {reply.status}")
+    await asyncio.sleep(_PAUSE_S)
+    return 1000 * reply.seconds
+
+
+async def _batches(client: Client, body: bytes, count: int) -> float:
+    """Send batches one after the other and return the items a second."""
+    begun = time.perf_counter()
+    for _ in range(count):
+        reply = await client.post("/predict/batch", body)
+        if reply.status != 200:
+            raise SystemExit(f"expected every batch to be answered with 200, found {reply.status}")
+    return count * _BATCH_ITEMS / (time.perf_counter() - begun)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks lanes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reviews", type=Path, nargs="+", default=[], help="parquet files with a column text")
+    parser.add_argument("--model", type=Path, default=models.STARTER, help="the bundle to serve")
+    parser.add_argument("--singles", type=int, default=200, help="single requests on the idle server")
+    parser.add_argument("--batches", type=int, default=3, help="of 256 long texts, alone and beside singles")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Reviews longer than the model reads: cut at its limit, or read whole in windows, which is right more often?
+
+    python -m benchmarks long_texts --data prepared --parts validation later
+
+`prepared` is what `sentiment-train prepare` makes. Writes long-texts.json.
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks import machine, models
+from sentiment_api.bundle import open_bundle
+from sentiment_api.classifier import Classifier
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Measure and write the results."""
+    options = _options()
+    cores = len(os.sched_getaffinity(0))
+    classifier = Classifier.load(open_bundle(options.model), "cpu", cores)
+    result = {
+        "machine": machine.describe(),
+        "model": classifier.bundle.manifest.version,
+        "max_tokens": classifier.bundle.manifest.max_tokens,
+        "parts": {part: _compare(classifier, options.data / f"{part}.parquet", cores) for part in options.parts},
+    }
+    (RESULTS / "long-texts.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["parts"], indent=2))
+
+
+def _compare(classifier: Classifier, path: Path, threads: int) -> dict[str, float]:
+    rows = pl.read_parquet(path, columns=["text", "label"])
+    long = [(text, label) for text, label in rows.iter_rows() if classifier.encode(text).truncated]
+    with ThreadPoolExecutor(threads) as pool:
+        cut = list(pool.map(lambda row: _is_right(classifier, *row, whole=False), long))
+        whole = list(pool.map(lambda row: _is_right(classifier, *row, whole=True), long))
+    return {
+        "texts": len(rows),
+        "long_texts": len(long),
+        "right_when_cut": sum(cut),
+        "right_in_windows": sum(whole),
+        "only_right_when_cut": sum(a and not b for a, b in zip(cut, whole, strict=True)),
+        "only_right_in_windows": sum(b and not a for a, b in zip(cut, whole, strict=True)),
+    }
+
+
+def _is_right(classifier: Classifier, text: str, label: str, *, whole: bool) -> bool:
+    reading = classifier.read(text, whole=whole)
+    logits = reading.pooled([classifier.forward([window.ids]).logits[0] for window in reading.windows])
+    return classifier.labels[int(np.argmax(logits))] == label
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks long_texts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="made by `sentiment-train prepare`")
+    parser.add_argument("--parts", nargs="+", default=["validation"], metavar="PART")
+    parser.add_argument("--model", type=Path, default=models.STARTER, help="a bundle (default the starter)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The service under more load than it can bear: what it answers, how fast it refuses, and whether its word is good.
+
+Requests come at a rate, not when others are done: clients in trouble do not wait for each other.
+
+1. Peak: what the service answers in a second over 64 connections.
+2. Overload: four times as many requests for a while, at random moments (a Poisson process), and a probe of
+   `/health/ready` every 20 ms. Goodput is what is answered with 200 in a second once the queue is full, as a share of
+   the peak.
+3. Burst: the same for 10 seconds on a server that was idle. Who is refused waits as long as Retry-After says and asks
+   once more.
+
+    python -m benchmarks overload                                    # the starter, generated texts, about 3 minutes
+    python -m benchmarks overload --reviews my-reviews.parquet --model models/mine
+
+Writes overload.json. The load's own share of the processor is in the figures.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from benchmarks import machine, models, payload
+from benchmarks.client import Client, Reply
+from benchmarks.servers import Server, ours
+
+RESULTS = Path(__file__).parent / "results"
+_PEAK_CONNECTIONS = 64
+_BURST_S = 10.0
+_FILL_S = 10.0
+"""Longer than a request's deadline, so that by then the queue is as long as it gets."""
+_PROBE_EVERY_S = 0.02
+_TEXTS = 2000
+
+
+def main() -> None:
+    """Measure and write the results."""
+    options = _options()
+    texts = payload.texts(options.reviews, _TEXTS)
+    rounds = []
+    for number in range(options.rounds):
+        with ours(options.model) as server:
+            bodies = [json.dumps(server.body(text)).encode() for text in texts]
+            figures = asyncio.run(_overloaded(server, bodies, options))
+        with ours(options.model) as server:
+            burst = asyncio.run(_burst(server, bodies, options.factor * figures["peak_per_s"]))
+        rounds.append({**figures, **burst})
+        print(f"round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
+    medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    result = {
+        "machine": machine.describe(),
+        "model": options.model.name,
+        "texts": "real reviews" if options.reviews else "generated",
+        "factor": options.factor,
+        "seconds": options.seconds,
+        "medians": medians,
+        "rounds": rounds,
+    }
+    (RESULTS / f"overload-{options.model.name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(medians, indent=2))
+
+
+async def _overloaded(server: Server, bodies: list[bytes], options: argparse.Namespace) -> dict[str, float]:
+    client = Client(server.url)
+    await _peak_per_s(client, bodies, 3.0)
+    peak = await _peak_per_s(client, bodies, options.seconds / 2)
+    memory_mb = [server.sample().pss_mb]
+    figures = await _overload(client, bodies, options.factor * peak, options.seconds)
+    memory_mb.append(server.sample().pss_mb)
+    await _overload(client, bodies, options.factor * peak, options.seconds)
+    memory_mb.append(server.sample().pss_mb)
+    client.close()
+    goodput = figures.pop("answers_per_s") / peak
+    memory = dict(zip(("pss_before_mb", "pss_after_mb", "pss_after_more_mb"), memory_mb, strict=True))
+    return {"peak_per_s": peak, "goodput_of_peak": goodput, **figures, **memory}
+
+
+async def _peak_per_s(client: Client, bodies: list[bytes], seconds: float) -> float:
+    """Return the answers a second that as many connections get, each asking as soon as it is answered."""
+    end = time.perf_counter() + seconds
+    done = 0
+
+    async def connection(first: int) -> None:
+        nonlocal done
+        number = first * len(bodies) // _PEAK_CONNECTIONS
+        while time.perf_counter() < end:
+            reply = await client.post("/predict", bodies[number % len(bodies)])
+            done += reply.status == 200 and time.perf_counter() < end
+            number += 1
+
+    await asyncio.gather(*(connection(number) for number in range(_PEAK_CONNECTIONS)))
+    return done / seconds
+
+
+async def _overload(client: Client, bodies: list[bytes], rate: float, seconds: float) -> dict[str, float]:
+    probes: list[Reply] = []
+    probing = asyncio.create_task(_probe(client, probes))
+    started = time.perf_counter()
+    answered_at: list[float] = []
+
+    async def ask(body: bytes) -> Reply:
+        reply = await client.post("/predict", body)
+        if reply.status == 200:
+            answered_at.append(time.perf_counter() - started)
+        return reply
+
+    replies = await _at_rate(ask, bodies, rate, seconds)
+    probing.cancel()
+    refusals = [1000 * reply.seconds for reply in replies if reply.status == 503]
+    latencies = [1000 * reply.seconds for reply in replies if reply.status == 200]
+    return {
+        # While the queue fills, requests are read for later; after the end it is worked off. Between lies what lasts.
+        "answers_per_s": sum(_FILL_S < moment < seconds for moment in answered_at) / (seconds - _FILL_S),
+        "answered": len(latencies),
+        "refused": len(refusals),
+        "neither": len(replies) - len(latencies) - len(refusals),
+        "answer_p50_ms": _percentile(latencies, 50),
+        "answer_p99_ms": _percentile(latencies, 99),
+        "refusal_p50_ms": _percentile(refusals, 50),
+        "refusal_p99_ms": _percentile(refusals, 99),
+        "refusal_max_ms": max(refusals, default=0.0),
+        "probes": len(probes),
+        "probes_failed": sum(probe.status != 200 for probe in probes),
+        "probe_p99_ms": _percentile([1000 * probe.seconds for probe in probes], 99),
+    }
+
+
+async def _probe(client: Client, probes: list[Reply]) -> None:
+    while True:
+        probes.append(await client.get("/health/ready"))
+        await asyncio.sleep(_PROBE_EVERY_S)
+
+
+async def _burst(server: Server, bodies: list[bytes], rate: float) -> dict[str, float]:
+    """Return the share of refused clients that were admitted when they came back as they were told."""
+    client = Client(server.url)
+    await _peak_per_s(client, bodies, 3.0)
+    told: list[float] = []
+    admitted: list[bool] = []
+
+    async def ask(body: bytes) -> Reply:
+        reply = await client.post("/predict", body)
+        if reply.status == 503:
+            told.append(float(reply.headers["retry-after"]))
+            await asyncio.sleep(told[-1])
+            second = await client.post("/predict", body)
+            admitted.append(second.status == 200)
+        return reply
+
+    await _at_rate(ask, bodies, rate, _BURST_S)
+    client.close()
+    return {
+        "burst_refused": len(told),
+        "retry_after_min_s": min(told, default=0.0),
+        "retry_after_max_s": max(told, default=0.0),
+        "admitted_at_first_retry": sum(admitted) / max(1, len(admitted)),
+    }
+
+
+async def _at_rate(
+    ask: Callable[[bytes], Awaitable[Reply]], bodies: list[bytes], rate: float, seconds: float
+) -> list[Reply]:
+    """Ask at random moments, `rate` a second on average, and return all replies when the last is there."""
+    chosen = random.Random(0)  # noqa: S311 - no secret
+    started = time.perf_counter()
+    due = 0.0
+    asked = []
+    while due < seconds:
+        await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
+        asked.append(asyncio.ensure_future(ask(bodies[len(asked) % len(bodies)])))
+        due += chosen.expovariate(rate)
+    return await asyncio.gather(*asked)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1] if len(values) > 1 else 0.0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks overload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reviews", type=Path, nargs="+", default=[], help="parquet files with a column text")
+    parser.add_argument("--model", type=Path, default=models.STARTER, help="the bundle to serve")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of overload")
+    parser.add_argument("--factor", type=float, default=4.0, help="of the peak rate")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
