@@ -186,7 +186,7 @@ def test_a_bundle_that_does_not_exist_is_one_line(tmp_path: Path, command: Comma
 def test_a_bundle_without_a_training_record_is_not_exported(
     exported: Path, prepared: Path, tmp_path: Path, command: Command
 ) -> None:
-    """A bundle that was not made by `export` says too little about its model; the message names what can be exported."""
+    """A bundle that `export` did not make says too little of its model; the message names what can be exported."""
     bundle = tmp_path / "bundle"
     shutil.copytree(exported, bundle)
     manifest = open_bundle(bundle).manifest
