@@ -50,15 +50,27 @@ class Client:
 
     async def _ask(self, request: bytes) -> Reply:
         started = time.perf_counter()
+        writer = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                reader, writer = self._idle.pop() if self._idle else await self._connect()
+                reader, writer = self._idle_connection() or await self._connect()
                 writer.write(request)
                 status, headers, body = await _read(reader)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            if writer is not None:
+                writer.close()
             return Reply(0, time.perf_counter() - started, {}, b"")
         self._idle.append((reader, writer))
         return Reply(status, time.perf_counter() - started, headers, body)
+
+    def _idle_connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Return a connection that waits, unless the server has closed all of them."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self._host, self._port, limit=1 << 24)

@@ -32,7 +32,7 @@ RESULTS = Path(__file__).parent / "results"
 _PEAK_CONNECTIONS = 64
 _BURST_S = 10.0
 _FILL_S = 10.0
-"""Longer than a request's deadline, so that by then the queue is as long as it gets."""
+"""A request's deadline: by then the queue is as long as it gets."""
 _PROBE_EVERY_S = 0.02
 _TEXTS = 2000
 
@@ -189,7 +189,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30.0, help="of overload")
     parser.add_argument("--factor", type=float, default=4.0, help="of the peak rate")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seconds <= _FILL_S:
+        parser.error(
+            f"--seconds: expected more than the {_FILL_S:g} s in which the queue fills, found {options.seconds:g}"
+        )
+    return options
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The service against FastAPI with a transformers pipeline, LitServe and BentoML: answers a second, latency, memory.
 
-All serve the same model, a DistilBERT-base unless --model names another, and get the same texts in the same order. Each
-round starts all servers, warms them up and lets them work one at a time, the others being paused: at each number of
-connections each has its turn, and the order turns too, so that what else the machine does falls on all. With 1
-connection each answers the same number of texts, with more of them each has the same time. Start and memory are
-measured with one server running alone. Figures are medians over the rounds. Ours writes its prediction log to Postgres
-all the while.
+All serve the same weights, a DistilBERT-base unless --model names another, ours in int8 and the peers in fp32, and get
+the same texts in the same order. Each round starts all servers, warms them up and lets them work one at a time, the
+others being paused: at each number of connections each has its turn, and the order turns too, so that what else the
+machine does falls on all. With 1 connection each answers the same number of texts, with more of them each has the same
+time. Start and memory are measured with one server running alone. Figures are medians over the rounds. Ours
+writes its prediction log to Postgres all the while.
 
     make bench                                                      # generated texts, about 20 minutes
     make bench BENCH="--reviews my-reviews.parquet"                 # real ones, from the column `text`
@@ -286,7 +286,7 @@ def _caption(result: Row) -> str:
     return (
         f"{about['date']}, {about['processor']}, {about['cores']} cores ({', '.join(about['abilities'])}). "
         f"Model {result['model']['name']}, {texts}. Medians of {result['rounds']} rounds. "
-        f"`ours` writes every prediction to Postgres. {peers}."
+        f"`ours` computes in int8, the peers in fp32 as they come; only `ours` keeps a log, in Postgres. {peers}."
     )
 
 

@@ -24,6 +24,8 @@ MAX_DEADLINE_MS = 600_000
 _MILLISECONDS = re.compile(rb"[1-9][0-9]{0,5}")
 _METHODS_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 _BODY_BYTES = "body_bytes"
+_REST = "rest"
+"""Where the state has the server's `receive`: the body having been read, it tells of the client's going."""
 
 
 class WholeBody(ASGIMiddleware):
@@ -49,6 +51,7 @@ class WholeBody(ASGIMiddleware):
         except TimeoutError:
             raise BodyTooSlow(f"The body did not arrive within {self._timeout_s:g} s.") from None
         scope["state"][_BODY_BYTES] = sum(map(_size, messages))
+        scope["state"][_REST] = receive
         await next_app(scope, ReadBody(messages, receive), send)
 
     async def _read(self, receive: Receive) -> list[ReceiveMessage]:
@@ -98,9 +101,7 @@ class Admission(ASGIMiddleware):
             await send(message)
 
         scope["state"][TICKET] = ticket
-        watch = asyncio.create_task(
-            _abandon_when_gone(receive.rest if isinstance(receive, ReadBody) else receive, ticket)
-        )
+        watch = asyncio.create_task(_abandon_when_gone(scope["state"][_REST], ticket))
         try:
             await next_app(scope, receive, send_without_place)
         finally:
@@ -112,7 +113,7 @@ class Admission(ASGIMiddleware):
         timeout_s = min(self._timeout_s[lane], _asked_deadline_s(scope))
         size, texts = scope["state"].get(_BODY_BYTES, 0), self._max_texts[lane]
         if self._free == 0:
-            raise self._capacity.refusal("Too many requests are waiting for the model.", size, texts)
+            raise self._capacity.refusal("Too many requests are waiting for the model.", lane, size, texts)
         return self._capacity.admit(lane, size, texts, timeout_s)
 
 
@@ -147,12 +148,10 @@ class ReadBody:
     """A `receive` that gives the messages that were read before, and then what comes."""
 
     def __init__(self, messages: list[ReceiveMessage], rest: Receive) -> None:
-        """Keep both; `rest` is what the server gave, and tells of the client's going."""
+        """Keep both; `rest` is what the server gave."""
         self._messages = iter(messages)
-        self.rest = rest
+        self._rest = rest
 
     async def __call__(self) -> ReceiveMessage:
         """Return the next message."""
-        for message in self._messages:
-            return message
-        return await self.rest()
+        return next(self._messages, None) or await self._rest()

@@ -79,9 +79,11 @@ class Batcher:
             batch, alone = self._take()
             if not batch:
                 return
-            outcomes = self._compute(batch, alone=alone)
-            with self._changed:
-                self._computing -= 1
+            try:
+                outcomes = self._compute(batch, alone=alone)
+            finally:
+                with self._changed:
+                    self._computing -= 1
             for entry, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, InferenceFailed):
                     entry.future.set_exception(outcome)
@@ -131,7 +133,7 @@ class Batcher:
     def _observe(self, batch: list[Entry], elapsed_s: float, *, alone: bool) -> None:
         lengths = [len(entry.ids) for entry in batch]
         threads = 1 if alone else self._classifier.engine.threads
-        self._capacity.saw_rate(sum(lengths) / max(elapsed_s, 1e-6) * threads)
+        self._capacity.saw_rate(sum(lengths) / max(elapsed_s, 1e-6) * threads, elapsed_s)
         self._metrics.asked_tokens.inc(sum(lengths))
         self._metrics.computed_tokens.inc(max(lengths) * len(lengths))
         self._metrics.inference_seconds.observe(elapsed_s)

@@ -1,12 +1,12 @@
 """How much work is in the service, how fast it goes, and so whether there is room for more, or when there will be.
 
-Work is counted in tokens, from a request's admission to its reply. A request is admitted if what is before it will be
-done before its deadline, at the rate that the engine was seen to have, and refused at once otherwise: a client that
-will not be answered in time hears of it now and not then.
+Work is counted in tokens, from a request's admission to its reply. A request is admitted if it will be done before its
+deadline, behind all that is before it, at the rate that the engine was seen to have, and refused at once otherwise: a
+client that will not be answered in time hears of it now and not then.
 
 A refusal says when to come back. Each refused client is told a time of its own, one after the other as the work that
-they bring would take, behind what is in the service now. Told the same time, they would all come at once, and most be
-refused again.
+they bring would take in their lane, behind what is in it now. Told the same time, they would all come at once, and most
+be refused again.
 """
 
 import math
@@ -31,7 +31,9 @@ _BATCH_LANE_SHARE = 0.75
 """Of the bound that batch requests may fill: the rest is for single ones, however many batches come."""
 _LONGEST_RETRY_S = 120.0
 """Nobody waits longer because of a header. By then there are more replicas, or the clients have gone."""
-_RATE_SMOOTHING = 0.1
+_RATIO_SMOOTHING = 0.1
+_RATE_MEMORY_S = 3.0
+"""Of computing: the rate is that of about so many seconds. Many short passes do not outweigh one that is long."""
 _FIRST_TOKENS_PER_BYTE = 0.25
 
 
@@ -50,19 +52,26 @@ class Ticket:
         self._futures: list[Future[Any]] = []
         self._abandoned = False
 
-    def correct(self, tokens: int) -> None:
+    def correct(self, tokens: int, *, usual: bool = True) -> None:
         """Replace the estimate by the count, once the tokens are there.
 
-        Raises:
-            Overloaded: the texts are so much longer than their estimate that there is no room for them.
-        """
-        self._capacity.correct(self, self._tokens, tokens, self._body_bytes)
-        self._tokens = tokens
+        `usual` says that later estimates may learn from it: all of the body was read, and nothing was known before.
 
-    def release(self) -> None:
-        """Give back the share of the work. Further calls do nothing."""
-        self._capacity.give_back(self.lane, self._tokens)
-        self._tokens = 0
+        Raises:
+            Overloaded: the texts are so much longer than their estimate that there is no room or no time for them.
+        """
+        with self._lock:
+            self._capacity.correct(self, self._tokens, tokens)
+            self._tokens = tokens
+        if usual:
+            self._capacity.saw_texts(self._body_bytes, tokens)
+
+    def release(self, tokens: int | None = None) -> None:
+        """Give back so many tokens of the work, by default all that is left; never more than that."""
+        with self._lock:
+            given = self._tokens if tokens is None else min(tokens, self._tokens)
+            self._tokens -= given
+        self._capacity.give_back(self.lane, given)
 
     def hold(self, futures: "list[Future[Any]]") -> None:
         """Have `abandon` cancel these; at once when it was called before."""
@@ -97,7 +106,7 @@ class Capacity:
         self._tokens_per_s = tokens_per_s
         self._tokens_per_byte = _FIRST_TOKENS_PER_BYTE
         self._lanes: dict[Lane, int] = {"single": 0, "batch": 0}
-        self._told_until = 0.0
+        self._told_until: dict[Lane, float] = {"single": 0.0, "batch": 0.0}
         self._lock = threading.Lock()
 
     def admit(self, lane: Lane, body_bytes: int, max_texts: int, timeout_s: float) -> Ticket:
@@ -111,51 +120,56 @@ class Capacity:
         now = time.monotonic()
         with self._lock:
             tokens = self._expected_tokens(body_bytes, max_texts)
-            waiting = sum(self._lanes.values())
-            if waiting and not self._has_room(lane, waiting, tokens):
-                raise Overloaded("Too many tokens are waiting for the model.", self._retry_after_s(now, tokens))
-            if waiting and self._wait_s(lane, tokens) > _SAFE_SHARE * timeout_s:
-                raise Overloaded(
-                    "What waits for the model would take longer than the request's deadline.",
-                    self._retry_after_s(now, tokens),
-                )
+            self._insist_on_room(lane, tokens, _SAFE_SHARE * timeout_s)
             self._count(lane, tokens)
         return Ticket(self, lane, body_bytes, tokens, now + timeout_s)
 
-    def refusal(self, message: str, body_bytes: int, max_texts: int) -> Overloaded:
+    def refusal(self, message: str, lane: Lane, body_bytes: int, max_texts: int) -> Overloaded:
         """Return the refusal of a request for which there is no place, with the time to come back."""
         with self._lock:
-            tokens = self._expected_tokens(body_bytes, max_texts)
-            return Overloaded(message, self._retry_after_s(time.monotonic(), tokens))
+            return Overloaded(message, self._retry_after_s(lane, self._expected_tokens(body_bytes, max_texts)))
 
-    def correct(self, ticket: Ticket, expected: int, found: int, body_bytes: int) -> None:
+    def correct(self, ticket: Ticket, expected: int, found: int) -> None:
         """Replace the `expected` tokens of an admitted request by those `found`; see `Ticket.correct`."""
         with self._lock:
-            others = sum(self._lanes.values()) - expected
-            if others > 0 and others + found > self._max_tokens:
-                raise Overloaded(
-                    "Too many tokens are waiting for the model.", self._retry_after_s(time.monotonic(), found)
-                )
-            if found and body_bytes:
-                self._tokens_per_byte += _RATE_SMOOTHING * (found / body_bytes - self._tokens_per_byte)
+            if found > expected:
+                self._insist_on_room(ticket.lane, found, ticket.deadline - time.monotonic(), booked=expected)
             self._count(ticket.lane, found - expected)
+
+    def saw_texts(self, body_bytes: int, tokens: int) -> None:
+        """Take note of how many tokens a body of so many bytes held."""
+        if tokens and body_bytes:
+            with self._lock:
+                self._tokens_per_byte += _RATIO_SMOOTHING * (tokens / body_bytes - self._tokens_per_byte)
 
     def give_back(self, lane: Lane, tokens: int) -> None:
         """Take the work of a request that was answered, or whose client went away, out of the books."""
         with self._lock:
             self._count(lane, -tokens)
 
-    def saw_rate(self, tokens_per_s: float) -> None:
-        """Take note of the rate, over all engine threads, at which the last pass went."""
+    def saw_rate(self, tokens_per_s: float, seconds: float) -> None:
+        """Take note of the rate, over all engine threads, at which a pass of so many seconds went."""
         with self._lock:
-            self._tokens_per_s += _RATE_SMOOTHING * (tokens_per_s - self._tokens_per_s)
+            self._tokens_per_s += (1 - math.exp(-seconds / _RATE_MEMORY_S)) * (tokens_per_s - self._tokens_per_s)
             self._metrics.engine_rate.set(self._tokens_per_s)
 
-    def _has_room(self, lane: Lane, waiting: int, tokens: int) -> bool:
-        in_batches = self._lanes["batch"]
-        if lane == "batch" and in_batches and in_batches + tokens > _BATCH_LANE_SHARE * self._max_tokens:
+    def _insist_on_room(self, lane: Lane, tokens: int, time_s: float, booked: int = 0) -> None:
+        """Raise Overloaded unless `tokens`, of which `booked` are counted already, fit in and are done in `time_s`."""
+        if sum(self._lanes.values()) == booked:
+            return
+        if not self._has_room(lane, tokens - booked):
+            raise Overloaded("Too many tokens are waiting for the model.", self._retry_after_s(lane, tokens))
+        if self._wait_s(lane, tokens - booked) > time_s:
+            message = "What waits for the model would take longer than the request's deadline."
+            raise Overloaded(message, self._retry_after_s(lane, tokens))
+
+    def _has_room(self, lane: Lane, tokens: int) -> bool:
+        batches_share = _BATCH_LANE_SHARE * self._max_tokens
+        if lane == "batch" and self._lanes["batch"] + tokens > batches_share:
             return False
-        return waiting + tokens <= self._max_tokens
+        # One batch may be more than its lane's share, if it came to an idle service. It must not shut out the others.
+        in_batches = min(self._lanes["batch"], batches_share)
+        return self._lanes["single"] + in_batches + tokens <= self._max_tokens
 
     def _expected_tokens(self, body_bytes: int, max_texts: int) -> int:
         return min(math.ceil(body_bytes * self._tokens_per_byte), max_texts * self._max_text_tokens)
@@ -163,16 +177,23 @@ class Capacity:
     def _wait_s(self, lane: Lane, tokens: int) -> float:
         """Return when `tokens` more in `lane` are done: all work at the full rate, or the lane's own at its share."""
         everything = sum(self._lanes.values()) + tokens
-        share = LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS.values())
-        return min(everything, (self._lanes[lane] + tokens) / share) / self._tokens_per_s
+        return min(everything, (self._lanes[lane] + tokens) / self._share(lane)) / self._tokens_per_s
 
-    def _retry_after_s(self, now: float, tokens: int) -> float:
-        """Book the next time at which there will be room for `tokens`, and return how far off it is."""
-        drained_at = now + sum(self._lanes.values()) / self._tokens_per_s
-        told = max(self._told_until, drained_at) + tokens / (_SAFE_SHARE * self._tokens_per_s)
-        self._told_until = min(told, now + _LONGEST_RETRY_S)
+    def _retry_after_s(self, lane: Lane, tokens: int) -> float:
+        """Book the next time at which there will be room for `tokens` in `lane`, and return how far off it is."""
+        now = time.monotonic()
+        share = self._share(lane) if sum(self._lanes.values()) > self._lanes[lane] else 1.0
+        told = max(self._told_until[lane], now + self._wait_s(lane, 0))
+        told += tokens / (_SAFE_SHARE * share * self._tokens_per_s)
+        if told - now > _LONGEST_RETRY_S:
+            # No more times of one's own: those who are told the longest are at least spread out.
+            return round(random.uniform(_LONGEST_RETRY_S / 2, _LONGEST_RETRY_S))  # noqa: S311 - no secret
+        self._told_until[lane] = told
         # The header has whole seconds. Rounded up or down at random, those told the same second do not come in a row.
-        return max(1.0, math.floor(self._told_until - now + random.random()))  # noqa: S311 - no secret
+        return max(1.0, math.floor(told - now + random.random()))  # noqa: S311 - no secret
+
+    def _share(self, lane: Lane) -> float:
+        return LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS.values())
 
     def _count(self, lane: Lane, tokens: int) -> None:
         self._lanes[lane] += tokens

@@ -2,8 +2,8 @@
 
 - Two lanes, single requests and items of batch requests. While both wait each gets its share of the tokens, so that a
   client who sends full batches does not hold up the others.
-- A batch is the oldest entry of a lane and those of the next `WINDOW` that are nearest to it in length, as far as the
-  engine's limits go. As the oldest is in every batch, nobody is passed over for long.
+- A batch is the oldest entry of a lane and those of the next `LOOK_AHEAD` that are nearest to it in length, as far as
+  the engine's limits go. As the oldest is in every batch, nobody is passed over for long.
 - Entries whose caller has gone, or whose deadline has passed, are dropped before they cost anything.
 """
 
@@ -20,7 +20,7 @@ from sentiment_api.engines import BatchLimits
 from sentiment_api.errors import DeadlineExceeded
 from sentiment_api.metrics import Metrics
 
-WINDOW = 256
+LOOK_AHEAD = 256
 """How many of a lane's oldest entries may share the next batch."""
 
 
@@ -86,7 +86,7 @@ class Lanes:
             return []
         if self._limits.texts == 1 or 2 * len(oldest.ids) > self._limits.tokens:
             return [oldest]
-        window = [lane.popleft() for _ in range(min(WINDOW, len(lane)))]
+        window = [lane.popleft() for _ in range(min(LOOK_AHEAD, len(lane)))]
         chosen = self._mates(len(oldest.ids), [len(entry.ids) for entry in window])
         lane.extendleft(entry for place, entry in reversed(list(enumerate(window))) if place not in chosen)
         mates = [window[place] for place in sorted(chosen)]

@@ -142,6 +142,11 @@ def _read_fit_record(run: Path) -> dict[str, Any]:
 def _fit_record_of(manifest: Manifest) -> dict[str, Any]:
     """Return what a bundle's own record keeps of its fit."""
     record = manifest.training
+    if missing := {"base", "recipe", "minutes", "rows", "data_hash", "cuts"} - record.keys():
+        raise UnusableCheckpoint(
+            f"expected a bundle that `sentiment-train export` made, found one without a record of its training "
+            f"({', '.join(sorted(missing))}); export the folder that `sentiment-train fit` made"
+        )
     parts = {part: {"rows": rows} for part, rows in record["rows"].items()}
     data = {"hash": record["data_hash"], "parts": parts, "cuts": record["cuts"]}
     return {"base": record["base"], "recipe": record["recipe"], "minutes": record["minutes"], "data": data}

@@ -28,7 +28,8 @@ def _conditions(results: Result) -> str:
         f"Measured on {machine['date']} on {machine['cores']} cores ({machine['processor']} with {abilities}, "
         f"{machine['system']}, Python {machine['python']}). The candidates take turns in each repetition; figures are "
         f"medians (repetitions: {results['repetitions']}), quartiles are in `engine.json`. Texts: {results['texts']}. "
-        "No tokenizing, no HTTP. Bold is the best of its column. Made by `python -m benchmarks engine`."
+        "No tokenizing, no HTTP; thread pools spin as each library has it, the service's do not. "
+        "Bold is the best of its column. Made by `python -m benchmarks engine`."
     )
 
 

@@ -119,6 +119,8 @@ class PredictReviews:
             except RequestRefused as refusal:
                 answers.append(refusal)
                 continue
+            finally:
+                ticket.release(0 if task.cached else sum(len(window.ids) for window in task.reading.windows))
             queue_s = max([queue_s, *(each.queue_s for each in scored)])
             inference_s = max([inference_s, *(each.inference_s for each in scored)])
         return answers, Timing(queue_s, tokenize_s, inference_s)
@@ -133,7 +135,8 @@ class PredictReviews:
     def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
         """Queue what has no answer yet; return for each task its windows' futures."""
         windows = [window.ids for task in tasks if task.cached is None for window in task.reading.windows]
-        ticket.correct(sum(map(len, windows)))
+        usual = all(task.cached is None and not task.reading.truncated for task in tasks)
+        ticket.correct(sum(map(len, windows)), usual=usual)
         futures = self._batcher.submit(windows, ticket.lane, ticket.deadline)
         ticket.hold(futures)
         remaining = iter(futures)
@@ -145,7 +148,9 @@ class PredictReviews:
             self._metrics.queue_seconds.observe(each.queue_s)
         logits = task.reading.pooled([each.logits for each in scored])
         pooled = task.reading.pooled([each.pooled for each in scored])
-        answer = Answer(logits, self._classifier.project(pooled[None])[0])
+        answer = Answer(
+            logits, self._classifier.project(pooled[None])[0].copy()
+        )  # a view would keep more than it counts
         self._cache.put(task.key, answer)
         return answer
 

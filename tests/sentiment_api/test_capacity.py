@@ -85,6 +85,43 @@ def test_batches_cannot_take_all_the_room(new_capacity: NewCapacity) -> None:
     admit(capacity, 200)
 
 
+def test_a_batch_read_to_its_end_does_not_shut_others_out(new_capacity: NewCapacity) -> None:
+    """An idle service takes a batch of windows with more tokens than the bound, and single requests beside it."""
+    capacity = new_capacity(max_tokens=1000)
+    admit(capacity, 5000, lane="batch")
+    admit(capacity, 200)
+    with pytest.raises(Overloaded):
+        admit(capacity, 100, lane="batch")
+
+
+def test_what_turns_out_too_long_for_its_deadline_is_refused(new_capacity: NewCapacity) -> None:
+    """A text of many windows, behind others, is refused when its tokens are counted rather than after its deadline."""
+    capacity = new_capacity()
+    admit(capacity, 400)
+    ticket = capacity.admit("single", 400, 1, 2.0)
+    with pytest.raises(Overloaded, match="longer than the request's deadline"):
+        ticket.correct(4000)
+
+
+def test_work_is_given_back_as_it_is_done(new_capacity: NewCapacity, metrics: Metrics) -> None:
+    """The rest of a batch is all that the next request waits for; nothing is given back twice."""
+    ticket = admit(new_capacity(), 1000, lane="batch")
+    ticket.release(400)
+    assert admitted(metrics)["batch"] == 600
+    ticket.release(5000)
+    ticket.release()
+    assert admitted(metrics)["batch"] == 0
+
+
+def test_refused_batches_do_not_put_single_requests_off(new_capacity: NewCapacity) -> None:
+    """Each lane has its own queue of those who were told to come back."""
+    capacity = new_capacity()
+    admit(capacity, 1000, lane="batch")
+    for _ in range(3):
+        capacity.refusal("no place", "batch", 80_000, 256)
+    assert capacity.refusal("no place", "single", 400, 1).retry_after_s <= 3
+
+
 def test_a_full_batch_lane_leaves_single_requests_in(new_capacity: NewCapacity) -> None:
     """Single requests wait for their own lane's share, not for all the batches before them."""
     capacity = new_capacity(max_tokens=1_000_000)
@@ -153,8 +190,9 @@ def test_nobody_is_told_to_wait_for_ever(new_capacity: NewCapacity) -> None:
     """However many are refused, the time told stays within two minutes."""
     capacity = new_capacity(max_tokens=500)
     admit(capacity, 500)
-    told = [capacity.refusal("no place", 2000, 1).retry_after_s for _ in range(1000)]
+    told = [capacity.refusal("no place", "single", 2000, 1).retry_after_s for _ in range(1000)]
     assert max(told) <= 120
+    assert len(set(told[-100:])) > 10, "those who are told the longest do not all come at once"
 
 
 def test_a_slower_engine_means_a_longer_wait(new_capacity: NewCapacity) -> None:
@@ -163,7 +201,7 @@ def test_a_slower_engine_means_a_longer_wait(new_capacity: NewCapacity) -> None:
     admit(capacity, 500)
     admit(capacity, 100, timeout_s=2.0)
     for _ in range(100):
-        capacity.saw_rate(RATE / 10)
+        capacity.saw_rate(RATE / 10, 1.0)
     with pytest.raises(Overloaded) as refusal:
         admit(capacity, 100, timeout_s=2.0)
     assert refusal.value.retry_after_s >= 6

@@ -9,7 +9,7 @@ import pytest
 from sentiment_api.capacity import Lane
 from sentiment_api.engines import BatchLimits
 from sentiment_api.errors import DeadlineExceeded
-from sentiment_api.lanes import WINDOW, Entry, Lanes
+from sentiment_api.lanes import LOOK_AHEAD, Entry, Lanes
 from sentiment_api.metrics import Metrics
 
 ONE = BatchLimits(texts=1, tokens=512, padding=0.0)
@@ -102,7 +102,7 @@ def test_the_oldest_is_in_every_batch(new_lanes: NewLanes) -> None:
 def test_the_window_is_bounded(new_lanes: NewLanes) -> None:
     """A mate that stands behind the window does not jump the queue."""
     lanes = new_lanes(EQUAL)
-    add(lanes, 4, *[9] * WINDOW, 4)
+    add(lanes, 4, *[9] * LOOK_AHEAD, 4)
     assert [len(entry.ids) for entry in lanes.take()] == [4]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,10 +10,12 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 import sentiment_train
+from sentiment_api.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.__main__ import main
 from sentiment_train.preparation import read_part
 
@@ -178,6 +181,20 @@ def test_a_bundle_that_does_not_exist_is_one_line(tmp_path: Path, command: Comma
     assert code == 1
     assert errors.startswith("sentiment-train: expected a model bundle, found no folder")
     assert errors.count("\n") == 1
+
+
+def test_a_bundle_without_a_training_record_is_not_exported(
+    exported: Path, prepared: Path, tmp_path: Path, command: Command
+) -> None:
+    """A bundle that `export` did not make says too little of its model; the message names what can be exported."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported, bundle)
+    manifest = open_bundle(bundle).manifest
+    write_manifest(bundle, sealed(bundle, msgspec.structs.replace(manifest, training={})))
+    code, _, errors = command("export", bundle, "--data", prepared, "--out", tmp_path / "new", "--name", "new")
+    assert code == 1
+    assert "without a record of its training" in errors
+    assert "the folder that `sentiment-train fit` made" in errors
 
 
 @pytest.mark.parametrize("name", _COMMANDS)
