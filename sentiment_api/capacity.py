@@ -31,6 +31,8 @@ _BATCH_LANE_SHARE = 0.75
 """Of the bound that batch requests may fill: the rest is for single ones, however many batches come."""
 _LONGEST_RETRY_S = 120.0
 """Nobody waits longer because of a header. By then there are more replicas, or the clients have gone."""
+_BURST_LASTS = 2.0
+"""Times what the queue of now takes. Who comes back when that is done finds it full of those who came since."""
 _RATIO_SMOOTHING = 0.1
 _RATE_MEMORY_S = 3.0
 """Of computing: the rate is that of about so many seconds. Many short passes do not outweigh one that is long."""
@@ -183,7 +185,7 @@ class Capacity:
         """Book the next time at which there will be room for `tokens` in `lane`, and return how far off it is."""
         now = time.monotonic()
         share = self._share(lane) if sum(self._lanes.values()) > self._lanes[lane] else 1.0
-        told = max(self._told_until[lane], now + self._wait_s(lane, 0))
+        told = max(self._told_until[lane], now + _BURST_LASTS * self._wait_s(lane, 0))
         told += tokens / (_SAFE_SHARE * share * self._tokens_per_s)
         if told - now > _LONGEST_RETRY_S:
             # No more times of one's own: those who are told the longest are at least spread out.

@@ -1,8 +1,9 @@
 """How many cores this process may use: the least of its affinity and the CPU quotas of its control groups.
 
 The rule by which the cores are shared: as many engine threads as usable cores, each computing on one; the tokenizer
-works in the handler's thread that asks; the event loop and the handlers need little, and the system gives it to them
-between the engine's turns. A text that is alone gets all the cores. Nothing else starts threads that compute.
+works in the handler's thread that asks, in as many at once as there are engine threads; the event loop and the handlers
+need little, and the system gives it to them between the engine's turns. A text that is alone gets all the cores.
+Nothing else starts threads that compute.
 """
 
 import os

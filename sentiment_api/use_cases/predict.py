@@ -4,6 +4,7 @@ import time
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import islice
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 import msgspec
@@ -72,6 +73,9 @@ class PredictReviews:
         self._spool = spool
         self._keeper = keeper
         self._metrics = metrics
+        # Reading takes a core. When hundreds come at once, all of them reading would leave the event loop none. Turns
+        # are for one text, so that a large batch does not keep others waiting.
+        self._turns_to_read = BoundedSemaphore(classifier.engine.threads)
 
     def one(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> tuple[Prediction, Timing]:
         """Return the prediction for one review after its record is in the spool.
@@ -129,7 +133,8 @@ class PredictReviews:
         """Turn the text into what the model reads, and look it up among the answers kept."""
         version = self._classifier.bundle.manifest.version
         key = self._keeper.digest(f"{version} {request.long_text} {request.text}")
-        reading = self._classifier.read(request.text, whole=request.long_text == "window")
+        with self._turns_to_read:
+            reading = self._classifier.read(request.text, whole=request.long_text == "window")
         return _Task(request, reading, key, self._cache.get(key))
 
     def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
