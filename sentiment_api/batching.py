@@ -79,11 +79,9 @@ class Batcher:
             batch, alone = self._take()
             if not batch:
                 return
-            try:
-                outcomes = self._compute(batch, alone=alone)
-            finally:
-                with self._changed:
-                    self._computing -= 1
+            outcomes = self._compute(batch, alone=alone)
+            with self._changed:
+                self._computing -= 1
             for entry, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, InferenceFailed):
                     entry.future.set_exception(outcome)

@@ -153,9 +153,8 @@ class PredictReviews:
             self._metrics.queue_seconds.observe(each.queue_s)
         logits = task.reading.pooled([each.logits for each in scored])
         pooled = task.reading.pooled([each.pooled for each in scored])
-        answer = Answer(
-            logits, self._classifier.project(pooled[None])[0].copy()
-        )  # a view would keep more than it counts
+        # A copy: a view would keep more memory than the cache counts.
+        answer = Answer(logits, self._classifier.project(pooled[None])[0].copy())
         self._cache.put(task.key, answer)
         return answer
 
