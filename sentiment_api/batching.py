@@ -16,6 +16,7 @@ import structlog
 
 from sentiment_api.capacity import Capacity, Lane
 from sentiment_api.classifier import Classifier
+from sentiment_api.cores import let_others_go_first
 from sentiment_api.errors import Draining, InferenceFailed
 from sentiment_api.lanes import Entry, Lanes, Scored
 from sentiment_api.metrics import Metrics
@@ -75,6 +76,7 @@ class Batcher:
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
+        let_others_go_first()
         while True:
             batch, alone = self._take()
             if not batch:

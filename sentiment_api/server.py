@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -62,10 +63,12 @@ def serve(settings: ServiceSettings) -> None:
         _end_with_parent(main_process, _kill_timeout_s(settings))
         _share_malloc_arenas()
         try:
-            return create_app(settings)
+            app = create_app(settings)
         except StartupError as error:
             print(f"sentiment-api: {error}", file=sys.stderr)
             sys.exit(1)
+        _spare_what_stays()
+        return app
 
     server.serve(target_loader=load, wrap_loader=False)
 
@@ -111,6 +114,15 @@ def _share_malloc_arenas() -> None:
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # musl has none
         libc.mallopt(_M_ARENA_MAX, _MALLOC_ARENAS)
+
+
+def _spare_what_stays() -> None:
+    """Take all that was made until now, which lives as long as the process, out of the collector's rounds.
+
+    A full round over it held up every request for 170 ms on a slow core. It finds only what requests left, so.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _end_with_parent(parent: int, patience_s: float) -> None:

@@ -1,11 +1,13 @@
 """The CPU quota of a container, from the files of both versions of control groups."""
 
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from sentiment_api.cores import cpu_quota, usable_cores
+from sentiment_api.cores import cpu_quota, let_others_go_first, usable_cores
 
 
 @pytest.fixture
@@ -85,3 +87,20 @@ def test_without_control_groups_there_is_no_quota(tmp_path: Path, hierarchy: Pat
 def test_the_usable_cores_lie_within_the_affinity() -> None:
     """At least one core is usable, and never more than the scheduler gives this process."""
     assert 1 <= usable_cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_a_computing_thread_lets_the_others_of_its_process_go_first() -> None:
+    nice: list[int] = []
+
+    def compute() -> None:
+        let_others_go_first()
+        nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+
+    assert nice[0] > before
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
