@@ -24,9 +24,11 @@ from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.draining import end_draining
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
+from sentiment_api.prediction_log.chores import CHORES_S, Chores
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper, read_or_make_key
@@ -102,10 +104,17 @@ class _Parts:
             max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
             timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
         )
-        self.spool = Spool.claim(settings.data_dir / "spool", settings.spool_max_bytes)
+        self.spool = Spool.claim(
+            settings.data_dir / "spool",
+            settings.spool_max_bytes,
+            when_full=settings.spool_full,
+            fsync=settings.spool_fsync,
+        )
+        end_draining(self.spool.folder)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
         cache = ResultCache(settings.cache_bytes, self.metrics)
+        self.chores = Chores(self.spool, self.shipper, engine, self.files, cache.clear)
         self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
         pending_window = dt.timedelta(hours=settings.pending_window_h)
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
@@ -126,9 +135,12 @@ class _Parts:
         asyncio.get_running_loop().set_default_executor(handlers)
         self.batcher.start()
         version = self.classifier.bundle.manifest.version
+        if self.settings.spool_full == "drop_oldest":
+            _log.warning("a full spool will lose its oldest predictions", setting="SENTIMENT_SPOOL_FULL=drop_oldest")
         tasks = [
             asyncio.create_task(self.shipper.run()),
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
+            asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)
@@ -139,6 +151,7 @@ class _Parts:
         await asyncio.gather(*tasks, return_exceptions=True)
         if not await self.shipper.drain(self.settings.drain_timeout_s):
             _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
+        await self.chores.end()
         self.spool.close()
         await self.engine.dispose()
         for pool in (self.files, self.syncing, handlers):

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (8, 16, 32, 64, 128, 192, 256, 384, 512)
+_APPEND = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
 _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 
 
@@ -59,6 +60,15 @@ class Metrics:
         self.set_aside = self._counter(
             "set_aside_records", "Records that Postgres refused as data, by SQLSTATE.", "sqlstate"
         )
+        self.set_aside_waiting = self._gauge(
+            "set_aside_records_waiting", "Records set aside that nobody has mended and replayed yet."
+        )
+        self.newer = self._gauge("newer_records_waiting", "Records that only a newer release can read.")
+        self.left_out = self._counter(
+            "left_out_records", "Records not stored: erased, or older than what is kept.", "reason"
+        )
+        self.dropped = self._counter("dropped_records", "Records lost because the spool was full (drop_oldest).")
+        self.append_seconds = self._histogram("spool_append_duration_seconds", "One append to the spool.", _APPEND)
         self.damaged = self._counter("damaged_spool_bytes", "Bytes of the spool that could not be read as records.")
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")

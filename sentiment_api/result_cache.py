@@ -54,6 +54,12 @@ class ResultCache:
                 self._answers[key] = answer
             self._metrics.cache_bytes.set(self._answers.currsize)
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._answers.clear()
+            self._metrics.cache_bytes.set(0)
+
 
 def _size(answer: Answer) -> int:
     return sum(map(sys.getsizeof, answer)) + _OVERHEAD_BYTES

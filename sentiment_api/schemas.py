@@ -234,14 +234,28 @@ class ModelReply(msgspec.Struct, frozen=True):
     training: dict[str, Any]
 
 
-class LogHealth(msgspec.Struct, frozen=True):
-    """How the prediction log does."""
+class LogHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the prediction log does. Counts are records since the start of the process."""
 
     spool_bytes: int
     lag_s: float
     """Age of the oldest record that Postgres does not hold."""
     database: str
     """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
+    spooled: int
+    shipped: int
+    retries: int
+    """Attempts to ship that failed and were, or will be, made again."""
+    set_aside: int
+    """Refused by Postgres as data; `sentiment-api set-aside list` shows what waits."""
+    left_out: int
+    """Erased while they were spooled, or older than what is kept."""
+    dropped: int
+    """Lost because the spool was full; only with SENTIMENT_SPOOL_FULL=drop_oldest."""
+    newer: int
+    """Waiting for a newer release, which wrote them."""
+    last_error: str | None
+    """The SQLSTATE or the kind of the last failure to ship."""
 
 
 class HealthReply(msgspec.Struct, frozen=True):

@@ -28,15 +28,20 @@ class ModelSettings(_Settings):
     """Engine threads; by default the cores that this process may use."""
 
 
-class DatabaseSettings(_Settings):
+class DataSettings(_Settings):
+    """Where the service keeps its files."""
+
+    data_dir: Path = Path("data")
+    """The folder of the embedded Postgres and of the spools. Kept between runs."""
+
+
+class DatabaseSettings(DataSettings):
     """Where Postgres is. The service, the migrations and the drift job share these."""
 
     database: Literal["embedded"] | None = None
     """`embedded` runs a Postgres of our own under `data_dir`; unset means `database_url`."""
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of an external Postgres."""
-    data_dir: Path = Path("data")
-    """The folder of the embedded Postgres and of the spools. Kept between runs."""
 
     @model_validator(mode="after")
     def _one_database(self) -> Self:
@@ -48,7 +53,20 @@ class DatabaseSettings(_Settings):
         return self
 
 
-class ServiceSettings(ModelSettings, DatabaseSettings):
+class SpoolSettings(DataSettings):
+    """How predictions are kept until Postgres has them."""
+
+    spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    """Bound of the spool; at about 2 kB a record the default holds 500,000 predictions."""
+    spool_full: Literal["refuse", "drop_oldest"] = "refuse"
+    """What a full spool does: refuse predictions, or lose its oldest records and with them the promise to lose none."""
+    spool_fsync: Literal["append", "interval", "never"] = "interval"
+    """When records are forced to the disk: before the reply, every interval, or when the system sees fit."""
+    spool_fsync_interval_s: float = Field(default=0.2, gt=0)
+    """The most that a power cut can cost when `spool_fsync` is `interval`. kill -9 never costs anything."""
+
+
+class ServiceSettings(ModelSettings, DatabaseSettings, SpoolSettings):
     """Everything that an operator may choose about the service."""
 
     host: str = "127.0.0.1"
@@ -69,11 +87,7 @@ class ServiceSettings(ModelSettings, DatabaseSettings):
     batch_timeout_s: float = Field(default=60.0, gt=0)
 
     text_policy: Literal["full", "none"] = "full"
-    """Whether review texts are kept in the prediction log."""
-    spool_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
-    """Bound of the spool; at about 2 kB a record the default holds 500,000 predictions."""
-    spool_fsync_interval_s: float = Field(default=0.2, gt=0)
-    """The most that a power cut can cost. kill -9 costs nothing."""
+    """What of a review's text is kept in the prediction log."""
     pending_window_h: float = Field(default=24.0, ge=0)
     """Feedback for an id that Postgres does not know is accepted while the id is younger than this."""
     drain_timeout_s: float = Field(default=10.0, gt=0)

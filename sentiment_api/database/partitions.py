@@ -7,10 +7,15 @@ a look-up by id touches one partition. There is no default partition: it would b
 import datetime as dt
 import uuid
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from sentiment_api.database.tables import feedback, retention
 
 MONTHS_AHEAD = 2
+INSERT_LOCK = 0x5E27_0002
+"""Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
 
 
@@ -60,6 +65,51 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
         await connection.execute(
             text(f"alter table predictions attach partition {name} for values from ('{start}') to ('{end}')")
         )
+
+
+async def kept_from(connection: AsyncConnection) -> uuid.UUID:
+    """Return the id before which predictions were dropped for their age and are stored no more."""
+    return (await connection.scalar(select(retention.c.kept_from))) or uuid.UUID(int=0)
+
+
+async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
+    """Return the partitions whose every prediction is older than `keep`, oldest first."""
+    first_kept = f"predictions_{month_of(dt.datetime.now(dt.UTC) - keep):%Y_%m}"
+    query = text(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'predictions'::regclass order by 1"
+    )
+    async with engine.connect() as connection:
+        return [name for name in await connection.scalars(query) if name < first_kept]
+
+
+async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
+    """Drop the partitions that `old_months` lists, and the feedback for them; return their names.
+
+    A spool that was away for longer than `keep` does not bring them back. Readers of other months are not held up.
+    """
+    bound = first_id(_midnight(month_of(dt.datetime.now(dt.UTC) - keep)))
+    async with engine.begin() as connection:
+        await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
+        later = {"kept_from": func.greatest(retention.c.kept_from, bound)}
+        statement = insert(retention).values(only=True, kept_from=bound)
+        await connection.execute(statement.on_conflict_do_update(index_elements=["only"], set_=later))
+    months = await old_months(engine, keep)
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("set lock_timeout = '3s'"))
+        for name in months:
+            await connection.execute(text(await _detach(connection, name)))
+            await connection.execute(text(f"drop table {name}"))
+        await connection.execute(text("reset lock_timeout"))
+        await connection.execute(delete(feedback).where(feedback.c.prediction_id < bound))
+    return months
+
+
+async def _detach(connection: AsyncConnection, name: str) -> str:
+    """Return the statement that detaches a partition, which may have been cut off in the middle of it before."""
+    query = text("select inhdetachpending from pg_inherits where inhrelid = cast(:name as regclass)")
+    pending = await connection.scalar(query, {"name": name})
+    return f"alter table predictions detach partition {name} {'finalize' if pending else 'concurrently'}"
 
 
 def _midnight(day: dt.date) -> dt.datetime:

@@ -17,6 +17,12 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Bring the schema to `revision` and make the partitions of this month and the next ones."""
     async with engine.begin() as connection:
         await connection.run_sync(_run, command.upgrade, revision)
+    await make_next_months(engine)
+
+
+async def make_next_months(engine: AsyncEngine) -> None:
+    """Make the partitions of this month and the next ones, where they are missing."""
+    async with engine.begin() as connection:
         await make_months(connection, months_from(month_of(dt.datetime.now(dt.UTC)), 1 + MONTHS_AHEAD))
 
 

@@ -1,11 +1,14 @@
 """The tables. Migrations create them; everything that reads or writes them imports them from here."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, UUID
 
@@ -53,6 +57,7 @@ predictions = Table(
     Column("model_version", Text, nullable=False),
     Column("engine", Text, nullable=False),
     Column("latency_ms", REAL, nullable=False, comment="from the start of the use case to the logits"),
+    Index("predictions_product_id_idx", "product_id", "prediction_id"),
     postgresql_partition_by="RANGE (prediction_id)",
     comment="one row for each prediction_id that a client was given; partitioned by month",
 )
@@ -67,6 +72,41 @@ feedback = Table(
     Column("label", Text),
     Column("request_id", Text, nullable=False),
     Index("feedback_prediction_id_idx", "prediction_id", "received_at"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True, comment="later ones have higher numbers"),
+    Column("prediction_id", UUID(as_uuid=True), comment="this prediction, or"),
+    Column("product_id", Text, comment="all predictions of this product that were given before `until`"),
+    Column("until", UUID(as_uuid=True), comment="exclusive; the first id of a millisecond"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("(prediction_id is null) <> (product_id is null)", name="tombstones_one_subject"),
+    CheckConstraint("(product_id is null) = (until is null)", name="tombstones_until"),
+    Index("tombstones_prediction_id_idx", "prediction_id", unique=True),
+    Index("tombstones_product_id_idx", "product_id"),
+    comment="what was erased and must not come back from a spool",
+)
+
+spools = Table(
+    "spools",
+    metadata,
+    Column("spool_id", UUID(as_uuid=True), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False, comment="when its process last said that it lives"),
+    Column("purged_to", BigInteger, nullable=False, comment="the last tombstone that it has purged its files of"),
+    comment="spools that may hold records; a process that ends with an empty one takes its row away",
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("only", Boolean, primary_key=True, comment="true: there is one row at most"),
+    Column("kept_from", UUID(as_uuid=True), nullable=False, comment="predictions with smaller ids were dropped"),
+    CheckConstraint("only", name="retention_one_row"),
+    comment="how far the dropping of old months has come",
 )
 
 drift_runs = Table(

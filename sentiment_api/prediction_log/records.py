@@ -70,8 +70,20 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
 
 Record = PredictionRecord | FeedbackRecord
 
+
+class RecordNewer(Exception):
+    """A record has a format that this release does not know."""
+
+
+class _Format(msgspec.Struct):
+    """What every record of every release has."""
+
+    format: int
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+_format_decoder = msgspec.msgpack.Decoder(_Format)
 
 
 def encode(record: Record) -> bytes:
@@ -80,15 +92,32 @@ def encode(record: Record) -> bytes:
 
 
 def decode(payload: bytes) -> Record:
-    """Return the record that `encode` wrote.
+    """Return the record that `encode` wrote, in this release or an older one.
 
     Raises:
-        msgspec.DecodeError: the bytes are no record, or one of a newer release's format.
+        RecordNewer: a newer release wrote it.
+        msgspec.DecodeError: the bytes are no record.
     """
-    record = _decoder.decode(payload)
+    try:
+        record = _decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise _reason(payload) or error from None
     if record.format > RECORD_FORMAT:
-        raise msgspec.ValidationError(f"expected a record of format {RECORD_FORMAT} or older, found {record.format}")
+        raise _newer(record.format)
     return record
+
+
+def _reason(payload: bytes) -> "RecordNewer | None":
+    """Return why a payload cannot be decoded, if that is because it is newer."""
+    try:
+        found = _format_decoder.decode(payload).format
+    except msgspec.DecodeError:
+        return None
+    return _newer(found) if found > RECORD_FORMAT else None
+
+
+def _newer(found: int) -> "RecordNewer":
+    return RecordNewer(f"expected a record of format {RECORD_FORMAT} or older, found {found}")
 
 
 def _json(value: dict[str, Any]) -> str:

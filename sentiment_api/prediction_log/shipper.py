@@ -1,17 +1,19 @@
 """Moves the spool to Postgres, off the request path, for as long as it takes.
 
 A group of segments goes in one transaction of idempotent inserts and is unlinked after its commit: a crash in between
-ships the group again, which changes nothing. What Postgres refuses as data is set aside, row by row; everything else
-(away, full, read-only, unmigrated) is tried again for ever.
+ships the group again, which changes nothing. What was erased meanwhile, or is older than what is kept, is left out in
+the same transaction. What Postgres refuses as data is set aside, row by row; everything else (away, full, read-only,
+unmigrated) is tried again for ever.
 """
 
 import asyncio
 import contextlib
-import os
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -24,19 +26,19 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.partitions import created_at, make_months, month_of
+from sentiment_api.database.erasures import Tombstones
+from sentiment_api.database.partitions import INSERT_LOCK, created_at, kept_from, make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
-from sentiment_api.prediction_log.spool import Spool, frame, read_segment
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
+from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, count_waiting
+from sentiment_api.prediction_log.spool import Spool, read_segment
 
 T = TypeVar("T")
 
 MAX_GROUP_RECORDS = 5_000
 MAX_GROUP_BYTES = 16 << 20
 POLL_S = 1.0
-SET_ASIDE = "set-aside.frames"
-"""The file, in the spool's folder, of records that Postgres refuses as data."""
 GATHER_S = 0.02  # after a wake-up, so that a busy moment is one transaction and not fifty
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 15.0
@@ -69,7 +71,35 @@ class _Group(NamedTuple):
     paths: list[Path]
     records: list[Record]
     undecodable: list[bytes]
+    newer: list[bytes]
     damaged_bytes: int
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of records."""
+
+    stored: "Counter[str]"
+    """How many of each kind Postgres holds now."""
+    left_out: "Counter[str]"
+    """How many it is not to hold, by reason."""
+    refused: list[SetAside]
+
+    def __add__(self, other: "_Outcome") -> "_Outcome":
+        return _Outcome(self.stored + other.stored, self.left_out + other.left_out, self.refused + other.refused)
+
+
+class LogTotals(msgspec.Struct):
+    """What one process's shipper has done since its start, in records."""
+
+    shipped: int = 0
+    retries: int = 0
+    """Attempts that failed and were, or will be, made again."""
+    set_aside: int = 0
+    left_out: int = 0
+    dropped: int = 0
+    last_error: str | None = None
+    """The SQLSTATE or the kind of the last failure to ship."""
 
 
 class _RowsRefused(Exception):
@@ -103,7 +133,9 @@ class Shipper:
         self._revive = revive
         self._woken = asyncio.Event()
         self._back_off_s = _FIRST_BACK_OFF_S
-        self._busy = asyncio.Lock()
+        self.busy = asyncio.Lock()
+        """Held while records are between the files and Postgres."""
+        self.totals = LogTotals()
         self.database = "unknown"
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
         self._last_failure = ""
@@ -134,7 +166,7 @@ class Shipper:
 
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
-        async with self._busy:
+        async with self.busy:
             try:
                 await self._in_files(self._spool.seal)
                 group = await self._in_files(self._group)
@@ -153,7 +185,7 @@ class Shipper:
 
     def _group(self) -> _Group | None:
         """Return the oldest segments, about `MAX_GROUP_RECORDS` records in all."""
-        group = _Group([], [], [], 0)
+        group = _Group([], [], [], [], 0)
         size = 0
         for path in self._spool.segments():
             segment = read_segment(path)
@@ -163,6 +195,8 @@ class Shipper:
             for payload in segment.payloads:
                 try:
                     group.records.append(decode(payload))
+                except RecordNewer:
+                    group.newer.append(payload)
                 except msgspec.DecodeError:
                     group.undecodable.append(payload)
             if len(group.records) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
@@ -170,70 +204,77 @@ class Shipper:
         return group if group.paths else None
 
     async def _ship_group(self, group: _Group) -> None:
-        stored, refused = await self._store(group.records)
-        aside = [(encode(record), sqlstate) for record, sqlstate in refused]
-        aside += [(payload, "undecodable") for payload in group.undecodable]
+        outcome = await self._store(group.records)
+        aside = [*outcome.refused, *(SetAside(UNDECODABLE, payload) for payload in group.undecodable)]
         await self._in_files(partial(self._settle, group, aside))
         # Counted only now: a group that could not be settled is read again.
         self._metrics.damaged.inc(group.damaged_bytes)
-        for record in stored:
-            self._metrics.shipped.labels(_kind(record)).inc()
-        for _, reason in aside:
-            self._metrics.set_aside.labels(reason).inc()
-            _log.error("record set aside", sqlstate=reason, file=str(self._spool.folder / SET_ASIDE))
+        for kind, count in outcome.stored.items():
+            self._metrics.shipped.labels(kind).inc(count)
+            self.totals.shipped += count
+        for reason, count in outcome.left_out.items():
+            self._metrics.left_out.labels(reason).inc(count)
+            self.totals.left_out += count
+        for each in aside:
+            self._metrics.set_aside.labels(each.reason).inc()
+            self.totals.set_aside += 1
+            _log.error("record set aside", sqlstate=each.reason, remedy="see `sentiment-api set-aside list`")
+        if group.newer:
+            _log.warning("records wait for a newer release", records=len(group.newer))
 
-    async def _store(self, records: list[Record]) -> tuple[list[Record], list[tuple[Record, str]]]:
-        """Return the records that Postgres holds now, and those that it refuses, each with its SQLSTATE."""
+    async def _store(self, records: list[Record]) -> _Outcome:
+        """Bring the records to Postgres, but for those that it refuses, and return what became of each."""
         try:
-            await self._insert(records)
+            return await self._insert(records)
         except _RowsRefused as refusal:
             if len(records) == 1:
-                return [], [(records[0], refusal.sqlstate)]
+                return _Outcome(Counter(), Counter(), [SetAside(refusal.sqlstate, records[0])])
             middle = len(records) // 2
-            halves = [await self._store(half) for half in (records[:middle], records[middle:])]
-            return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
-        return records, []
+            return await self._store(records[:middle]) + await self._store(records[middle:])
 
-    async def _insert(self, records: list[Record]) -> None:
+    async def _insert(self, records: list[Record]) -> _Outcome:
         """Insert all records in one transaction, and make the months that are missing for it.
 
         Raises:
             _RowsRefused: at least one record is at fault.
         """
         try:
-            await self._insert_in_known_months(records)
+            return await self._insert_in_known_months(records)
         except asyncpg.CheckViolationError:
             await self._make_months(records)
-            await self._insert_in_known_months(records)
+            return await self._insert_in_known_months(records)
 
-    async def _insert_in_known_months(self, records: list[Record]) -> None:
+    async def _insert_in_known_months(self, records: list[Record]) -> _Outcome:
         async with self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             driver: asyncpg.Connection = raw.driver_connection
             # Only what is raised from here on can be a row's fault: a bad certificate is a ValueError, too.
             try:
                 async with driver.transaction():
+                    kept, left_out = await _without_erased(driver, records)
                     for kind, statement in _INSERTS.items():
-                        rows = [statement.values(record) for record in records if type(record) is kind]
+                        rows = [statement.values(record) for record in kept if type(record) is kind]
                         if rows:
                             await driver.executemany(statement.sql, rows)
             except Exception as error:
                 if _is_data_error(error):
                     raise _RowsRefused(_sqlstate(error) or "") from error
                 raise
+        return _Outcome(Counter(map(_kind, kept)), left_out, [])
 
     async def _make_months(self, records: list[Record]) -> None:
-        months = {month_of(created_at(r.prediction_id)) for r in records if isinstance(r, PredictionRecord)}
         async with self._engine.begin() as connection:
+            bound = await kept_from(connection)
+            ids = [record.prediction_id for record in records if isinstance(record, PredictionRecord)]
+            months = {month_of(created_at(each)) for each in ids if each >= bound}
             await make_months(connection, sorted(months))
 
-    def _settle(self, group: _Group, aside: list[tuple[bytes, str]]) -> None:
-        """Keep what Postgres will never take, safe on disk and framed as in the spool, and drop the segments."""
-        if aside:
-            with (self._spool.folder / SET_ASIDE).open("ab") as file:
-                file.write(b"".join(frame(payload) for payload, _ in aside))
-                file.flush()
-                os.fsync(file.fileno())
+    def _settle(self, group: _Group, aside: list[SetAside]) -> None:
+        """Keep what cannot be stored safe on disk, and drop the segments."""
+        for each in aside:
+            each.save(self._spool.folder)
+        if group.newer:
+            self._spool.keep_newer(group.newer)
         for path in group.paths:
             self._spool.discard(path)
 
@@ -256,6 +297,8 @@ class Shipper:
         # The server's own message may carry row values; its kind and SQLSTATE cannot.
         kind = _sqlstate(error) or type(error).__name__
         self._metrics.ship_failures.labels(kind).inc()
+        self.totals.retries += 1
+        self.totals.last_error = kind
         self.database = "refuses" if _sqlstate(error) else "away"
         if kind != self._last_failure:
             remedy = _REMEDIES.get(kind, "predictions are safe in the spool and are shipped when it is back")
@@ -267,11 +310,39 @@ class Shipper:
     def _measure(self) -> None:
         self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.spool_lag.set(self.lag_s())
+        self._metrics.newer.set(self._spool.newer_records)
+        self._metrics.set_aside_waiting.set(count_waiting(self._spool.folder))
+        self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
+        self.totals.dropped = self._spool.dropped_records
 
     def lag_s(self) -> float:
         """Return the age of the oldest record that Postgres does not hold, in seconds; 0 when it holds all."""
         oldest_ms = self._spool.oldest_ms()
         return 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
+
+
+async def _without_erased(driver: asyncpg.Connection, records: list[Record]) -> tuple[list[Record], "Counter[str]"]:
+    """Return the records that may be stored, and how many may not, by reason; in the transaction that stores them."""
+    await driver.execute("select pg_advisory_xact_lock_shared($1)", INSERT_LOCK)
+    bound = await driver.fetchval("select kept_from from retention")
+    young = [record for record in records if bound is None or record.prediction_id >= bound]
+    predicted = [record for record in young if isinstance(record, PredictionRecord)]
+    rows = await driver.fetch(
+        "select prediction_id, product_id, until from tombstones where prediction_id = any($1) or product_id = any($2)",
+        list({record.prediction_id for record in young}),
+        list({record.product_id for record in predicted if record.product_id is not None}),
+    )
+    left_out = Counter(expired=len(records) - len(young))
+    if not rows:
+        return young, left_out
+    tombstones = Tombstones.of(rows)
+    erased = [r.prediction_id for r in predicted if tombstones.cover(r.prediction_id, r.product_id)]
+    # Feedback for them comes later, and does not say of which product it is.
+    statement = "insert into tombstones (prediction_id) values ($1) on conflict do nothing"
+    await driver.executemany(statement, [(each,) for each in erased])
+    tombstones = tombstones.with_predictions(erased)
+    kept = [record for record in young if not tombstones.cover(record.prediction_id, None)]
+    return kept, left_out + Counter(erased=len(young) - len(kept))
 
 
 def _kind(record: Record) -> str:

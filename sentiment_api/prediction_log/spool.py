@@ -7,8 +7,10 @@ A spool is a numbered folder of segment files. A segment is a run of records, ea
 so that damage costs the records that it touches and no other. The process appends to one segment; the shipper seals it,
 ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they were begun in.
 
-Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies; the
-next process that starts takes over what is left.
+Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies; what
+is left in it is taken over by any other process that shares the root, at its start or while it runs.
+
+Records that a newer release wrote wait in files of their own until a release that can read them starts.
 """
 
 import contextlib
@@ -20,24 +22,46 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
+from uuid import UUID, uuid4
 
 from sentiment_api.errors import SpoolFull
 
 _MAGIC = b"SPL1"
 _HEADER = struct.Struct("<4sII")
 _SEGMENT_BYTES = 4 << 20
+SET_ASIDE = "set-aside"
+"""The folder, in a spool's, of records that Postgres refuses as data."""
+_SEGMENT = ".seg"
+_NEWER = ".newer"
+_FRESH = ".fresh"
+
+Fsync = Literal["append", "interval", "never"]
+"""When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
+operating system sees fit."""
+WhenFull = Literal["refuse", "drop_oldest"]
 
 
 class Spool:
     """One process's folder of segments. `append` may be called from any thread."""
 
-    def __init__(self, folder: Path, lock: IO[str], max_bytes: int) -> None:
+    def __init__(self, folder: Path, lock: IO[str], max_bytes: int, when_full: WhenFull, fsync: Fsync) -> None:
         """Take over `folder`, whose lock file the caller has locked. Use `claim`."""
         self.folder = folder
+        self.spool_id = _id_of(folder)
+        self.appended_records = 0
+        self.dropped_records = 0
+        """How many records gave way to newer ones, since the start."""
+        self.newer_records = 0
+        """How many records wait for a newer release."""
         self._lock_file = lock
         self._max_bytes = max_bytes
+        self._when_full = when_full
+        self._fsync = fsync
         self._append_lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._synced = 0
+        self._folder_synced = True
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
         self._retired: list[IO[bytes]] = []
@@ -45,37 +69,42 @@ class Spool:
         self._dirty = False
 
     @classmethod
-    def claim(cls, root: Path, max_bytes: int) -> Self:
-        """Return a spool under `root` that no living process holds, with whatever dead processes left in theirs."""
+    def claim(cls, root: Path, max_bytes: int, *, when_full: WhenFull = "refuse", fsync: Fsync = "interval") -> Self:
+        """Return a spool under `root` that no living process holds, with whatever dead processes left in theirs.
+
+        With `when_full` as `drop_oldest` a full spool loses its oldest records instead of refusing new ones.
+        """
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         number = 0
-        while (spool := cls._lock(root / str(number), max_bytes)) is None:
+        while (lock := _locked(root / str(number))) is None:
             number += 1
-        for folder in filter(Path.is_dir, root.iterdir()):
-            spool.take_over(folder)
+        spool = cls(root / str(number), lock, max_bytes, when_full, fsync)
+        spool._read_newer_again(spool.folder)
+        spool.adopt()
         return spool
 
-    @classmethod
-    def _lock(cls, folder: Path, max_bytes: int) -> Self | None:
-        """Return the spool in `folder`, or None while a living process holds it."""
-        folder.mkdir(exist_ok=True, mode=0o700)
-        lock = (folder / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return None
-        return cls(folder, lock, max_bytes)
+    def adopt(self) -> int:
+        """Take over what dead processes left in their spools beside this one; return from how many."""
+        folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
+        return sum(self.take_over(folder) for folder in folders)
 
-    def take_over(self, folder: Path) -> None:
-        """Move the segments of another spool here, unless it is alive."""
-        other = self._lock(folder, self._max_bytes)
-        if other is None:
-            return
-        for path in other.segments():
-            self._sealed_bytes += path.stat().st_size
-            path.rename(_unused(self.folder, _begun_ms(path)))
-        other.close()
+    def take_over(self, folder: Path) -> bool:
+        """Move the records of another spool here, unless it is alive; return whether there were any."""
+        lock = _locked(folder)
+        if lock is None:
+            return False
+        with lock:
+            self._read_newer_again(folder)
+            segments = _segments(folder)
+            for path in segments:
+                with self._append_lock:
+                    self._sealed_bytes += path.stat().st_size
+                    path.rename(_unused(self.folder, _begun_ms(path)))
+            aside = list((folder / SET_ASIDE).glob("*"))
+            for path in aside:
+                (self.folder / SET_ASIDE).mkdir(exist_ok=True, mode=0o700)
+                path.rename(self.folder / SET_ASIDE / path.name)
+        return bool(segments or aside)
 
     @property
     def size_bytes(self) -> int:
@@ -90,12 +119,15 @@ class Spool:
         """
         framed = frame(payload)
         with self._append_lock:
-            if self.size_bytes + len(framed) > self._max_bytes:
-                raise SpoolFull("The prediction log is full, so no prediction can be given; try again later.")
-            file = self._file
-            if file is None or self._file_bytes >= _SEGMENT_BYTES:
-                file = self._begin_segment()
-            self._write(file, framed)
+            while not self._wrote(framed):
+                self._drop_oldest()
+            self.appended_records += 1
+            number = self.appended_records
+        if self._fsync == "append":
+            try:
+                self._sync_up_to(number)
+            except OSError as error:
+                raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
 
     def seal(self) -> None:
         """End the segment being written, so that `segments` lists it."""
@@ -110,29 +142,40 @@ class Spool:
             return [path for path in self._paths() if str(path) != current]
 
     def discard(self, segment: Path) -> None:
-        """Remove a sealed segment."""
-        size = segment.stat().st_size
-        segment.unlink()
+        """Remove a sealed segment; nothing when it had to give way meanwhile."""
+        with self._append_lock, contextlib.suppress(FileNotFoundError):
+            self._unlink(segment)
+
+    def replace(self, segment: Path, payloads: list[bytes]) -> None:
+        """Have a sealed segment hold these payloads instead, or remove it when there are none."""
+        if not payloads:
+            self.discard(segment)
+            return
+        content = b"".join(map(frame, payloads))
         with self._append_lock:
-            self._sealed_bytes -= size
+            if segment.exists():  # otherwise it gave way meanwhile
+                before = segment.stat().st_size
+                write_whole(segment, content)
+                self._sealed_bytes += len(content) - before if segment.suffix == _SEGMENT else 0
+        self._count_newer()
+
+    def newer_files(self) -> list[Path]:
+        """Return the files of records that wait for a newer release."""
+        return sorted(self.folder.glob(f"*{_NEWER}"))
+
+    def keep_newer(self, payloads: list[bytes]) -> None:
+        """Put records that a newer release wrote where the next one that starts looks for them."""
+        path = _unused(self.folder, time.time_ns() // 1_000_000, _NEWER)
+        write_whole(path, b"".join(map(frame, payloads)))
+        self._count_newer()
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut. Does nothing when there is nothing new.
+        """Make what was appended survive a power cut, unless it never should. Does nothing when there is nothing new.
 
-        The disk is waited for outside the lock: appends go on meanwhile.
+        The disk is waited for outside the lock of `append`: that goes on meanwhile.
         """
-        with self._append_lock:
-            retired, self._retired = self._retired, []
-            dirty = os.dup(self._file.fileno()) if self._dirty and self._file else None
-            self._dirty = False
-        for file in retired:
-            os.fdatasync(file.fileno())
-            file.close()
-        if dirty is not None:
-            try:
-                os.fdatasync(dirty)
-            finally:
-                os.close(dirty)
+        with self._sync_lock:
+            self._sync()
 
     def since(self, milliseconds: int) -> Iterator[bytes]:
         """Yield the payloads appended since that Unix time, in order, and some earlier ones."""
@@ -153,8 +196,79 @@ class Spool:
         self.seal()
         self._lock_file.close()
 
+    def _sync_up_to(self, number: int) -> None:
+        """Return when the record of that number is on the disk. Threads that wait here share one round of it."""
+        with self._sync_lock:
+            if self._synced < number:
+                self._sync()
+
+    def _sync(self) -> None:
+        with self._append_lock:
+            appended = self.appended_records
+            retired, self._retired = self._retired, []
+            dirty = os.dup(self._file.fileno()) if self._dirty and self._file else None
+            self._dirty = False
+            new_names, self._folder_synced = not self._folder_synced, True
+        with contextlib.ExitStack() as opened:
+            for file in retired:
+                opened.enter_context(file)
+            if dirty is not None:
+                opened.callback(os.close, dirty)
+            for descriptor in [*(file.fileno() for file in retired), *([] if dirty is None else [dirty])]:
+                self._to_disk(descriptor)
+        if new_names and self._fsync != "never":
+            _names_to_disk(self.folder)  # a file survives a power cut when its name does
+        self._synced = appended
+
+    def _to_disk(self, descriptor: int) -> None:
+        if self._fsync != "never":
+            os.fdatasync(descriptor)
+
     def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("*.seg"))
+        return _segments(self.folder)
+
+    def _wrote(self, framed: bytes) -> bool:
+        """Write to the segment; return whether there was room, when something can be done about it."""
+        try:
+            self._insist_on_room(len(framed))
+            file = self._file
+            if file is None or self._file_bytes >= _SEGMENT_BYTES:
+                file = self._begin_segment()
+            self._write(file, framed)
+        except SpoolFull:
+            if self._when_full == "refuse" or not self._paths():
+                raise
+            return False
+        return True
+
+    def _insist_on_room(self, needed: int) -> None:
+        if self.size_bytes + needed > self._max_bytes:
+            raise SpoolFull("The prediction log is full, so no prediction can be given; try again later.")
+
+    def _drop_oldest(self) -> None:
+        """Remove the oldest segment, which may be the one being written."""
+        oldest = self._paths()[0]
+        if self._file is not None and self._file.name == str(oldest):
+            self._retire()
+        self.dropped_records += len(read_segment(oldest).payloads)
+        self._unlink(oldest)
+
+    def _count_newer(self) -> None:
+        self.newer_records = sum(len(read_segment(path).payloads) for path in self.newer_files())
+
+    def _unlink(self, segment: Path) -> None:
+        size = segment.stat().st_size
+        segment.unlink()
+        self._sealed_bytes -= size if segment.suffix == _SEGMENT else 0
+
+    def _read_newer_again(self, folder: Path) -> None:
+        """Have the records that waited for a newer release looked at: this may be one."""
+        for path in folder.rglob(f"*{_FRESH}"):  # `write_whole` was cut off: what it was to replace is there
+            path.unlink()
+        for path in sorted(folder.glob(f"*{_NEWER}")):
+            with self._append_lock:
+                self._sealed_bytes += path.stat().st_size
+                path.rename(_unused(self.folder, _begun_ms(path)))
 
     def _begin_segment(self) -> IO[bytes]:
         self._retire()
@@ -163,6 +277,7 @@ class Spool:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
+        self._folder_synced = False
         return self._file
 
     def _retire(self) -> None:
@@ -238,9 +353,66 @@ def _payload_at(data: bytes, position: int) -> bytes | None:
     return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
 
 
-def _unused(folder: Path, begun_ms: int) -> Path:
+def write_whole(path: Path, content: bytes) -> None:
+    """Give a file this content, all of it or, when cut off, none. When this returns it survives a power cut."""
+    fresh = path.with_suffix(_FRESH)
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    _names_to_disk(path.parent)
+
+
+def _names_to_disk(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{_SEGMENT}"))
+
+
+def owner_of(folder: Path) -> int | None:
+    """Return the id of the living process that holds the spool in `folder`, None when there is none."""
+    with contextlib.suppress(FileNotFoundError, ValueError), (folder / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read())
+    return None
+
+
+def _locked(folder: Path) -> IO[str] | None:
+    """Return the lock of the spool in `folder`, with this process's id in it; None while a living process has it."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    lock = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    with contextlib.suppress(OSError):  # on a full disk: whose spool it is can be told another time
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+    return lock
+
+
+def _id_of(folder: Path) -> UUID:
+    """Return the id of the spool in `folder`, which it has from its first process on."""
+    path = folder / "id"
+    if not path.exists():
+        write_whole(path, str(uuid4()).encode())
+    return UUID(path.read_text())
+
+
+def _unused(folder: Path, begun_ms: int, suffix: str = _SEGMENT) -> Path:
     """Return a segment's path that does not exist, named by that millisecond or one soon after it."""
-    while (path := folder / f"{begun_ms:015d}.seg").exists():
+    while (path := folder / f"{begun_ms:015d}{suffix}").exists():
         begun_ms += 1
     return path
 

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sentiment_api.batching import Batcher
 from sentiment_api.classifier import Classifier
+from sentiment_api.draining import is_draining
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -61,9 +62,24 @@ async def ready(
     batcher: NamedDependency[Batcher], spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]
 ) -> Response[HealthReply]:
     """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else."""
-    well = batcher.is_alive()
-    log = LogHealth(spool.size_bytes, round(shipper.lag_s(), 3), shipper.database)
-    return Response(HealthReply("ready" if well else "engine stopped", log), status_code=200 if well else 503)
+    status = "ready" if batcher.is_alive() else "engine stopped"
+    if is_draining(spool.folder):
+        status = "draining"
+    totals = shipper.totals
+    log = LogHealth(
+        spool_bytes=spool.size_bytes,
+        lag_s=round(shipper.lag_s(), 3),
+        database=shipper.database,
+        spooled=spool.appended_records,
+        shipped=totals.shipped,
+        retries=totals.retries,
+        set_aside=totals.set_aside,
+        left_out=totals.left_out,
+        dropped=spool.dropped_records,
+        newer=spool.newer_records,
+        last_error=totals.last_error,
+    )
+    return Response(HealthReply(status, log), status_code=200 if status == "ready" else 503)
 
 
 @get("/metrics", include_in_schema=False)

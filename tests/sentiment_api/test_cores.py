@@ -91,6 +91,7 @@ def test_the_usable_cores_lie_within_the_affinity() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
 def test_a_computing_thread_lets_the_others_of_its_process_go_first() -> None:
+    """The priority of the thread that asks is lowered, and no other."""
     nice: list[int] = []
 
     def compute() -> None:

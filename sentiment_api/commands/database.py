@@ -1,0 +1,185 @@
+"""`sentiment-api db`: migrations, upkeep, erasure, and the embedded server's life."""
+
+import asyncio
+import datetime as dt
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+from rich.status import Status
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.commands import console
+from sentiment_api.database import erasures, schema
+from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
+from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.database.partitions import drop_old_months, old_months
+from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
+from sentiment_api.settings import DatabaseSettings, read_settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="""Migrations, upkeep, erasure, and the embedded server's life.
+
+[bold]Examples[/bold]
+
+    sentiment-api db upgrade
+    sentiment-api db maintain --keep 400d
+    sentiment-api db erase --product-id mug-7 --dry-run
+""",
+)
+_POLL_S = 1.0
+_AGE = re.compile(r"([1-9][0-9]{0,4})d")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def _age(given: str) -> dt.timedelta:
+    if not (match := _AGE.fullmatch(given)):
+        raise typer.BadParameter("expected a number of days such as 400d")
+    return dt.timedelta(days=int(match[1]))
+
+
+@app.command()
+def upgrade() -> None:
+    """Apply the migrations and make this month's and the next months' partitions."""
+    revision = asyncio.run(_upgrade(read_settings(DatabaseSettings)))
+    console.print(f"schema    {revision}")
+
+
+@app.command()
+def start() -> None:
+    """Start the embedded server; it runs on until `db stop`."""
+    server = _embedded()
+    console.print(f"{'started' if server.start() else 'runs already'}: {server.folder}")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded server."""
+    server = _embedded()
+    console.print(f"{'stopped' if server.stop() else 'was not running'}: {server.folder}")
+
+
+@app.command()
+def status() -> None:
+    """Say whether the embedded server answers; exit code 1 when it does not."""
+    server = _embedded()
+    answers = server.answers()
+    console.print(f"{'answers' if answers else 'does not run'}: {server.folder}")
+    raise typer.Exit(0 if answers else 1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the embedded server; what follows is psql's, such as -c "select count(*) from predictions"."""
+    _embedded().psql(context.args)
+
+
+@app.command()
+def maintain(
+    keep: Annotated[
+        str, typer.Option(parser=str, help="How long predictions are kept at least, such as 400d.")
+    ] = "400d",
+    dry_run: DryRun = False,
+) -> None:
+    """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback."""
+    age = _age(keep)
+    months = asyncio.run(_run(lambda engine: _maintain(engine, age, dry_run=dry_run)))
+    for name in months:
+        console.print(f"{'would drop' if dry_run else 'dropped'} {name}")
+    console.print(f"{len(months)} months older than {keep}")
+
+
+@app.command()
+def erase(
+    prediction_id: Annotated[UUID | None, typer.Option(help="This prediction and its feedback.")] = None,
+    product_id: Annotated[str | None, typer.Option(help="All predictions of this product until now.")] = None,
+    dry_run: DryRun = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the services to purge their files.")] = 120,
+) -> None:
+    """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
+
+    Exit code 0 when all services that run have said that they did; 1 when some have not within the time. What a
+    service that does not run still has in its spool is left out when it is shipped, at any later time.
+    """
+    if (prediction_id is None) == (product_id is None):
+        raise typer.BadParameter("expected one of --prediction-id and --product-id")
+    subject = (
+        erasures.Subject(prediction_id=prediction_id) if prediction_id else erasures.Subject.product(product_id or "")
+    )
+    if dry_run:
+        found = asyncio.run(_run(lambda engine: erasures.count_subject(engine, subject)))
+        console.print(f"would erase {found.predictions} predictions and {found.feedback} feedback, and what is spooled")
+        return
+    if not asyncio.run(_run(lambda engine: _erase(engine, subject, timeout))):
+        raise typer.Exit(1)
+
+
+def _embedded() -> EmbeddedServer:
+    settings = read_settings(DatabaseSettings)
+    if settings.database != "embedded":
+        raise SettingsInvalid(
+            "expected SENTIMENT_DATABASE=embedded: an external Postgres is started and stopped elsewhere"
+        )
+    return EmbeddedServer(settings.data_dir)
+
+
+async def _upgrade(settings: DatabaseSettings) -> str:
+    try:
+        async with connected(settings) as engine:
+            await schema.upgrade(engine)
+    except DATABASE_ERRORS as error:
+        raise DatabaseNotReady(unreachable(error)) from error
+    return schema.head()
+
+
+async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
+    if dry_run:
+        return await old_months(engine, keep)
+    await schema.make_next_months(engine)
+    return await drop_old_months(engine, keep)
+
+
+async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: float) -> bool:
+    """Erase and wait for the services; return whether all that run have purged their files."""
+    number, found = await erasures.erase(engine, subject)
+    console.print(f"erased {found.predictions} predictions and {found.feedback} feedback from Postgres")
+    deadline = time.monotonic() + timeout_s
+    with Status("waiting for the services to purge their spools", console=console):
+        while True:
+            spools = await erasures.spool_states(engine, number)
+            late = [each for each in spools if each.lives and not each.purged]
+            if not late or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(_POLL_S)
+    for each in late:
+        console.print(f"not purged yet: {each.folder} on {each.host}; run this again to ask once more")
+    for each in (each for each in spools if not each.lives and not each.purged):
+        console.print(
+            f"does not run: {each.folder} on {each.host}, seen {each.seen_at:%Y-%m-%d %H:%M}; purged when it starts"
+        )
+    if not late:
+        console.print("done")
+    return not late
+
+
+async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
+    """Return what `work` does on a migrated database."""
+    try:
+        async with connected(read_settings(DatabaseSettings)) as engine:
+            await check_schema(engine)
+            return await work(engine)
+    except DATABASE_ERRORS as error:
+        raise DatabaseNotReady(unreachable(error)) from error
+
+
+def unreachable(error: Exception) -> str:
+    """Return one line that says how Postgres fails and what to look at."""
+    kind = type(getattr(error, "orig", None) or error).__name__
+    return f"Postgres does not respond or refuses ({kind}); check SENTIMENT_DATABASE_URL, or `sentiment-api db status`"

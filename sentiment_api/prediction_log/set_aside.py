@@ -1,0 +1,123 @@
+"""Records that Postgres refuses as data: each a JSON file in its spool's folder, to be read, mended and sent again.
+
+Files, not rows: what Postgres does not take cannot be kept there. They hold what the record held, its text included.
+"""
+
+import contextlib
+from collections.abc import Collection, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sentiment_api.errors import SetAsideInvalid
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, write_whole
+
+UNDECODABLE = "undecodable"
+"""The reason of bytes whose checksum is right and that are no record."""
+_FIXED = ("format", "type", "prediction_id", "feedback_id")
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """One record, and why it is not in Postgres."""
+
+    reason: str
+    """The SQLSTATE that Postgres answered with, or `undecodable`."""
+    record: Record | bytes
+
+    @property
+    def name(self) -> str:
+        """What it is called: the id of the prediction or of the feedback, or a hash."""
+        if isinstance(self.record, PredictionRecord):
+            return str(self.record.prediction_id)
+        if isinstance(self.record, FeedbackRecord):
+            return str(self.record.feedback_id)
+        return f"bytes-{sha256(self.record).hexdigest()[:12]}"
+
+    @property
+    def kind(self) -> str:
+        """`prediction`, `feedback` or `bytes`."""
+        return "bytes" if isinstance(self.record, bytes) else str(self.record.__struct_config__.tag)
+
+    def save(self, spool_folder: Path) -> None:
+        """Write it to its file, and return when it is on the disk. A second time changes nothing."""
+        folder = spool_folder / SET_ASIDE
+        folder.mkdir(exist_ok=True, mode=0o700)
+        write_whole(folder / f"{self.name}.json", msgspec.json.encode(self))
+
+
+def count_waiting(spool_folder: Path) -> int:
+    """Return how many records are set aside in one spool."""
+    return sum(1 for _ in (spool_folder / SET_ASIDE).glob("*.json"))
+
+
+def find_in(spool_folder: Path) -> Iterator[tuple[Path, SetAside]]:
+    """Yield the files of one spool, by name, with what they hold.
+
+    Raises:
+        SetAsideInvalid: one of them is not as it must be.
+    """
+    for path in sorted((spool_folder / SET_ASIDE).glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
+            yield path, _read(path.read_bytes(), path)
+
+
+def find_all(root: Path, names: Collection[str] = ()) -> list[tuple[Path, SetAside]]:
+    """Return the files of these names, or all, in the spools under `root`, with what they hold.
+
+    Raises:
+        SetAsideInvalid: one of them is not there, or not as it must be.
+    """
+    found = {path.stem: (path, each) for folder in sorted(root.glob("*")) for path, each in find_in(folder)}
+    for name in names:
+        if name not in found:
+            raise SetAsideInvalid(f"expected a name that `sentiment-api set-aside list` prints, found {name}")
+    return [found[name] for name in names or sorted(found)]
+
+
+def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Set fields of the record in a file, to JSON values.
+
+    Raises:
+        SetAsideInvalid: there is no such field, or the value is not of its type. The file is as it was.
+    """
+    content = msgspec.json.decode(path.read_bytes())
+    record = content["record"]
+    if not isinstance(record, dict):
+        raise SetAsideInvalid(f"{path.stem}: expected a record with fields, found bytes that are none")
+    known = sorted(record.keys() - set(_FIXED))
+    for field, value in changes.items():
+        if field not in known:
+            raise SetAsideInvalid(f"expected one of the fields {', '.join(known)}, found {field}")
+        record[field] = value
+    mended = _read(msgspec.json.encode(content), path)
+    if not dry_run:
+        write_whole(path, msgspec.json.encode(mended))
+
+
+def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
+    """Put the records back into a spool, from which they are shipped, and return their names.
+
+    What is no record is left where it is.
+
+    Raises:
+        SpoolFull: there is no room for all of them; the others stay set aside.
+    """
+    replayed = []
+    for path, each in files:
+        if not isinstance(each.record, bytes):
+            spool.append(encode(each.record))
+            spool.sync()
+            path.unlink()
+            replayed.append(each.name)
+    return replayed
+
+
+def _read(content: bytes, path: Path) -> SetAside:
+    try:
+        return msgspec.json.decode(content, type=SetAside)
+    except msgspec.DecodeError as error:
+        # msgspec names the field and the types, never the value.
+        raise SetAsideInvalid(f"{path}: {error}") from None
