@@ -17,6 +17,10 @@ from benchmarks.servers import ROOT, ServerDidNotStart, clean_environment, free_
 Part = Literal["all", "main", "worker"]
 
 
+class Unhealthy(Exception):
+    """The service's health says nothing about the prediction log; the message says what it says."""
+
+
 class Service:
     """`sentiment-api serve` on a free port, with the starter on one thread."""
 
@@ -86,7 +90,7 @@ class Service:
         if process is None:
             return 0
         wait_until(lambda: process.poll() is not None, "the service has ended")
-        return process.wait()
+        return int(process.returncode)
 
     @property
     def worker_pid(self) -> int:
@@ -99,7 +103,10 @@ class Service:
 
     def log(self) -> dict[str, Any]:
         """Return what it says about the prediction log."""
-        found: dict[str, Any] = self._get("/health/ready").json()["log"]
+        reply = self._get("/health/ready")
+        found: dict[str, Any] | None = reply.json().get("prediction_log")
+        if found is None:
+            raise Unhealthy(f"/health/ready answered {reply.status_code}: {reply.text}")
         return found
 
     def metric(self, name: str) -> float:

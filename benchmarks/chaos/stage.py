@@ -11,13 +11,12 @@ from pathlib import Path
 from uuid import UUID
 
 from benchmarks.chaos import spool_files
-from benchmarks.chaos.disks import small_disk
+from benchmarks.chaos.disks import Skipped, small_disk
 from benchmarks.chaos.ledger import Count, Ledger, Outcome
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.postgres import Database, Postgres
 from benchmarks.chaos.service import Service
-from benchmarks.chaos.waiting import WaitedInVain, let_pass, wait_until
-from benchmarks.servers import ServerDidNotStart
+from benchmarks.chaos.waiting import let_pass, wait_until
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,9 @@ def play(name: str, case: Callable[[Stage], None], postgres: Postgres, seed: int
     with new_stage(postgres, seed, scale) as stage:
         try:
             case(stage)
-        except (WaitedInVain, ServerDidNotStart) as failure:
-            stage.problems.append(str(failure))
+        except Skipped:
+            raise
+        except Exception as failure:  # noqa: BLE001 - a finding, and the next repetition is to come
+            stage.problems.append(f"{type(failure).__name__}: {failure}")
         stage.postgres.start()
         return stage.outcome(name, time.monotonic() - started)
