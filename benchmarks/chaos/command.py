@@ -38,8 +38,7 @@ def main() -> None:
     outcomes, skipped = run(options.case or list(CASES), repeats, options.seed, scale)
     failed = sum(not each.passed for each in outcomes)
     print(f"\n{report.table(outcomes, skipped)}\n\n{len(outcomes)} repetitions, {failed} failed", flush=True)
-    if not options.no_results:
-        report.write(outcomes, skipped, seed=options.seed, scale=dataclasses.asdict(scale))
+    report.write(options.results, outcomes, skipped, seed=options.seed, scale=dataclasses.asdict(scale))
     sys.exit(1 if failed else 0)
 
 
@@ -92,5 +91,5 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="of each case (default: 5, or 1 when quick)")
     parser.add_argument("--quick", action="store_true", help="short outages and few blows")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="of the random moments")  # noqa: S311
-    parser.add_argument("--no-results", action="store_true", help="leave chaos.json and chaos.md as they are")
+    parser.add_argument("--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where to write them")
     return parser.parse_args()

@@ -16,14 +16,17 @@ _TITLES = (
 )
 
 
-def write(outcomes: list[Outcome], skipped: dict[str, str], *, seed: int, scale: dict[str, Any]) -> None:
-    """Write `chaos.json` and `chaos.md`."""
+def write(folder: Path, outcomes: list[Outcome], skipped: dict[str, str], *, seed: int, scale: dict[str, Any]) -> None:
+    """Write `chaos.json` and `chaos.md` to a folder."""
     described = machine.describe()
     listed = [dataclasses.asdict(each) | {"passed": each.passed} for each in outcomes]
     result = {"machine": described, "seed": seed, "scale": scale, "skipped": skipped, "outcomes": listed}
-    (RESULTS / "chaos.json").write_text(json.dumps(result, indent=1) + "\n")
-    heading = f"{described['date']}, {described['processor']}, {described['cores']} cores. Seed {seed}."
-    (RESULTS / "chaos.md").write_text(f"{heading}\n\n{table(outcomes, skipped)}\n")
+    (folder / "chaos.json").write_text(json.dumps(result, indent=1) + "\n")
+    heading = (
+        f"{described['date']}, {described['processor']}, {described['cores']} cores. Seed {seed}; "
+        f"{scale['blows']} blows in a repetition, outages of {scale['outage_s']:g} s."
+    )
+    (folder / "chaos.md").write_text(f"{heading}\n\n{table(outcomes, skipped)}\n")
 
 
 def table(outcomes: list[Outcome], skipped: dict[str, str]) -> str:

@@ -10,8 +10,10 @@ Case = Callable[[Stage], None]
 CASES: dict[str, Case] = {
     "service-killed": service.killed,
     "service-killed-starting": service.killed_while_starting,
+    "all-killed": service.killed_with_postgres,
     "drained": service.drained,
     "terminated": service.terminated,
+    "terminated-spooling": service.terminated_without_postgres,
     "two-services": service.one_of_two_killed,
     "four-services": service.two_of_four_killed,
     "postgres-stopped": database.stopped,

@@ -45,11 +45,10 @@ def frozen(stage: Stage) -> None:
     """Postgres keeps its connections and answers nothing, and then goes on."""
     service = stage.service()
     with stage.load(service):
-        for _ in range(stage.scale.blows):
+        stage.wait_for_replies()
+        with stage.postgres.frozen():
+            let_pass(stage.scale.outage_s)
             stage.wait_for_replies()
-            with stage.postgres.frozen():
-                let_pass(stage.scale.outage_s)
-                stage.wait_for_replies()
     stage.settle()
 
 

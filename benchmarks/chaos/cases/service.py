@@ -25,18 +25,32 @@ def killed(stage: Stage) -> None:
 
 
 def killed_while_starting(stage: Stage) -> None:
-    """It gets SIGKILL while it has much to ship, and again while it starts."""
+    """It gets SIGKILL while it has much to ship, and again while it starts and takes over what a dead one has left."""
     service = stage.service()
     with stage.load(service):
         stage.postgres.stop()
-        for _ in range(stage.scale.blows):
+        for number in range(stage.scale.blows):
             stage.wait_for_replies()
             service.kill()
+            (stage.spools / "0").rename(stage.spools / str(10 + number))
             service.begin()
             stage.let_pass(3.0)
             service.kill()
             stage.postgres.start()
             service.start()
+    stage.settle()
+
+
+def killed_with_postgres(stage: Stage) -> None:
+    """Service and Postgres get SIGKILL at once, and come back in any order."""
+    service = stage.service()
+    with stage.load(service):
+        for _ in range(stage.scale.blows):
+            stage.wait_for_replies()
+            stage.postgres.kill()
+            service.kill()
+            for start in stage.random.sample([service.start, stage.postgres.start], 2):
+                start()
     stage.settle()
 
 
@@ -57,7 +71,17 @@ def drained(stage: Stage) -> None:
 
 def terminated(stage: Stage) -> None:
     """SIGTERM without draining, under full load: what the service had on an accepted connection is answered."""
-    service = stage.service()
+    _terminated(stage, stage.service())
+
+
+def terminated_without_postgres(stage: Stage) -> None:
+    """The same while Postgres is away: what cannot be shipped is shipped after the next start."""
+    service = stage.service(SENTIMENT_DRAIN_TIMEOUT_S="1")
+    stage.postgres.stop()
+    _terminated(stage, service)
+
+
+def _terminated(stage: Stage, service: Service) -> None:
     moments = []
     with stage.load(service, connections=16, pace_s=0.0):
         for _ in range(stage.scale.blows):
@@ -66,6 +90,7 @@ def terminated(stage: Stage) -> None:
             service.terminate()
             stage.insist(service.end() == 0, "the service ended with an error")
             service.start()
+    stage.postgres.start()
     stage.settle()
     waiting = [each for each in stage.ledger.exchanges if any(_was_waiting(each, moment) for moment in moments)]
     cut = [each.path for each in waiting if each.status not in (200, 202, 503)]

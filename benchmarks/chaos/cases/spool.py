@@ -82,14 +82,13 @@ def foreign_files(stage: Stage) -> None:
     for name in ("notes.txt", "backup.tar", "empty"):
         (segment.parent / name).touch()
     (segment.parent / "folder").mkdir()
-    shutil.copy(segment, segment.with_name("copy of a segment.seg"))
+    copy = segment.with_name(f"{segment.stem}-copy.seg")
+    shutil.copy(segment, copy)
     service.start()
-    stage.postgres.start()
     with stage.load(service):
-        pass
-    ours = "*/[0-9]*.seg"
-    wait_until(lambda: not list(stage.spools.glob(ours)), "the service's own segments are shipped")
-    stage.insist(service.log()["database"] == "up", "the shipper does not ship any more")
+        stage.wait_for_replies()
+        stage.postgres.start()
+    wait_until(lambda: set(spool_files.segments(stage.spools)) <= {copy}, "the service's own segments are shipped")
 
 
 def clock_set_back(stage: Stage) -> None:
