@@ -91,8 +91,8 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
     async with engine.begin() as connection:
         await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
         later = {"kept_from": func.greatest(retention.c.kept_from, bound)}
-        statement = insert(retention).values(only=True, kept_from=bound)
-        await connection.execute(statement.on_conflict_do_update(index_elements=["only"], set_=later))
+        statement = insert(retention).values(one_row=True, kept_from=bound)
+        await connection.execute(statement.on_conflict_do_update(index_elements=["one_row"], set_=later))
     months = await old_months(engine, keep)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, Tombstones, say_alive, say_gone, tombstones_after
-from sentiment_api.prediction_log.set_aside import count_waiting, find_in
+from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool, read_segment
 
@@ -25,6 +25,12 @@ class _Subject(msgspec.Struct):
 
     prediction_id: UUID
     product_id: str | None = None
+
+
+class _SetAside(msgspec.Struct):
+    """The same of a record set aside."""
+
+    record: _Subject
 
 
 _decoder = msgspec.msgpack.Decoder(_Subject)
@@ -56,6 +62,7 @@ class Chores:
             _log.info("took over what dead processes had left", spools=adopted)
             await self._shipper.wake()
         try:
+            await self._say_alive()
             await self._purge(from_the_start=bool(adopted))
             await self._say_alive()
         except DATABASE_ERRORS:
@@ -63,7 +70,7 @@ class Chores:
 
     async def end(self) -> None:
         """Take leave, if nothing is left that an erasure could have to wait for."""
-        if self._spool.size_bytes or self._spool.newer_records or count_waiting(self._spool.folder):
+        if self._spool.size_bytes or self._spool.newer_records or files_in(self._spool.folder):
             return
         try:
             await say_gone(self._engine, self._spool.spool_id)
@@ -92,21 +99,29 @@ class Chores:
         removed = 0
         for path in [*self._spool.segments(), *self._spool.newer_files()]:
             found = read_segment(path).payloads
-            kept = [payload for payload in found if not _is_covered(payload, tombstones)]
+            kept = [payload for payload in found if not _covers(tombstones, payload)]
             removed += len(found) - len(kept)
             if len(kept) < len(found):
                 self._spool.replace(path, kept)
-        for path, each in find_in(self._spool.folder):
-            product_id = getattr(each.record, "product_id", None)
-            if not isinstance(each.record, bytes) and tombstones.cover(each.record.prediction_id, product_id):
+        for path in files_in(self._spool.folder):
+            if _covers_file(tombstones, path.read_bytes()):
                 path.unlink()
                 removed += 1
         return removed
 
 
-def _is_covered(payload: bytes, tombstones: Tombstones) -> bool:
+def _covers(tombstones: Tombstones, payload: bytes) -> bool:
     try:
         subject = _decoder.decode(payload)
+    except msgspec.DecodeError:
+        return False
+    return tombstones.cover(subject.prediction_id, subject.product_id)
+
+
+def _covers_file(tombstones: Tombstones, content: bytes) -> bool:
+    """Also where the record in it is not as it must be: somebody may have been mending it."""
+    try:
+        subject = msgspec.json.decode(content, type=_SetAside).record
     except msgspec.DecodeError:
         return False
     return tombstones.cover(subject.prediction_id, subject.product_id)
