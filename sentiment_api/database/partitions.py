@@ -67,6 +67,12 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
         )
 
 
+async def make_next_months(engine: AsyncEngine) -> None:
+    """Create the partitions of this month and the next ones, where they are missing."""
+    async with engine.begin() as connection:
+        await make_months(connection, months_from(month_of(dt.datetime.now(dt.UTC)), 1 + MONTHS_AHEAD))
+
+
 async def kept_from(connection: AsyncConnection) -> uuid.UUID:
     """Return the id before which predictions were dropped for their age and are stored no more."""
     return (await connection.scalar(select(retention.c.kept_from))) or uuid.UUID(int=0)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, Tombstones, say_alive, say_gone, tombstones_after
+from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool, read_segment
@@ -45,6 +46,7 @@ class Chores:
         shipper: Shipper,
         engine: AsyncEngine,
         executor: Executor,
+        metrics: Metrics,
         forget_answers: Callable[[], None],
     ) -> None:
         """`executor` reads and writes files; `forget_answers` empties what keeps answers of texts seen before."""
@@ -52,6 +54,7 @@ class Chores:
         self._shipper = shipper
         self._engine = engine
         self._executor = executor
+        self._metrics = metrics
         self._forget_answers = forget_answers
         self._purged_to = 0
 
@@ -61,6 +64,7 @@ class Chores:
         if adopted:
             _log.info("took over what dead processes had left", spools=adopted)
             await self._shipper.wake()
+        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         try:
             await self._say_alive()
             await self._purge(from_the_start=bool(adopted))

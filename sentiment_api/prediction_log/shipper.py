@@ -220,6 +220,8 @@ class Shipper:
         for reason, count in outcome.left_out.items():
             self._metrics.left_out.labels(reason).inc(count)
             self.totals.left_out += count
+        if aside:
+            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         for each in aside:
             self._metrics.set_aside.labels(each.reason).inc()
             self.totals.set_aside += 1
@@ -316,7 +318,6 @@ class Shipper:
         self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.spool_lag.set(self.lag_s())
         self._metrics.newer.set(self._spool.newer_records)
-        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
         self.totals.dropped = self._spool.dropped_records
 
