@@ -8,6 +8,7 @@ _BENCHMARKS = {
     "engine": "the ways to run the model on a CPU, without a server: speed, accuracy, batch-mates (in .venv-bench)",
     "offline": "what HTTP and the prediction log cost beside the engine alone",
     "overload": "four times the load that the service can bear: goodput, refusals, health, Retry-After",
+    "log_cost": "answers a second with the prediction log, and with one that keeps nothing",
     "lanes": "single requests beside a client that sends full batches of long texts",
     "long_texts": "accuracy of long reviews, cut and in windows",
     "chaos": "harm to service, Postgres and disks under load: is a prediction that was acknowledged lost or doubled?",

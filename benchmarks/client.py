@@ -46,6 +46,22 @@ class Client:
         )
         return await self._ask(head.encode() + b"\r\n" + body)
 
+    async def answers_per_s(self, path: str, bodies: list[bytes], connections: int, seconds: float) -> float:
+        """Return the answers with 200 a second that as many connections get, each asking as soon as it is answered."""
+        end = time.perf_counter() + seconds
+        done = 0
+
+        async def connection(first: int) -> None:
+            nonlocal done
+            number = first * len(bodies) // connections
+            while time.perf_counter() < end:
+                reply = await self.post(path, bodies[number % len(bodies)])
+                done += reply.status == 200 and time.perf_counter() < end
+                number += 1
+
+        await asyncio.gather(*(connection(number) for number in range(connections)))
+        return done / seconds
+
     def close(self) -> None:
         """Close all connections."""
         for _, writer in self._idle:

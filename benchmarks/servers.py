@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+_OURS = (sys.executable, "-m", "sentiment_api", "serve", "--port", "{port}")
 _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 20
 _QUIET_CORES = 0.4
@@ -103,12 +104,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def ours(model: Path, **environment: str) -> Iterator[Server]:
+def ours(model: Path, command: Sequence[str] = _OURS, **environment: str) -> Iterator[Server]:
     """Run this checkout's service, with a Postgres of its own for the prediction log and no cache of answers.
 
-    `environment` sets or replaces SENTIMENT_ variables.
+    `environment` sets or replaces SENTIMENT_ variables; `command` is what starts the service.
     """
-    with _folder() as folder:
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(_folder())
         settings = {
             "SENTIMENT_DATABASE": "embedded",
             "SENTIMENT_DATA_DIR": str(folder),
@@ -116,10 +118,8 @@ def ours(model: Path, **environment: str) -> Iterator[Server]:
             "SENTIMENT_CACHE_BYTES": "0",  # the texts come round again, which a shop's do not
             **environment,
         }
-        with _database(settings, folder) as database_pid:
-            command = [sys.executable, "-m", "sentiment_api", "serve", "--port", "{port}"]
-            with _running("ours", command, settings, lambda text: {"text": text}, database_pid) as server:
-                yield server
+        database_pid = opened.enter_context(_database(settings, folder))
+        yield opened.enter_context(_running("ours", command, settings, lambda text: {"text": text}, database_pid))
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ def _peer(name: str, command: list[str], model: Path, body: Callable[[str], dict
 @contextlib.contextmanager
 def _running(
     name: str,
-    command: list[str],
+    command: Sequence[str],
     settings: dict[str, str],
     body: Callable[[str], dict[str, Any]],
     database_pid: int | None = None,

@@ -114,7 +114,7 @@ class _Parts:
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
         cache = ResultCache(settings.cache_bytes, self.metrics)
-        self.chores = Chores(self.spool, self.shipper, engine, self.files, cache.clear)
+        self.chores = Chores(self.spool, self.shipper, engine, self.files, self.metrics, cache.clear)
         self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
         pending_window = dt.timedelta(hours=settings.pending_window_h)
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)

@@ -1,5 +1,7 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
+import datetime as dt
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -42,6 +44,17 @@ class DatabaseSettings(DataSettings):
     """`embedded` runs a Postgres of our own under `data_dir`; unset means `database_url`."""
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of an external Postgres."""
+    keep: dt.timedelta = dt.timedelta(days=400)
+    """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _days(cls, keep: Any) -> Any:  # noqa: ANN401 - what the environment has
+        if not isinstance(keep, str):
+            return keep
+        if not re.fullmatch(r"[1-9][0-9]{0,4}d", keep):
+            raise ValueError("expected a number of days such as 400d")
+        return dt.timedelta(days=int(keep.removesuffix("d")))
 
     @model_validator(mode="after")
     def _one_database(self) -> Self:

@@ -74,6 +74,11 @@ class ServiceProcess:
             for worker in psutil.Process(self._process.pid).children():
                 worker.kill()
         self._process.send_signal(with_signal)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end of the main process and return its exit code."""
+        assert self._process is not None
         return self._process.wait(timeout=_PATIENCE_S)
 
     def log(self) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
@@ -16,7 +15,7 @@ from sentiment_api.commands import console
 from sentiment_api.database import erasures, schema
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.database.partitions import drop_old_months, old_months
+from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
 from sentiment_api.settings import DatabaseSettings, read_settings
 
@@ -35,14 +34,7 @@ app = typer.Typer(
 """,
 )
 _POLL_S = 1.0
-_AGE = re.compile(r"([1-9][0-9]{0,4})d")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-
-
-def _age(given: str) -> dt.timedelta:
-    if not (match := _AGE.fullmatch(given)):
-        raise typer.BadParameter("expected a number of days such as 400d")
-    return dt.timedelta(days=int(match[1]))
 
 
 @app.command()
@@ -84,16 +76,19 @@ def psql(context: typer.Context) -> None:
 @app.command()
 def maintain(
     keep: Annotated[
-        str, typer.Option(parser=str, help="How long predictions are kept at least, such as 400d.")
-    ] = "400d",
+        str | None, typer.Option(help="How long predictions are kept at least, such as 400d; SENTIMENT_KEEP otherwise.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback."""
-    age = _age(keep)
-    months = asyncio.run(_run(lambda engine: _maintain(engine, age, dry_run=dry_run)))
+    """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback.
+
+    `drift-jobs nightly` and `drift-jobs schedule` do so each night.
+    """
+    settings = read_settings(DatabaseSettings, keep=keep)
+    months = asyncio.run(_run(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
     for name in months:
         console.print(f"{'would drop' if dry_run else 'dropped'} {name}")
-    console.print(f"{len(months)} months older than {keep}")
+    console.print(f"{len(months)} months older than {settings.keep.days} days")
 
 
 @app.command()
@@ -142,7 +137,7 @@ async def _upgrade(settings: DatabaseSettings) -> str:
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
     if dry_run:
         return await old_months(engine, keep)
-    await schema.make_next_months(engine)
+    await make_next_months(engine)
     return await drop_old_months(engine, keep)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
 
 from sentiment_api.commands import console
 from sentiment_api.database.partitions import created_at
@@ -34,12 +33,10 @@ NameArgument = Annotated[str, typer.Argument(help="As `list` prints it.")]
 def list_() -> None:
     """Print name, kind, reason and time of each, and no text."""
     found = set_aside.find_all(_root())
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "kind", "reason", "made", "file"):
-        table.add_column(title, overflow="fold")
-    for path, each in found:
-        table.add_row(each.name, each.kind, each.reason, _made(each), str(path))
-    console.print(table if found else "Nothing is set aside.")
+    for _, each in found:
+        console.print(f"{each.name:<36}  {each.kind:<10}  {each.reason:<11}  {_made(each)}")
+    if not found:
+        console.print("Nothing is set aside.")
 
 
 @app.command()

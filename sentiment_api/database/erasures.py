@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, any_, delete, func, literal, or_, select
+from sqlalchemy import ColumnElement, Uuid, and_, any_, delete, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -102,7 +102,7 @@ async def erase(engine: AsyncEngine, subject: Subject) -> tuple[int, Found]:
         await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
         await _add_tombstones(connection, [subject._asdict()])
     async with engine.begin() as connection:
-        gone = (await connection.execute(delete(predictions).where(_covers(subject)).returning(_ID))).scalars().all()
+        gone = (await connection.execute(delete(predictions).where(_covers(subject)).returning(_id))).scalars().all()
         # Feedback for them may lie in a spool, and does not say of which product it is.
         await _add_tombstones(connection, [{"prediction_id": each} for each in gone])
         ids = [*gone, *([] if subject.prediction_id is None else [subject.prediction_id])]
@@ -142,13 +142,13 @@ async def spool_states(engine: AsyncEngine, number: int) -> list[SpoolState]:
     return [SpoolState(*(row[name] for name in SpoolState._fields)) for row in rows]
 
 
-_ID = predictions.c.prediction_id
+_id = predictions.c.prediction_id
 
 
 def _covers(subject: Subject) -> ColumnElement[bool]:
     if subject.prediction_id is not None:
-        return subject.prediction_id == _ID
-    return (predictions.c.product_id == subject.product_id) & (subject.until > _ID)
+        return _id == subject.prediction_id
+    return and_(predictions.c.product_id == subject.product_id, _id < subject.until)
 
 
 def _feedback_of(subject: Subject, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column

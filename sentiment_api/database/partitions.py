@@ -67,6 +67,12 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
         )
 
 
+async def make_next_months(engine: AsyncEngine) -> None:
+    """Create the partitions of this month and the next ones, where they are missing."""
+    async with engine.begin() as connection:
+        await make_months(connection, months_from(month_of(dt.datetime.now(dt.UTC)), 1 + MONTHS_AHEAD))
+
+
 async def kept_from(connection: AsyncConnection) -> uuid.UUID:
     """Return the id before which predictions were dropped for their age and are stored no more."""
     return (await connection.scalar(select(retention.c.kept_from))) or uuid.UUID(int=0)
@@ -91,8 +97,8 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
     async with engine.begin() as connection:
         await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
         later = {"kept_from": func.greatest(retention.c.kept_from, bound)}
-        statement = insert(retention).values(only=True, kept_from=bound)
-        await connection.execute(statement.on_conflict_do_update(index_elements=["only"], set_=later))
+        statement = insert(retention).values(one_row=True, kept_from=bound)
+        await connection.execute(statement.on_conflict_do_update(index_elements=["one_row"], set_=later))
     months = await old_months(engine, keep)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -103,9 +103,9 @@ spools = Table(
 retention = Table(
     "retention",
     metadata,
-    Column("only", Boolean, primary_key=True, comment="true: there is one row at most"),
+    Column("one_row", Boolean, primary_key=True, comment="true: there is one row at most"),
     Column("kept_from", UUID(as_uuid=True), nullable=False, comment="predictions with smaller ids were dropped"),
-    CheckConstraint("only", name="retention_one_row"),
+    CheckConstraint("one_row", name="retention_one_row"),
     comment="how far the dropping of old months has come",
 )
 

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, Tombstones, say_alive, say_gone, tombstones_after
-from sentiment_api.prediction_log.set_aside import count_waiting, find_in
+from sentiment_api.metrics import Metrics
+from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool, read_segment
 
@@ -27,6 +28,12 @@ class _Subject(msgspec.Struct):
     product_id: str | None = None
 
 
+class _SetAside(msgspec.Struct):
+    """The same of a record set aside."""
+
+    record: _Subject
+
+
 _decoder = msgspec.msgpack.Decoder(_Subject)
 
 
@@ -39,6 +46,7 @@ class Chores:
         shipper: Shipper,
         engine: AsyncEngine,
         executor: Executor,
+        metrics: Metrics,
         forget_answers: Callable[[], None],
     ) -> None:
         """`executor` reads and writes files; `forget_answers` empties what keeps answers of texts seen before."""
@@ -46,6 +54,7 @@ class Chores:
         self._shipper = shipper
         self._engine = engine
         self._executor = executor
+        self._metrics = metrics
         self._forget_answers = forget_answers
         self._purged_to = 0
 
@@ -55,7 +64,9 @@ class Chores:
         if adopted:
             _log.info("took over what dead processes had left", spools=adopted)
             await self._shipper.wake()
+        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         try:
+            await self._say_alive()
             await self._purge(from_the_start=bool(adopted))
             await self._say_alive()
         except DATABASE_ERRORS:
@@ -63,7 +74,7 @@ class Chores:
 
     async def end(self) -> None:
         """Take leave, if nothing is left that an erasure could have to wait for."""
-        if self._spool.size_bytes or self._spool.newer_records or count_waiting(self._spool.folder):
+        if self._spool.size_bytes or self._spool.newer_records or files_in(self._spool.folder):
             return
         try:
             await say_gone(self._engine, self._spool.spool_id)
@@ -92,21 +103,29 @@ class Chores:
         removed = 0
         for path in [*self._spool.segments(), *self._spool.newer_files()]:
             found = read_segment(path).payloads
-            kept = [payload for payload in found if not _is_covered(payload, tombstones)]
+            kept = [payload for payload in found if not _covers(tombstones, payload)]
             removed += len(found) - len(kept)
             if len(kept) < len(found):
                 self._spool.replace(path, kept)
-        for path, each in find_in(self._spool.folder):
-            product_id = getattr(each.record, "product_id", None)
-            if not isinstance(each.record, bytes) and tombstones.cover(each.record.prediction_id, product_id):
+        for path in files_in(self._spool.folder):
+            if _covers_file(tombstones, path.read_bytes()):
                 path.unlink()
                 removed += 1
         return removed
 
 
-def _is_covered(payload: bytes, tombstones: Tombstones) -> bool:
+def _covers(tombstones: Tombstones, payload: bytes) -> bool:
     try:
         subject = _decoder.decode(payload)
+    except msgspec.DecodeError:
+        return False
+    return tombstones.cover(subject.prediction_id, subject.product_id)
+
+
+def _covers_file(tombstones: Tombstones, content: bytes) -> bool:
+    """Also where the record in it is not as it must be: somebody may have been mending it."""
+    try:
+        subject = msgspec.json.decode(content, type=_SetAside).record
     except msgspec.DecodeError:
         return False
     return tombstones.cover(subject.prediction_id, subject.product_id)

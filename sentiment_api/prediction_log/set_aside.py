@@ -48,9 +48,9 @@ class SetAside(msgspec.Struct, frozen=True):
         write_whole(folder / f"{self.name}.json", msgspec.json.encode(self))
 
 
-def count_waiting(spool_folder: Path) -> int:
-    """Return how many records are set aside in one spool."""
-    return sum(1 for _ in (spool_folder / SET_ASIDE).glob("*.json"))
+def files_in(spool_folder: Path) -> list[Path]:
+    """Return the files of the records that are set aside in one spool, by name."""
+    return sorted((spool_folder / SET_ASIDE).glob("*.json"))
 
 
 def find_in(spool_folder: Path) -> Iterator[tuple[Path, SetAside]]:
@@ -59,7 +59,7 @@ def find_in(spool_folder: Path) -> Iterator[tuple[Path, SetAside]]:
     Raises:
         SetAsideInvalid: one of them is not as it must be.
     """
-    for path in sorted((spool_folder / SET_ASIDE).glob("*.json")):
+    for path in files_in(spool_folder):
         with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
             yield path, _read(path.read_bytes(), path)
 

@@ -31,7 +31,7 @@ from sentiment_api.database.partitions import INSERT_LOCK, created_at, kept_from
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
-from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, count_waiting
+from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool, read_segment
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Shipper:
         self._woken = asyncio.Event()
         self._back_off_s = _FIRST_BACK_OFF_S
         self.busy = asyncio.Lock()
-        """Held while records are between the files and Postgres."""
+        """Held while a group of records is between the files and Postgres."""
         self.totals = LogTotals()
         self.database = "unknown"
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
@@ -166,22 +166,27 @@ class Shipper:
 
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
+        try:
+            await self._in_files(self._spool.seal)
+            if not await self._ship_next():
+                await self._ping()
+            while await self._ship_next():
+                pass
+            self._succeeded()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
+            await self._failed(error)
+            return False
+        finally:
+            self._measure()
+        return True
+
+    async def _ship_next(self) -> bool:
+        """Ship the oldest group; return whether there was one."""
         async with self.busy:
-            try:
-                await self._in_files(self._spool.seal)
-                group = await self._in_files(self._group)
-                if group is None:
-                    await self._ping()
-                while group is not None:
-                    await self._ship_group(group)
-                    group = await self._in_files(self._group)
-                self._succeeded()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
-                await self._failed(error)
-                return False
-            finally:
-                self._measure()
-            return True
+            group = await self._in_files(self._group)
+            if group is not None:
+                await self._ship_group(group)
+        return group is not None
 
     def _group(self) -> _Group | None:
         """Return the oldest segments, about `MAX_GROUP_RECORDS` records in all."""
@@ -215,6 +220,8 @@ class Shipper:
         for reason, count in outcome.left_out.items():
             self._metrics.left_out.labels(reason).inc(count)
             self.totals.left_out += count
+        if aside:
+            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         for each in aside:
             self._metrics.set_aside.labels(each.reason).inc()
             self.totals.set_aside += 1
@@ -311,7 +318,6 @@ class Shipper:
         self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.spool_lag.set(self.lag_s())
         self._metrics.newer.set(self._spool.newer_records)
-        self._metrics.set_aside_waiting.set(count_waiting(self._spool.folder))
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
         self.totals.dropped = self._spool.dropped_records
 

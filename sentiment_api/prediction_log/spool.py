@@ -148,15 +148,13 @@ class Spool:
 
     def replace(self, segment: Path, payloads: list[bytes]) -> None:
         """Have a sealed segment hold these payloads instead, or remove it when there are none."""
-        if not payloads:
-            self.discard(segment)
-            return
-        content = b"".join(map(frame, payloads))
-        with self._append_lock:
-            if segment.exists():  # otherwise it gave way meanwhile
-                before = segment.stat().st_size
-                write_whole(segment, content)
-                self._sealed_bytes += len(content) - before if segment.suffix == _SEGMENT else 0
+        with self._append_lock, contextlib.suppress(FileNotFoundError):  # when it gave way meanwhile
+            before = segment.stat().st_size
+            if payloads:
+                write_whole(segment, b"".join(map(frame, payloads)))
+                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == _SEGMENT else 0
+            else:
+                self._unlink(segment)
         self._count_newer()
 
     def newer_files(self) -> list[Path]:

@@ -199,7 +199,8 @@ class PredictReviews:
             engine=self._classifier.engine.name,
             latency_ms=1000 * latency_s,
         )
-        self._spool.append(encode(record))
+        with self._metrics.append_seconds.time():
+            self._spool.append(encode(record))
         self._count(prediction)
         return prediction
 

@@ -5,7 +5,6 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,9 +17,10 @@ from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode, encode
-from sentiment_api.prediction_log.shipper import SET_ASIDE, Shipper
-from sentiment_api.prediction_log.spool import Spool, read_segment
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
+from sentiment_api.prediction_log.set_aside import find_in
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 
 pytestmark = pytest.mark.anyio
@@ -41,10 +41,9 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(f"sentiment_{name}", labels) or 0.0
 
 
-def set_aside(spool: Spool) -> list[bytes]:
-    """Return the payloads in the file of what could not be stored."""
-    path = spool.folder / SET_ASIDE
-    return read_segment(path).payloads if path.exists() else []
+def set_aside(spool: Spool) -> list[Record | bytes]:
+    """Return what could not be stored, by its id."""
+    return [each.record for _, each in find_in(spool.folder)]
 
 
 def closed_engine() -> AsyncEngine:
@@ -119,7 +118,7 @@ async def test_a_poisonous_record_is_set_aside_and_the_others_arrive(
     metrics = Metrics()
     assert await Shipper(spool, engine, metrics).ship()
     assert await ids(engine) == sorted(record.prediction_id for record in good)
-    assert [decode(payload) for payload in set_aside(spool)] == poisons
+    assert set_aside(spool) == poisons
     assert value(metrics, "set_aside_records_total", sqlstate="22021") == 1, "a character that is none"
     assert value(metrics, "set_aside_records_total", sqlstate="22P05") == 1, "an escape in JSON that is none"
     assert value(metrics, "shipped_records_total", kind="prediction") == 5
@@ -136,7 +135,7 @@ async def test_a_missing_month_beside_poison_is_made_all_the_same(
         spool.append(encode(record))
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await ids(engine) == [old.prediction_id]
-    assert [decode(payload) for payload in set_aside(spool)] == [poison]
+    assert set_aside(spool) == [poison]
 
 
 async def test_an_undecodable_record_is_set_aside_once(
@@ -281,11 +280,3 @@ def test_other_bytes_are_no_record(payload: bytes) -> None:
     """What `encode` did not write raises and never becomes half a record."""
     with pytest.raises(msgspec.DecodeError):
         decode(payload)
-
-
-def test_a_folder_for_set_aside_records_is_the_spool(tmp_path: Path) -> None:
-    """The file of set-aside records does not count as a segment."""
-    spool = Spool.claim(tmp_path, 1 << 20)
-    (spool.folder / "set-aside.msgpack").write_bytes(b"x")
-    assert (spool.segments(), spool.size_bytes) == ([], 0)
-    spool.close()

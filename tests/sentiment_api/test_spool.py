@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import Spool, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, owner_of, read_segment
 
 BOUND = 1 << 20
 FRAME = 12
@@ -42,6 +42,24 @@ while refused < 2:
     except SpoolFull:
         refused += 1
 print(f"{written} written, then SpoolFull twice, {spool.size_bytes} bytes")
+spool.close()
+"""
+
+SYNCING_WRITER = """
+import os, sys
+from pathlib import Path
+from sentiment_api.prediction_log import spool as module
+asked = 0
+sync = os.fdatasync
+def counting(descriptor):
+    global asked
+    asked += 1
+    sync(descriptor)
+os.fdatasync = counting
+spool = module.Spool.claim(Path(sys.argv[1]), 1 << 20, fsync=sys.argv[2])
+for number in range(20):
+    spool.append(b"%d" % number)
+print(asked)
 spool.close()
 """
 
@@ -230,3 +248,129 @@ def test_the_oldest_segment_tells_the_lag(tmp_path: Path) -> None:
     assert oldest is not None
     assert before <= oldest <= after
     spool.close()
+
+
+def test_a_spool_that_may_drop_loses_its_oldest_records_and_counts_them(tmp_path: Path) -> None:
+    """At the bound the oldest segments give way, one after the other, also the one that was being written."""
+    spool = Spool.claim(tmp_path, 3 * (FRAME + 10), when_full="drop_oldest")
+    for number in range(2):
+        spool.append(b"%010d" % number)
+    spool.seal()
+    for number in range(2, 4):
+        spool.append(b"%010d" % number)
+    assert spool.dropped_records == 2
+    spool.append(b"%010d" % 4)
+    spool.append(b"%010d" % 5)
+    assert spool.dropped_records == 5
+    assert spool.size_bytes == FRAME + 10
+    spool.seal()
+    assert payloads(spool) == [b"%010d" % 5]
+    spool.close()
+
+
+def test_a_record_larger_than_the_bound_is_refused_even_where_others_would_give_way(tmp_path: Path) -> None:
+    """Dropping everything would not make room for it."""
+    spool = Spool.claim(tmp_path, 100, when_full="drop_oldest")
+    with pytest.raises(SpoolFull):
+        spool.append(b"x" * 100)
+    spool.append(b"small")
+    assert spool.size_bytes == FRAME + len(b"small")
+    spool.close()
+
+
+def test_a_segment_that_gave_way_while_it_was_shipped_is_no_error(tmp_path: Path) -> None:
+    """The shipper may finish with a segment that is not there any more."""
+    spool = Spool.claim(tmp_path, FRAME + 10, when_full="drop_oldest")
+    spool.append(b"x" * 10)
+    spool.seal()
+    (shipped,) = spool.segments()
+    spool.append(b"y" * 10)
+    spool.discard(shipped)
+    assert spool.size_bytes == FRAME + 10
+    spool.close()
+
+
+def test_with_a_sync_for_each_append_all_is_on_the_disk_when_append_returns(tmp_path: Path) -> None:
+    """The system is asked for it, by one thread for all that wait; with `never` it is not asked at all."""
+    asked = {mode: _syncs(tmp_path / mode, mode) for mode in ("append", "interval", "never")}
+    assert asked["append"] >= 20
+    assert asked["interval"] == 0
+    assert asked["never"] == 0
+
+
+def _syncs(root: Path, mode: str) -> int:
+    """Return how often a process asked the system to sync while it appended 20 records."""
+    traced = subprocess.run(
+        [sys.executable, "-c", SYNCING_WRITER, str(root), mode], capture_output=True, text=True, check=True
+    )
+    return int(traced.stdout)
+
+
+def test_a_living_process_takes_over_from_one_that_dies(tmp_path: Path, waiting: Callable[..., None]) -> None:
+    """`adopt` moves the segments and what was set aside of a process that was killed, and leaves the living alone."""
+    survivor = claim(tmp_path)
+    other = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "1\n"
+    (tmp_path / "1" / SET_ASIDE).mkdir()
+    (tmp_path / "1" / SET_ASIDE / "a.json").write_text("{}")
+    assert survivor.adopt() == 0
+    assert owner_of(tmp_path / "1") == other.pid
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    other.stdout.close()
+    assert owner_of(tmp_path / "1") is None
+    assert survivor.adopt() == 1
+    assert payloads(survivor) == [b"from the other process"]
+    assert (survivor.folder / SET_ASIDE / "a.json").read_text() == "{}"
+    assert survivor.adopt() == 0
+    survivor.close()
+
+
+def test_records_of_a_newer_release_wait_for_the_next_start(tmp_path: Path) -> None:
+    """They are no segment while this process runs, and one again for the next, which may be newer."""
+    spool = claim(tmp_path)
+    spool.keep_newer([b"newer", b"still newer"])
+    assert (spool.newer_records, spool.segments(), spool.size_bytes) == (2, [], 0)
+    spool.close()
+    upgraded = claim(tmp_path)
+    assert (upgraded.newer_records, payloads(upgraded)) == (0, [b"newer", b"still newer"])
+    assert upgraded.size_bytes == 2 * FRAME + len(b"newerstill newer")
+    upgraded.close()
+
+
+def test_a_replaced_segment_holds_what_it_was_given(tmp_path: Path) -> None:
+    """Fewer records take its place, or none, and the bytes are counted."""
+    spool = claim(tmp_path)
+    for record in (b"one", b"two"):
+        spool.append(record)
+    spool.seal()
+    (segment,) = spool.segments()
+    spool.replace(segment, [b"two"])
+    assert (payloads(spool), spool.size_bytes) == ([b"two"], FRAME + 3)
+    spool.replace(segment, [])
+    assert (payloads(spool), spool.size_bytes) == ([], 0)
+    spool.close()
+
+
+def test_what_a_cut_off_replacement_left_is_removed(tmp_path: Path) -> None:
+    """Half a file beside the whole one holds reviews that nothing else would ever erase."""
+    write_one_segment(tmp_path, [b"whole"])
+    half = tmp_path / "0" / "000000000000001.fresh"
+    half.write_bytes(b"half")
+    spool = claim(tmp_path)
+    assert not half.exists()
+    assert payloads(spool) == [b"whole"]
+    spool.close()
+
+
+def test_a_spool_keeps_its_id(tmp_path: Path) -> None:
+    """The next process in the same folder has the same one, another folder another."""
+    first = claim(tmp_path)
+    beside = claim(tmp_path)
+    first.close()
+    again = claim(tmp_path)
+    assert again.spool_id == first.spool_id
+    assert beside.spool_id != first.spool_id
+    beside.close()
+    again.close()
