@@ -61,6 +61,7 @@ class Spool:
         self._append_lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._synced = 0
+        self._not_synced = 0
         self._folder_synced = True
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
@@ -197,10 +198,23 @@ class Spool:
     def _sync_up_to(self, number: int) -> None:
         """Return when the record of that number is on the disk. Threads that wait here share one round of it."""
         with self._sync_lock:
+            if number <= self._not_synced:
+                raise OSError("a sync that this record was part of has failed")
             if self._synced < number:
                 self._sync()
 
     def _sync(self) -> None:
+        try:
+            self._synced = self._sync_appended()
+        except OSError:
+            # The system reports such a failure once and then takes the pages for written: syncing again proves nothing.
+            with self._append_lock:
+                self._retire()
+                self._not_synced = self.appended_records
+            raise
+
+    def _sync_appended(self) -> int:
+        """Sync what was appended until now, and return the number of the last record."""
         with self._append_lock:
             appended = self.appended_records
             retired, self._retired = self._retired, []
@@ -216,7 +230,7 @@ class Spool:
                 self._to_disk(descriptor)
         if new_names and self._fsync != "never":
             _names_to_disk(self.folder)  # a file survives a power cut when its name does
-        self._synced = appended
+        return appended
 
     def _to_disk(self, descriptor: int) -> None:
         if self._fsync != "never":

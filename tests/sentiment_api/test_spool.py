@@ -63,6 +63,41 @@ print(asked)
 spool.close()
 """
 
+WRITER_ON_A_BAD_DISK = """
+import os, sys, threading
+from pathlib import Path
+from sentiment_api.errors import SpoolFull
+from sentiment_api.prediction_log.spool import Spool
+entered, second_waits = threading.Event(), threading.Event()
+sync = os.fdatasync
+def failing(descriptor):
+    os.fdatasync = sync
+    entered.set()
+    second_waits.wait()
+    raise OSError(5, "Input/output error")
+spool = Spool.claim(Path(sys.argv[1]), 1 << 20, fsync="append")
+outcomes = []
+def append():
+    try:
+        spool.append(b"record")
+        outcomes.append("safe")
+    except SpoolFull:
+        outcomes.append("refused")
+os.fdatasync = failing
+threads = [threading.Thread(target=append) for _ in range(2)]
+threads[0].start()
+entered.wait()
+threads[1].start()
+while spool.appended_records < 2:
+    pass
+second_waits.set()
+for thread in threads:
+    thread.join()
+append()
+print(outcomes[:2], "then", outcomes[2])
+spool.close()
+"""
+
 
 def claim(root: Path, bound: int = BOUND) -> Spool:
     """Return the first free spool under `root`."""
@@ -304,6 +339,14 @@ def _syncs(root: Path, mode: str) -> int:
         [sys.executable, "-c", SYNCING_WRITER, str(root), mode], capture_output=True, text=True, check=True
     )
     return int(traced.stdout)
+
+
+def test_a_sync_that_fails_refuses_all_records_that_it_was_for(tmp_path: Path) -> None:
+    """No thread is told that its record is safe because another's sync has used up the error; later records are."""
+    failing = subprocess.run(
+        [sys.executable, "-c", WRITER_ON_A_BAD_DISK, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert failing.stdout == "['refused', 'refused'] then safe\n"
 
 
 def test_a_living_process_takes_over_from_one_that_dies(tmp_path: Path, waiting: Callable[..., None]) -> None:
