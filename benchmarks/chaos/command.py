@@ -14,11 +14,14 @@ Writes chaos.json and chaos.md. Exit code 1 when anything was lost or doubled, o
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import random
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.chaos import report
@@ -30,20 +33,24 @@ from benchmarks.chaos.stage import LONG, QUICK, Scale, play
 
 
 def main() -> None:
-    """Play the cases, print a line for each repetition, and write the results."""
+    """Play the cases, print a line for each repetition, and write the results after each."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
     scale = QUICK if options.quick else LONG
-    repeats = options.repeats or scale.repeats
     print(f"seed {options.seed}", flush=True)
-    outcomes, skipped = run(options.case or list(CASES), repeats, options.seed, scale)
+    write = partial(report.write, options.results, seed=options.seed, scale=dataclasses.asdict(scale))
+    outcomes, skipped = run(
+        options.case or list(CASES), options.repeats or scale.repeats, options.seed, scale, then=write
+    )
     failed = sum(not each.passed for each in outcomes)
     print(f"\n{report.table(outcomes, skipped)}\n\n{len(outcomes)} repetitions, {failed} failed", flush=True)
-    report.write(options.results, outcomes, skipped, seed=options.seed, scale=dataclasses.asdict(scale))
     sys.exit(1 if failed else 0)
 
 
-def run(names: list[str], repeats: int, seed: int, scale: Scale) -> tuple[list[Outcome], dict[str, str]]:
-    """Play these cases, and return the outcomes and, by case, why some were skipped.
+def run(
+    names: list[str], repeats: int, seed: int, scale: Scale, *, then: Callable[[list[Outcome], dict[str, str]], None]
+) -> tuple[list[Outcome], dict[str, str]]:
+    """Play these cases, and return the outcomes and, by case, why some were skipped; `then` gets them so far.
 
     A repetition's own seed is the given one for the first, so that one repetition can be played again.
     """
@@ -51,15 +58,15 @@ def run(names: list[str], repeats: int, seed: int, scale: Scale) -> tuple[list[O
     skipped: dict[str, str] = {}
     seeds = [seed, *(random.Random(seed).sample(range(1 << 31), repeats))][:repeats]  # noqa: S311 - no secret
     with own_postgres() as postgres:
-        for name in names:
-            for number, each in enumerate(seeds):
-                try:
-                    outcomes.append(play(name, CASES[name], postgres, each, scale))
-                except Skipped as reason:
-                    skipped[name] = str(reason)
-                    print(f"skip {name}: {reason}", flush=True)
-                    break
-                print(f"{outcomes[-1].line()} [{number + 1}/{repeats}]", flush=True)
+        for name, each in itertools.product(names, seeds):
+            try:
+                outcomes.append(play(name, CASES[name], postgres, each, scale))
+            except Skipped as reason:
+                skipped[name] = str(reason)
+                continue
+            played = sum(outcome.case == name for outcome in outcomes)
+            print(f"{outcomes[-1].line()} [{played}/{repeats}]", flush=True)
+            then(outcomes, skipped)
     return outcomes, skipped
 
 
