@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from benchmarks.chaos import spool_files
 from benchmarks.chaos.disks import fill
 from benchmarks.chaos.service import Service
 from benchmarks.chaos.stage import Stage
@@ -37,6 +38,20 @@ def killed_in_a_batch(stage: Stage) -> None:
             stage.postgres.start()
             stage.wait_for_replies()
             stage.postgres.kill()  # at any moment
+            stage.postgres.start()
+    stage.settle()
+
+
+def commits_asynchronous(stage: Stage) -> None:
+    """The database's own setting is not to wait for its disk, and all of Postgres gets SIGKILL after a commit."""
+    stage.postgres.administration.run(f"alter database {stage.database.name} set synchronous_commit = off")
+    service = stage.service()
+    with stage.load(service):
+        for _ in range(4 * stage.scale.blows):
+            stage.wait_for_replies()
+            wait_until(lambda: bool(spool_files.segments(stage.spools)), "something is to be shipped")
+            wait_until(lambda: not spool_files.segments(stage.spools), "all of it is shipped")
+            stage.postgres.kill()
             stage.postgres.start()
     stage.settle()
 
