@@ -8,12 +8,12 @@ are gone in the end. Some cases mount small disks, which takes root; without it 
     python -m benchmarks chaos --case service-killed --case spool-damaged --repeats 20
     python -m benchmarks chaos --case drained --seed 12345      # that repetition again
 
-Writes chaos.json and chaos.md. Exit code 1 when anything was lost or doubled, or else not as it must be.
+Writes chaos.json and chaos.md, where other cases' rows stay. Exit code 1 when anything was lost or doubled, or was not
+as it must be.
 """
 
 import argparse
 import contextlib
-import dataclasses
 import itertools
 import random
 import shutil
@@ -38,7 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
     scale = QUICK if options.quick else LONG
     print(f"seed {options.seed}", flush=True)
-    write = partial(report.write, options.results, seed=options.seed, scale=dataclasses.asdict(scale))
+    write = partial(report.write, options.results)
     outcomes, skipped = run(
         options.case or list(CASES), options.repeats or scale.repeats, options.seed, scale, then=write
     )

@@ -103,6 +103,9 @@ class Outcome:
 
     case: str
     seed: int
+    blows: int
+    """How often harm was done, where it was done more than once."""
+    outage_s: float
     seconds: float
     predictions: Count
     feedback: Count

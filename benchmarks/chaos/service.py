@@ -95,7 +95,7 @@ class Service:
     @property
     def worker_pid(self) -> int:
         """The process that serves."""
-        return process_tree(self._process.pid if self._process else 0)[1].pid
+        return int(process_tree(self._process.pid if self._process else 0)[1].pid)
 
     def lives(self) -> bool:
         """Return whether its main process runs."""

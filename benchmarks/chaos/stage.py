@@ -133,6 +133,8 @@ class Stage:
         return Outcome(
             case=case,
             seed=self.seed,
+            blows=self.scale.blows,
+            outage_s=self.scale.outage_s,
             seconds=seconds,
             predictions=Count.of(self.ledger.predictions, predictions, self.touched_predictions),
             feedback=Count.of(self.ledger.feedback, feedback, self.touched_feedback),

@@ -1,14 +1,15 @@
 """Whatever is done to the processes, what a client was told is stored once: the short run of `make chaos`."""
 
+import json
 import random
 import uuid
 from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos import spool_files
+from benchmarks.chaos import report, spool_files
 from benchmarks.chaos.cases import CASES
-from benchmarks.chaos.ledger import Count
+from benchmarks.chaos.ledger import Count, Outcome
 from benchmarks.chaos.postgres import Postgres
 from benchmarks.chaos.stage import QUICK, play
 from benchmarks.log_records import new_record
@@ -32,6 +33,17 @@ def test_losses_and_doubles_are_seen() -> None:
     told, lost, harmed, other = (uuid.uuid4() for _ in range(4))
     count = Count.of([told, lost, harmed], [told, told, other], [harmed])
     assert (count.missing, count.touched, count.doubled, count.unacknowledged) == (1, 1, 1, 1)
+
+
+def test_a_case_played_again_leaves_the_rows_of_others(tmp_path: Path) -> None:
+    """The results hold the last outcomes of each case, whichever were played together."""
+    nothing = Count.of([], [])
+    for case, seeds in (("first", [1, 2]), ("second", [3]), ("first", [4])):
+        outcomes = [Outcome(case, seed, 1, 3.0, 0.5, nothing, nothing, {"503": 2}, ["late"]) for seed in seeds]
+        report.write(tmp_path, outcomes, {})
+    written = json.loads((tmp_path / "chaos.json").read_text())["outcomes"]
+    assert [(each["case"], each["seed"]) for each in written] == [("second", 3), ("first", 4)]
+    assert "| first | 1 | 1 | 3 | 0 |" in (tmp_path / "chaos.md").read_text()
 
 
 @pytest.mark.parametrize("seed", range(40))
