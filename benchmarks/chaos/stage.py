@@ -127,6 +127,16 @@ class Stage:
         self.database = self.postgres.new_database()
         return disk
 
+    def embed_postgres(self) -> None:
+        """Have the services look after a Postgres of their own, in their folder."""
+        self.data_dir.mkdir()
+        self.data_dir.chmod(0o755)
+        self.postgres = Postgres(self.data_dir)
+        self.postgres.start()
+        self._opened.callback(self.postgres.stop)
+        self.database = self.postgres.administration
+        self.database.upgrade()
+
     def outcome(self, case: str, seconds: float) -> Outcome:
         """Compare what was acknowledged with what is stored."""
         predictions, feedback = self.database.stored()

@@ -18,6 +18,7 @@ CASES: dict[str, Case] = {
     "four-services": service.two_of_four_killed,
     "postgres-stopped": database.stopped,
     "postgres-killed": database.killed_in_a_batch,
+    "embedded-killed": database.embedded_killed,
     "commits-asynchronous": database.commits_asynchronous,
     "postgres-frozen": database.frozen,
     "connections-cut": database.connections_cut,

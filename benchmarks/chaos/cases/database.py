@@ -42,6 +42,21 @@ def killed_in_a_batch(stage: Stage) -> None:
     stage.settle()
 
 
+def embedded_killed(stage: Stage) -> None:
+    """The embedded Postgres gets SIGKILL, and nobody but the service starts it again; nor when it was stopped."""
+    stage.embed_postgres()
+    service = stage.service(SENTIMENT_DATABASE="embedded", SENTIMENT_DATABASE_URL="")
+    with stage.load(service):
+        for _ in range(stage.scale.blows):
+            stage.wait_for_replies()
+            stage.random.choice((stage.postgres.kill, stage.postgres.stop))()
+            stage.wait_for_replies()
+            service.kill()
+            stage.postgres.kill()
+            service.start()
+    stage.settle()
+
+
 def commits_asynchronous(stage: Stage) -> None:
     """The database's own setting is not to wait for its disk, and all of Postgres gets SIGKILL after a commit."""
     stage.postgres.administration.run(f"alter database {stage.database.name} set synchronous_commit = off")
