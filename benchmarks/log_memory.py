@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ _SAMPLE_S = 2.0
 def main() -> None:
     """Measure and write the results; exit code 1 when something acknowledged is missing or doubled."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
     figures: dict[str, float | list[float]] = {}
 
     def away(stage: Stage) -> None:

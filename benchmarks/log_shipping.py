@@ -14,6 +14,7 @@ import asyncio
 import json
 import multiprocessing
 import random
+import signal
 import statistics
 import tempfile
 import threading
@@ -23,8 +24,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import psutil
 from pydantic import SecretStr
+from uuid_utils.compat import uuid7
 
 from benchmarks import machine
 from benchmarks.chaos.command import own_postgres
@@ -39,6 +42,8 @@ from sentiment_api.settings import DatabaseSettings
 RESULTS = Path(__file__).parent / "results"
 _BOUND = 16 << 30
 _SAMPLE_S = 0.1
+_PATTERNS = 1000
+"""Different records, which come round again under new ids."""
 
 
 class RowsMissing(Exception):
@@ -48,6 +53,7 @@ class RowsMissing(Exception):
 def main() -> None:
     """Measure and write the results."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
     with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder, own_postgres() as postgres:
         _in_another_process(Path(folder), options.rows)
         database = postgres.new_database()
@@ -72,9 +78,10 @@ def _in_another_process(folder: Path, rows: int) -> None:
 
 def _fill(folder: Path, rows: int) -> None:
     chosen = random.Random(0)  # noqa: S311 - no secret
+    patterns = [new_record(chosen) for _ in range(_PATTERNS)]
     spool = Spool.claim(folder / "spool", _BOUND)
-    for _ in range(rows):
-        spool.append(encode(new_record(chosen)))
+    for number in range(rows):
+        spool.append(encode(msgspec.structs.replace(patterns[number % _PATTERNS], prediction_id=uuid7())))
     spool.close()
 
 
