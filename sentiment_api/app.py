@@ -24,7 +24,7 @@ from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.draining import end_draining
+from sentiment_api.draining import announce
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
@@ -110,7 +110,7 @@ class _Parts:
             when_full=settings.spool_full,
             fsync=settings.spool_fsync,
         )
-        end_draining(self.spool.folder)
+        announce(self.spool.folder)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
         cache = ResultCache(settings.cache_bytes, self.metrics)
@@ -141,6 +141,7 @@ class _Parts:
             asyncio.create_task(self.shipper.run()),
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
             asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
+            asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)

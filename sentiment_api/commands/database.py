@@ -100,8 +100,8 @@ def erase(
 ) -> None:
     """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
 
-    Exit code 0 when all services that run have said that they did; 1 when some have not within the time. What a
-    service that does not run still has in its spool is left out when it is shipped, at any later time.
+    Exit code 0 when every spool has been purged; 1 when some have not within the time, and which. What a service that
+    does not run has in its spool is left out when it is shipped, at any later time.
     """
     if (prediction_id is None) == (product_id is None):
         raise typer.BadParameter("expected one of --prediction-id and --product-id")
@@ -127,7 +127,7 @@ def _embedded() -> EmbeddedServer:
 
 async def _upgrade(settings: DatabaseSettings) -> str:
     try:
-        async with connected(settings) as engine:
+        async with connected(settings, patient=True) as engine:
             await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
         raise DatabaseNotReady(unreachable(error)) from error
@@ -149,25 +149,24 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
     with Status("waiting for the services to purge their spools", console=console):
         while True:
             spools = await erasures.spool_states(engine, number)
-            late = [each for each in spools if each.lives and not each.purged]
-            if not late or time.monotonic() > deadline:
+            late = [each for each in spools if not each.purged]
+            if not any(each.lives for each in late) or time.monotonic() > deadline:
                 break
             await asyncio.sleep(_POLL_S)
     for each in late:
-        console.print(f"not purged yet: {each.folder} on {each.host}; run this again to ask once more")
-    for each in (each for each in spools if not each.lives and not each.purged):
-        console.print(
-            f"does not run: {each.folder} on {each.host}, seen {each.seen_at:%Y-%m-%d %H:%M}; purged when it starts"
-        )
-    if not late:
-        console.print("done")
+        if each.lives:
+            console.print(f"not purged yet: {each.folder} on {each.host}")
+        else:
+            when = f"{each.seen_at:%Y-%m-%d %H:%M}"
+            console.print(f"not purged, and not seen since {when}: {each.folder} on {each.host}; it is when it starts")
+    console.print("not done; run this again to ask once more" if late else "done")
     return not late
 
 
 async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
     """Return what `work` does on a migrated database."""
     try:
-        async with connected(read_settings(DatabaseSettings)) as engine:
+        async with connected(read_settings(DatabaseSettings), patient=True) as engine:
             await check_schema(engine)
             return await work(engine)
     except DATABASE_ERRORS as error:

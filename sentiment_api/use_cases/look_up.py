@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.partitions import created_at, milliseconds_of
 from sentiment_api.database.queries import find_feedback, find_prediction
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, RecordNewer, decode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName
 
@@ -72,7 +72,7 @@ class LookUpPrediction:
 def _decoded(payload: bytes) -> PredictionRecord | FeedbackRecord | None:
     try:
         return decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecordNewer):
         return None
 
 
