@@ -49,10 +49,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "retention",
-        sa.Column("only", sa.Boolean(), nullable=False, comment="true: there is one row at most"),
+        sa.Column("one_row", sa.Boolean(), nullable=False, comment="true: there is one row at most"),
         sa.Column("kept_from", _UUID, nullable=False, comment="predictions with smaller ids were dropped"),
-        sa.CheckConstraint("only", name="retention_one_row"),
-        sa.PrimaryKeyConstraint("only", name="retention_pkey"),
+        sa.CheckConstraint("one_row", name="retention_one_row"),
+        sa.PrimaryKeyConstraint("one_row", name="retention_pkey"),
         comment="how far the dropping of old months has come",
     )
     op.create_index("predictions_product_id_idx", "predictions", ["product_id", "prediction_id"])

@@ -30,6 +30,9 @@ metadata = MetaData(
     }
 )
 
+CUSTOMER_SOURCES = ("api", "hf", "v2")
+"""Where customers' predictions come from; console, golden and bench are tries of our own."""
+
 predictions = Table(
     "predictions",
     metadata,
@@ -103,9 +106,9 @@ spools = Table(
 retention = Table(
     "retention",
     metadata,
-    Column("only", Boolean, primary_key=True, comment="true: there is one row at most"),
+    Column("one_row", Boolean, primary_key=True, comment="true: there is one row at most"),
     Column("kept_from", UUID(as_uuid=True), nullable=False, comment="predictions with smaller ids were dropped"),
-    CheckConstraint("only", name="retention_one_row"),
+    CheckConstraint("one_row", name="retention_one_row"),
     comment="how far the dropping of old months has come",
 )
 
