@@ -113,7 +113,7 @@ class _Parts:
         )
         end_draining(self.spool.folder)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
-        keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
+        keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
         cache = ResultCache(settings.cache_bytes, self.metrics)
         self.chores = Chores(self.spool, self.shipper, engine, self.files, cache.clear)
         self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
