@@ -2,20 +2,21 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.partitions import id_from
-from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
+from sentiment_api.database.tables import CUSTOMER_SOURCES, drift_metrics, drift_runs, feedback, predictions
 from sentiment_api.errors import DatabaseAway
 
 TIMEOUT_S = 2.0
+_ROWS_AT_ONCE = 500
 
 
 class DriftRun(msgspec.Struct, frozen=True):
@@ -37,9 +38,9 @@ class Selection(NamedTuple):
     start: dt.datetime | None
     end: dt.datetime | None
     """Exclusive."""
-    before: UUID | None
+    before: UUID | None = None
     """Only smaller ids."""
-    limit: int
+    limit: int | None = None
 
 
 async def find_prediction(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str, Any] | None:
@@ -84,16 +85,54 @@ async def select_predictions(engine: AsyncEngine, selection: Selection) -> Seque
     """
     newest_first = predictions.c.prediction_id.desc()
     page = select(predictions).where(*_conditions(selection)).order_by(newest_first).limit(selection.limit).subquery()
-    latest = (
+    latest = _latest_feedback(page)
+    both = page.outerjoin(latest, true())
+    query = select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
+    return await _rows(engine, query, "try again later, or ask for a shorter time")
+
+
+async def stream_feedback(
+    engine: AsyncEngine, start: dt.datetime | None, end: dt.datetime | None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield customers' predictions that have feedback, oldest first, each with the latest: a few at once in memory.
+
+    `start` is inclusive, `end` exclusive. The columns are prediction_id, text, product_id, moment (when the review was
+    written, else when it was predicted), rating and label.
+
+    Raises:
+        DatabaseAway: Postgres does not answer.
+    """
+    latest = _latest_feedback(predictions)
+    moment = func.coalesce(predictions.c.event_timestamp, predictions.c.created_at).label("moment")
+    columns = (predictions.c.prediction_id, predictions.c.text, predictions.c.product_id, moment)
+    selection = Selection(None, None, CUSTOMER_SOURCES, start, end)
+    query = (
+        select(*columns, latest.c.rating, latest.c.feedback_label.label("label"))
+        .select_from(predictions.join(latest, true()))
+        .where(*_conditions(selection))
+        .order_by(predictions.c.prediction_id)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    try:
+        async with engine.connect() as connection:
+            async for row in (await connection.stream(query)).mappings():
+                yield dict(row)
+    except DATABASE_ERRORS as error:
+        raise DatabaseAway("The database does not respond; try again later.") from error
+
+
+def _latest_feedback(of: FromClause) -> FromClause:
+    """Return the latest feedback for each row of `of`.
+
+    Looked up for each row: the cost grows with the rows also when the planner's statistics are stale.
+    """
+    return (
         select(feedback.c.received_at, feedback.c.rating, feedback.c.label.label("feedback_label"))
-        .where(feedback.c.prediction_id == page.c.prediction_id)
+        .where(feedback.c.prediction_id == of.c.prediction_id)
         .order_by(feedback.c.received_at.desc(), feedback.c.feedback_id.desc())
         .limit(1)
         .lateral()
     )
-    both = page.outerjoin(latest, true())
-    query = select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
-    return await _rows(engine, query, "try again later, or ask for a shorter time")
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
