@@ -83,12 +83,16 @@ async def select_predictions(engine: AsyncEngine, selection: Selection) -> Seque
     Raises:
         DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
     """
+    return await _rows(engine, page_query(selection), "try again later, or ask for a shorter time")
+
+
+def page_query(selection: Selection) -> Select[Any]:
+    """Return the query of `select_predictions`: the page first, then the feedback for its rows and no others."""
     newest_first = predictions.c.prediction_id.desc()
     page = select(predictions).where(*_conditions(selection)).order_by(newest_first).limit(selection.limit).subquery()
     latest = _latest_feedback(page)
     both = page.outerjoin(latest, true())
-    query = select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
-    return await _rows(engine, query, "try again later, or ask for a shorter time")
+    return select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
 
 
 async def stream_feedback(
