@@ -1,40 +1,56 @@
-"""`sentiment-api db`: migrations, upkeep, erasure, and the embedded server's life."""
+"""`sentiment-api db`: migrations, upkeep, export, erasure, and the embedded server's life."""
 
 import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.bundle import open_bundle
 from sentiment_api.commands import console
+from sentiment_api.commands.export_feedback import Exported, unambiguous
+from sentiment_api.commands.export_feedback import export_feedback as write_feedback
 from sentiment_api.database import erasures, schema
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
-from sentiment_api.settings import DatabaseSettings, read_settings
+from sentiment_api.schemas import Timestamp
+from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
 
 T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="""Migrations, upkeep, erasure, and the embedded server's life.
+    help="""Migrations, upkeep, export, erasure, and the embedded server's life.
 
 [bold]Examples[/bold]
 
     sentiment-api db upgrade
     sentiment-api db maintain --keep 400d
+    sentiment-api db export-feedback ratings.jsonl.gz --from 2026-01-01T00:00:00Z
     sentiment-api db erase --product-id mug-7 --dry-run
 """,
 )
 _POLL_S = 1.0
+_TOLD_EVERY = 1_000
+_moments: TypeAdapter[dt.datetime] = TypeAdapter(Timestamp)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def _moment(given: str) -> dt.datetime:
+    try:
+        return _moments.validate_python(given)
+    except ValidationError:
+        raise typer.BadParameter("expected a time with an offset such as 2026-11-01T00:00:00Z") from None
 
 
 @app.command()
@@ -114,6 +130,50 @@ def erase(
         return
     if not asyncio.run(_run(lambda engine: _erase(engine, subject, timeout))):
         raise typer.Exit(1)
+
+
+@app.command()
+def export_feedback(
+    file: Annotated[Path, typer.Argument(help="The file to write; it ends in .csv, .jsonl or .jsonl.gz.")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="Predictions made at this time or later, such as 2026-11-01T00:00:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Predictions made before this time.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write customers' reviews with their ratings as `sentiment-train prepare` reads them.
+
+    A prediction's latest feedback counts. A label without a rating counts where the model of SENTIMENT_MODEL has one
+    rating for it. The file holds reviews, and an erasure does not reach it; the column prediction_id tells their rows.
+    """
+    bounds = _moment(start) if start else None, _moment(end) if end else None
+    with Status("reading", console=console) as status:
+
+        def tell(seen: int) -> None:
+            if seen % _TOLD_EVERY == 0:
+                status.update(f"read {seen} predictions with feedback")
+
+        exported = asyncio.run(
+            _run(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
+        )
+    _print_exported(file, exported)
+
+
+def _ratings() -> dict[str, int]:
+    """Return the rating of each label of the model that stands for one only."""
+    return unambiguous(open_bundle(read_settings(ModelSettings).model).manifest.rating_labels)
+
+
+def _print_exported(file: Path, exported: Exported) -> None:
+    console.print(f"wrote {file}: {exported.written} reviews with a rating, {exported.redacted} of them redacted")
+    notes = {
+        "have no product id; `sentiment-train prepare` leaves them out": exported.without_product,
+        "left out: no text is kept": exported.without_text,
+        "left out: a label without a rating, which stands for several or none": exported.without_rating,
+    }
+    for note, count in notes.items():
+        if count:
+            console.print(f"{count} {note}")
 
 
 def _embedded() -> EmbeddedServer:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sentiment_api.database.tables import feedback, retention, tombstones
 
 MONTHS_AHEAD = 2
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
@@ -23,6 +24,12 @@ def first_id(moment: dt.datetime) -> uuid.UUID:
     """Return the smallest UUID whose 48 leading bits are the milliseconds of `moment`, which has a time zone."""
     milliseconds = round(moment.timestamp() * 1000)
     return uuid.UUID(int=milliseconds << 80)
+
+
+def id_from(moment: dt.datetime) -> uuid.UUID:
+    """Return the bound of the UUIDv7s that carry `moment` or a later one; those of earlier ones are smaller."""
+    microseconds = (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    return uuid.UUID(int=max(0, -(-microseconds // 1000)) << 80)  # rounded up: a UUIDv7 knows milliseconds
 
 
 def milliseconds_of(uuid7: uuid.UUID) -> int:

@@ -30,6 +30,9 @@ metadata = MetaData(
     }
 )
 
+CUSTOMER_SOURCES = ("api", "hf", "v2")
+"""Where customers' predictions come from; console, golden and bench are tries of our own."""
+
 predictions = Table(
     "predictions",
     metadata,
