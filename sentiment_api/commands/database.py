@@ -132,7 +132,7 @@ def _embedded() -> EmbeddedServer:
 
 async def _upgrade(settings: DatabaseSettings) -> str:
     try:
-        async with connected(settings) as engine:
+        async with connected(settings, command_timeout_s=None) as engine:
             await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
         raise DatabaseNotReady(unreachable(error)) from error
@@ -172,7 +172,7 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
 async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
     """Return what `work` does on a migrated database."""
     try:
-        async with connected(read_settings(DatabaseSettings)) as engine:
+        async with connected(read_settings(DatabaseSettings), command_timeout_s=None) as engine:
             await check_schema(engine)
             return await work(engine)
     except DATABASE_ERRORS as error:

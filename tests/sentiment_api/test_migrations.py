@@ -8,9 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database import schema
-from sentiment_api.database.connection import SCHEMA_REVISION, check_schema
+from sentiment_api.database.connection import SCHEMA_REVISION, check_schema, connected
 from sentiment_api.database.partitions import created_at, first_id, make_months, months_from
 from sentiment_api.errors import DatabaseNotReady
+from sentiment_api.settings import DatabaseSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +72,14 @@ def test_an_id_range_is_a_time_range() -> None:
     moment = dt.datetime(2026, 11, 23, 12, 30, 15, 123000, dt.UTC)
     assert created_at(first_id(moment)) == moment
     assert first_id(moment) < first_id(moment + dt.timedelta(milliseconds=1))
+
+
+async def test_a_statement_may_take_longer_where_it_is_asked_for(database_settings: DatabaseSettings) -> None:
+    """The service gives up on a statement; what an operator runs, such as an index of a large log, is waited for."""
+    async with connected(database_settings, command_timeout_s=0.05) as hasty, hasty.connect() as connection:
+        with pytest.raises(TimeoutError):
+            await connection.execute(text("select pg_sleep(60)"))
+    async with connected(database_settings, command_timeout_s=None) as patient, patient.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        assert driver._config.command_timeout is None
