@@ -166,7 +166,7 @@ async def _night(settings: DriftSettings, zone: ZoneInfo, reference: str) -> Non
 async def _maintain(settings: DriftSettings, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
     """Make the next months of the prediction log and drop what is too old. Judging goes on when that fails."""
     try:
-        async with connected(settings, patient=True) as engine:
+        async with connected(settings, command_timeout_s=None) as engine:
             await make_next_months(engine)
             for month in await drop_old_months(engine, settings.keep):
                 say(f"dropped {month}, older than {settings.keep.days} days")

@@ -57,6 +57,27 @@ def _moment(given: str) -> dt.datetime:
 def upgrade() -> None:
     """Apply the migrations and make this month's and the next months' partitions."""
     revision = asyncio.run(_upgrade(read_settings(DatabaseSettings)))
+    known = schema.head()
+    newer = f", newer than this release's {known}: left as it is" if revision > known else ""
+    console.print(f"schema    {revision}{newer}")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="Such as 0001.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Take the schema back for a release before the last one. The last one runs on this schema as it is.
+
+    Predictions and feedback stay. What newer revisions brought is lost: with 0002 what keeps erased predictions from
+    coming back out of spools and backups.
+    """
+    if revision not in schema.revisions():
+        raise typer.BadParameter(f"expected one of {', '.join(schema.revisions())}")
+    if not yes:
+        console.print(f"would take the schema back to {revision} and lose what newer revisions brought; --yes does it")
+        raise typer.Exit(1)
+    asyncio.run(_run(lambda engine: schema.downgrade(engine, revision)))
     console.print(f"schema    {revision}")
 
 
@@ -187,11 +208,10 @@ def _embedded() -> EmbeddedServer:
 
 async def _upgrade(settings: DatabaseSettings) -> str:
     try:
-        async with connected(settings, patient=True) as engine:
-            await schema.upgrade(engine)
+        async with connected(settings, command_timeout_s=None) as engine:
+            return await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
         raise DatabaseNotReady(unreachable(error)) from error
-    return schema.head()
 
 
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
@@ -226,7 +246,7 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
 async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
     """Return what `work` does on a migrated database."""
     try:
-        async with connected(read_settings(DatabaseSettings), patient=True) as engine:
+        async with connected(read_settings(DatabaseSettings), command_timeout_s=None) as engine:
             await check_schema(engine)
             return await work(engine)
     except DATABASE_ERRORS as error:

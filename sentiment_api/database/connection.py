@@ -30,10 +30,13 @@ _SESSION = {
 
 
 @asynccontextmanager
-async def connected(settings: DatabaseSettings, *, patient: bool = False) -> AsyncIterator[AsyncEngine]:
+async def connected(
+    settings: DatabaseSettings, command_timeout_s: float | None = _COMMAND_TIMEOUT_S
+) -> AsyncIterator[AsyncEngine]:
     """Yield an engine and dispose of it at the end; an embedded server is started first.
 
-    An external server is not contacted before the first query. With `patient` a statement may take as long as it needs.
+    An external server is not contacted before the first query. A statement that takes longer than `command_timeout_s`
+    raises TimeoutError; with None it may take for ever, as an index on a large table does.
 
     Raises:
         DatabaseNotReady: the embedded server cannot be started.
@@ -41,14 +44,14 @@ async def connected(settings: DatabaseSettings, *, patient: bool = False) -> Asy
     """
     if settings.database == "embedded":
         EmbeddedServer(settings.data_dir).start()
-    engine = make_engine(settings, patient=patient)
+    engine = make_engine(settings, command_timeout_s)
     try:
         yield engine
     finally:
         await engine.dispose()
 
 
-def make_engine(settings: DatabaseSettings, *, patient: bool = False) -> AsyncEngine:
+def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _COMMAND_TIMEOUT_S) -> AsyncEngine:
     """Return an engine that connects on its first query. Disposing of it is the caller's.
 
     Raises:
@@ -58,7 +61,7 @@ def make_engine(settings: DatabaseSettings, *, patient: bool = False) -> AsyncEn
         asyncpg.connect,
         _dsn(settings),
         timeout=_CONNECT_TIMEOUT_S,
-        command_timeout=None if patient else _COMMAND_TIMEOUT_S,
+        command_timeout=command_timeout_s,
         server_settings=_SESSION,
     )
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True, hide_parameters=True)
