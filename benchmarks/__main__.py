@@ -11,7 +11,7 @@ _BENCHMARKS = {
     "log_cost": "answers a second with the prediction log, and with one that keeps nothing",
     "lanes": "single requests beside a client that sends full batches of long texts",
     "long_texts": "accuracy of long reviews, cut and in windows",
-    "log_reads": "lists of logged predictions: what each filter reads; and what the index by product costs the insert",
+    "log_reads": "lists of logged predictions: what each filter reads; and what their indexes cost the insert",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 

@@ -1,10 +1,12 @@
-"""What lists of logged predictions read in Postgres, and what the index by product costs the shipper.
+"""What lists of logged predictions read in Postgres, and what the indexes for them cost the shipper.
 
 Several databases on one embedded server, filled over four months by the spool and the shipper. Lists: the pages that
 one query reads, found or not in its cache, and its time. Inserts: rows a second of the shipper, from the files to the
-commit, in turns with and without the index.
+commit, in turns with and without the indexes; and what the server's process computed for each row, which other work on
+the machine does not change.
 
-    python -m benchmarks log_reads        # 3 minutes
+    python -m benchmarks log_reads        # 4 minutes on two idle cores
+    python -m benchmarks log_reads --part inserts
 
 Writes log-reads.json.
 """
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
@@ -43,22 +46,21 @@ from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 
 RESULTS = Path(__file__).parent / "results"
+_PARTS = ["lists", "inserts"]
 _START = dt.datetime(2026, 8, 1, tzinfo=dt.UTC)
 _END = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
 _SOURCES = {"api": 9_590, "v2": 200, "hf": 100, "bench": 100, "golden": 10}
 _random = random.Random(1)  # noqa: S311 - no secret; the same rows each time
 _WORDS = "the lid leaks and handle broke after a week but colour is lovely so I keep it for tea not coffee".split()
-_OTHERS_INDEX = "create index others on predictions (source, prediction_id) where source not in ('api', 'hf', 'v2')"
-_VARIANTS = {
-    "no index": ["drop index predictions_product_id_idx"],
-    "product": [],
-    "product and rare sources": [_OTHERS_INDEX],
-}
+_DROP_PRODUCT = "drop index predictions_product_id_idx"
+_DROP_TRIES = "drop index predictions_tries_idx"
+_VARIANTS = {"no index": [_DROP_PRODUCT, _DROP_TRIES], "by product": [_DROP_TRIES], "both": []}
 
 
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=_PARTS, nargs="*", default=_PARTS)
     parser.add_argument("--rows", type=int, default=200_000, help="of the table that lists are read from")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--round-rows", type=int, default=20_000, help="inserted in each round")
@@ -71,22 +73,23 @@ def main() -> None:
             result = asyncio.run(_measure(server, Path(folder), options))
         finally:
             server.stop()
-    (RESULTS / "log-reads.json").write_text(json.dumps(result, indent=2) + "\n")
+    path = RESULTS / "log-reads.json"
+    result = {**(json.loads(path.read_text()) if path.exists() else {}), **result}
+    path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
 async def _measure(server: EmbeddedServer, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    async with _database(server, "lists") as engine:
-        await _ship(engine, folder / "lists", _records(options.rows))
-        lists = {"product": await _lists(engine)}
-        await _run(engine, _OTHERS_INDEX)
-        lists["product and rare sources"] = await _lists(engine)
-    return {
-        "machine": machine.describe(),
-        "rows": options.rows,
-        "lists": lists,
-        "inserts": await _inserts(server, folder, options),
-    }
+    result: dict[str, Any] = {"machine": machine.describe()}
+    if "lists" in options.part:
+        async with _database(server, "lists") as engine:
+            await _ship(engine, folder / "lists", _records(options.rows))
+            result["lists"] = {"rows": options.rows, "both": await _lists(engine)}
+            await _run(engine, _DROP_TRIES)
+            result["lists"]["by product"] = await _lists(engine)
+    if "inserts" in options.part:
+        result["inserts"] = await _inserts(server, folder, options)
+    return result
 
 
 async def _lists(engine: AsyncEngine) -> dict[str, dict[str, Any]]:
@@ -154,19 +157,32 @@ def _indexes(plan: dict[str, Any]) -> Iterator[str]:
 
 
 async def _inserts(server: EmbeddedServer, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    rates: dict[str, list[float]] = {name: [] for name in _VARIANTS}
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in _VARIANTS}
     for number, statements in enumerate(_VARIANTS.values()):
         async with _database(server, f"inserts_{number}") as engine:
-            await _ship(engine, folder / f"inserts-{number}", _records(options.rows // 2))
+            await _ship(engine, folder / f"inserts-{number}", _records(options.rows // 4))
             for statement in statements:
                 await _run(engine, statement)
     for _ in range(options.rounds):
         for number, name in enumerate(_VARIANTS):
             async with _opened(server, f"inserts_{number}") as engine:
                 await _run(engine, "checkpoint")
-                seconds = await _ship(engine, folder / f"inserts-{number}", _records(options.round_rows, rated=0))
-                rates[name].append(round(options.round_rows / seconds))
-    return {name: {"rows_per_s": statistics.median(values), "rounds": values} for name, values in rates.items()}
+                rounds[name].append(await _round(engine, folder / f"inserts-{number}", options.round_rows))
+    return {
+        name: {key: statistics.median(each[key] for each in values) for key in values[0]} | {"rounds": values}
+        for name, values in rounds.items()
+    }
+
+
+async def _round(engine: AsyncEngine, folder: Path, count: int) -> dict[str, float]:
+    # The pool has one connection, so the shipper has the same one.
+    async with engine.connect() as connection:
+        backend = psutil.Process(await connection.scalar(text("select pg_backend_pid()")))
+    before = backend.cpu_times()
+    seconds = await _ship(engine, folder, _records(count, rated=0))
+    after = backend.cpu_times()
+    computed_s = after.user + after.system - before.user - before.system
+    return {"rows_per_s": round(count / seconds), "server_us_per_row": round(1e6 * computed_s / count, 1)}
 
 
 @asynccontextmanager

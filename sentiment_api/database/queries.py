@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, func, select, true
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
@@ -141,7 +141,7 @@ def _latest_feedback(of: FromClause) -> FromClause:
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     table = predictions.c
-    conditions: list[ColumnElement[bool]] = [table.source.in_(selection.sources)]
+    conditions: list[ColumnElement[bool]] = [table.source.in_(_written_out("sources", selection.sources))]
     if selection.product_id is not None:
         conditions.append(table.product_id == selection.product_id)
     if selection.label is not None:
@@ -153,6 +153,14 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.before is not None:
         conditions.append(table.prediction_id < selection.before)
     return conditions
+
+
+def _written_out(name: str, values: Sequence[str]) -> BindParameter[Any]:
+    """Return the values as part of the statement: only then does Postgres see which partial index they fit.
+
+    They are names of ours, never a client's words.
+    """
+    return bindparam(name, list(values), expanding=True, literal_execute=True)
 
 
 async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun | None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, UUID
 
@@ -61,6 +62,13 @@ predictions = Table(
     Column("engine", Text, nullable=False),
     Column("latency_ms", REAL, nullable=False, comment="from the start of the use case to the logits"),
     Index("predictions_product_id_idx", "product_id", "prediction_id"),
+    # Our own tries are few among many; without this a list of them would read all months.
+    Index(
+        "predictions_tries_idx",
+        "source",
+        "prediction_id",
+        postgresql_where=text("source not in ('api', 'hf', 'v2')"),
+    ),
     postgresql_partition_by="RANGE (prediction_id)",
     comment="one row for each prediction_id that a client was given; partitioned by month",
 )
