@@ -20,7 +20,7 @@ from sentiment_api.database import schema
 from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord, RecordNewer, decode, encode
-from sentiment_api.prediction_log.set_aside import find_in
+from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool, frame, read_segment
 
@@ -235,7 +235,7 @@ async def test_the_spool_of_a_release_is_shipped(engine: AsyncEngine, tmp_path: 
     assert await shipper.ship()
     assert await rows(engine, predictions) == PREDICTIONS
     assert await rows(engine, feedback) == FEEDBACK
-    assert (spool.size_bytes, spool.newer_records, list(find_in(spool.folder))) == (0, 0, [])
+    assert (spool.size_bytes, spool.newer_records, files_in(spool.folder)) == (0, 0, [])
     assert (shipper.totals.shipped, metrics.registry.get_sample_value("sentiment_damaged_spool_bytes_total")) == (4, 0)
     spool.close()
 
