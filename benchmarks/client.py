@@ -19,6 +19,10 @@ class Reply:
     seconds: float
     headers: dict[str, str]
     body: bytes
+    sent_at: float | None = None
+    """When the request was handed to the system, by `time.perf_counter`; None when there was no connection for it."""
+    answered_before: bool = False
+    """Whether its connection had been answered on before, so that the server is known to have accepted it."""
 
 
 class Client:
@@ -66,18 +70,20 @@ class Client:
 
     async def _ask(self, request: bytes) -> Reply:
         started = time.perf_counter()
-        writer = None
+        writer = sent_at = None
+        idle = self._idle_connection()
         try:
             async with asyncio.timeout(self._timeout_s):
-                reader, writer = self._idle_connection() or await self._connect()
+                reader, writer = idle or await self._connect()
+                sent_at = time.perf_counter()
                 writer.write(request)
                 status, headers, body = await _read(reader)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             if writer is not None:
                 writer.close()
-            return Reply(0, time.perf_counter() - started, {}, b"")
+            return Reply(0, time.perf_counter() - started, {}, b"", sent_at, idle is not None)
         self._idle.append((reader, writer))
-        return Reply(status, time.perf_counter() - started, headers, body)
+        return Reply(status, time.perf_counter() - started, headers, body, sent_at, idle is not None)
 
     def _idle_connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Return a connection that waits, unless the server has closed all of them."""
