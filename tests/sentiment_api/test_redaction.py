@@ -75,6 +75,11 @@ def test_a_text_without_digits_and_without_at_comes_back_itself() -> None:
     assert REDACTOR.redact(text) is text
 
 
+def test_after_many_candidates_the_rest_is_replaced_unseen() -> None:
+    """Sixteen numbers that are nobody's stay; a library is not asked of the seventeenth, which goes to be safe."""
+    assert REDACTOR.redact("12345678; " * 17) == "12345678; " * 16 + "[phone]; "
+
+
 def test_a_number_without_a_countrys_code_is_of_the_region() -> None:
     """What is a telephone number in Germany is none in the United States."""
     assert Redactor("DE").redact("Ruf 030 901820 an") == "Ruf [phone] an"
