@@ -254,13 +254,14 @@ class Shipper:
         Raises:
             _RowsRefused: at least one record is at fault.
         """
-        try:
-            return await self._insert_in_known_months(records)
-        except asyncpg.CheckViolationError:
-            await self._make_months(records)
-        except _Unburied as found:
-            await bury(self._engine, found.prediction_ids)
-        return await self._insert(records)
+        for _ in range(2):  # both may be missing
+            try:
+                return await self._insert_in_known_months(records)
+            except asyncpg.CheckViolationError:
+                await self._make_months(records)
+            except _Unburied as found:
+                await bury(self._engine, found.prediction_ids)
+        return await self._insert_in_known_months(records)
 
     async def _insert_in_known_months(self, records: list[Record]) -> _Outcome:
         async with self._engine.connect() as connection:
