@@ -1,7 +1,7 @@
 """What one append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC, with several threads at it.
 
-    python -m benchmarks log-append                            # half a minute
-    python -m benchmarks log-append --folder /var/spool/try    # on the disk that matters to you
+    python -m benchmarks log_append                            # half a minute
+    python -m benchmarks log_append --folder /var/spool/try    # on the disk that matters to you
 
 Writes log-append.json. The disk is that of the folder; `append` waits for it, the others do not.
 """
@@ -92,7 +92,7 @@ def _synced(spool: Spool) -> Iterator[None]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks log-append",
+        prog="python -m benchmarks log_append",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

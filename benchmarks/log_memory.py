@@ -1,7 +1,7 @@
 """The service's memory under load while Postgres is away, and what becomes of what was spooled.
 
-    python -m benchmarks log-memory                   # ten minutes
-    python -m benchmarks log-memory --minutes 60
+    python -m benchmarks log_memory                   # ten minutes
+    python -m benchmarks log_memory --minutes 60
 
 Writes log-memory.json. Memory is that of the worker, pages that it shares not counted, in MB, as the median of each
 tenth of the time. In the end Postgres comes back, and everything acknowledged has to be there.
@@ -70,7 +70,7 @@ def _sampled(service: Service, seconds: float) -> list[float]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks log-memory",
+        prog="python -m benchmarks log_memory",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,8 +2,8 @@
 
 The spool is filled first, by another process, then shipped at once: as after an outage.
 
-    python -m benchmarks log-shipping                      # 100,000 rows
-    python -m benchmarks log-shipping --rows 1000000       # some minutes, and 3 GB of disk
+    python -m benchmarks log_shipping                      # 100,000 rows
+    python -m benchmarks log_shipping --rows 1000000       # some minutes, and 3 GB of disk
 
 Writes log-shipping-ROWS.json. Memory is that of the process that ships, resident, as the median of each tenth of the
 time; the first one is the time in which buffers grow to their size.
@@ -132,7 +132,7 @@ def tenths(samples: list[float]) -> list[float]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks log-shipping",
+        prog="python -m benchmarks log_shipping",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -103,7 +103,8 @@ def nightly(
     settings = read_settings(DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows)
     zone = time_zone(settings.timezone)
     day = parse_date(date) if date else yesterday(dt.datetime.now(dt.UTC), zone)
-    asyncio.run(_maintain(settings, partial(typer.echo, err=True)))
+    say = partial(typer.echo, err=True)
+    asyncio.run(_maintain(settings, say, say))
     runs = asyncio.run(_judge(settings, day_window(day, zone), reference))
     _write(settings, runs, html, json)
     _finish(runs)
@@ -153,7 +154,7 @@ async def _judge(settings: DriftSettings, window: Window, reference: str) -> lis
 
 async def _night(settings: DriftSettings, zone: ZoneInfo, reference: str) -> None:
     """Judge yesterday. Whatever happens to one night, the next one gets its turn."""
-    await _maintain(settings, logger.info)
+    await _maintain(settings, logger.info, logger.error)
     try:
         window = day_window(yesterday(dt.datetime.now(dt.UTC), zone), zone)
         for one in await _judge(settings, window, reference):
@@ -162,15 +163,15 @@ async def _night(settings: DriftSettings, zone: ZoneInfo, reference: str) -> Non
         logger.error("could not be judged: %s", _one_line(error))
 
 
-async def _maintain(settings: DriftSettings, say: Callable[[str], None]) -> None:
+async def _maintain(settings: DriftSettings, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
     """Make the next months of the prediction log and drop what is too old. Judging goes on when that fails."""
     try:
-        async with connected(settings) as engine:
+        async with connected(settings, command_timeout_s=None) as engine:
             await make_next_months(engine)
             for month in await drop_old_months(engine, settings.keep):
                 say(f"dropped {month}, older than {settings.keep.days} days")
     except MENDABLE as error:
-        say(f"the prediction log could not be maintained: {_one_line(error)}")
+        complain(f"the prediction log could not be maintained: {_one_line(error)}")
 
 
 async def _list(settings: DriftSettings, limit: int) -> list[DriftRun]:

@@ -99,8 +99,11 @@ class ServiceSettings(ModelSettings, DatabaseSettings, SpoolSettings):
     """How long a request may wait for its answer. What would wait longer is refused at once."""
     batch_timeout_s: float = Field(default=60.0, gt=0)
 
-    text_policy: Literal["full", "none"] = "full"
-    """What of a review's text is kept in the prediction log."""
+    text_policy: Literal["full", "redacted", "none"] = "full"
+    """What of a review's text is kept in the prediction log. `redacted` leaves out what looks like contact or payment
+    data, as far as `redaction` knows its formats."""
+    phone_region: str = "US"
+    """The country of telephone numbers without a country's code, for `redacted`: two letters of ISO 3166."""
     pending_window_h: float = Field(default=24.0, ge=0)
     """Feedback for an id that Postgres does not know is accepted while the id is younger than this."""
     drain_timeout_s: float = Field(default=10.0, gt=0)

@@ -1,46 +1,83 @@
-"""`sentiment-api db`: migrations, upkeep, erasure, and the embedded server's life."""
+"""`sentiment-api db`: migrations, upkeep, export, erasure, and the embedded server's life."""
 
 import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.bundle import open_bundle
 from sentiment_api.commands import console
+from sentiment_api.commands.export_feedback import Exported, unambiguous
+from sentiment_api.commands.export_feedback import export_feedback as write_feedback
 from sentiment_api.database import erasures, schema
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
-from sentiment_api.settings import DatabaseSettings, read_settings
+from sentiment_api.schemas import Timestamp
+from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
 
 T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="""Migrations, upkeep, erasure, and the embedded server's life.
+    help="""Migrations, upkeep, export, erasure, and the embedded server's life.
 
 [bold]Examples[/bold]
 
     sentiment-api db upgrade
     sentiment-api db maintain --keep 400d
+    sentiment-api db export-feedback ratings.jsonl.gz --from 2026-01-01T00:00:00Z
     sentiment-api db erase --product-id mug-7 --dry-run
 """,
 )
 _POLL_S = 1.0
+_TOLD_EVERY = 1_000
+_moments: TypeAdapter[dt.datetime] = TypeAdapter(Timestamp)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def _moment(given: str) -> dt.datetime:
+    try:
+        return _moments.validate_python(given)
+    except ValidationError:
+        raise typer.BadParameter("expected a time with an offset such as 2026-11-01T00:00:00Z") from None
 
 
 @app.command()
 def upgrade() -> None:
     """Apply the migrations and make this month's and the next months' partitions."""
     revision = asyncio.run(_upgrade(read_settings(DatabaseSettings)))
+    known = schema.head()
+    newer = f", newer than this release's {known}: left as it is" if revision > known else ""
+    console.print(f"schema    {revision}{newer}")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="Such as 0001.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Take the schema back for a release before the last one. The last one runs on this schema as it is.
+
+    Predictions and feedback stay. What newer revisions brought is lost: with 0002 what keeps erased predictions from
+    coming back out of spools and backups.
+    """
+    if revision not in schema.revisions():
+        raise typer.BadParameter(f"expected one of {', '.join(schema.revisions())}")
+    if not yes:
+        console.print(f"would take the schema back to {revision} and lose what newer revisions brought; --yes does it")
+        raise typer.Exit(1)
+    asyncio.run(_run(lambda engine: schema.downgrade(engine, revision)))
     console.print(f"schema    {revision}")
 
 
@@ -100,8 +137,8 @@ def erase(
 ) -> None:
     """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
 
-    Exit code 0 when all services that run have said that they did; 1 when some have not within the time. What a
-    service that does not run still has in its spool is left out when it is shipped, at any later time.
+    Exit code 0 when every spool has been purged; 1 when some have not within the time, and which. What a service that
+    does not run has in its spool is left out when it is shipped, at any later time.
     """
     if (prediction_id is None) == (product_id is None):
         raise typer.BadParameter("expected one of --prediction-id and --product-id")
@@ -116,6 +153,50 @@ def erase(
         raise typer.Exit(1)
 
 
+@app.command()
+def export_feedback(
+    file: Annotated[Path, typer.Argument(help="The file to write; it ends in .csv, .jsonl or .jsonl.gz.")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="Predictions made at this time or later, such as 2026-11-01T00:00:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Predictions made before this time.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write customers' reviews with their ratings as `sentiment-train prepare` reads them.
+
+    A prediction's latest feedback counts. A label without a rating counts where the model of SENTIMENT_MODEL has one
+    rating for it. The file holds reviews, and an erasure does not reach it; the column prediction_id tells their rows.
+    """
+    bounds = _moment(start) if start else None, _moment(end) if end else None
+    with Status("reading", console=console) as status:
+
+        def tell(seen: int) -> None:
+            if seen % _TOLD_EVERY == 0:
+                status.update(f"read {seen} predictions with feedback")
+
+        exported = asyncio.run(
+            _run(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
+        )
+    _print_exported(file, exported)
+
+
+def _ratings() -> dict[str, int]:
+    """Return the rating of each label of the model that stands for one only."""
+    return unambiguous(open_bundle(read_settings(ModelSettings).model).manifest.rating_labels)
+
+
+def _print_exported(file: Path, exported: Exported) -> None:
+    console.print(f"wrote {file}: {exported.written} reviews with a rating, {exported.redacted} of them redacted")
+    notes = {
+        "have no product id; `sentiment-train prepare` leaves them out": exported.without_product,
+        "left out: no text is kept": exported.without_text,
+        "left out: a label without a rating, which stands for several or none": exported.without_rating,
+    }
+    for note, count in notes.items():
+        if count:
+            console.print(f"{count} {note}")
+
+
 def _embedded() -> EmbeddedServer:
     settings = read_settings(DatabaseSettings)
     if settings.database != "embedded":
@@ -127,11 +208,10 @@ def _embedded() -> EmbeddedServer:
 
 async def _upgrade(settings: DatabaseSettings) -> str:
     try:
-        async with connected(settings) as engine:
-            await schema.upgrade(engine)
+        async with connected(settings, command_timeout_s=None) as engine:
+            return await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
         raise DatabaseNotReady(unreachable(error)) from error
-    return schema.head()
 
 
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
@@ -149,25 +229,24 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
     with Status("waiting for the services to purge their spools", console=console):
         while True:
             spools = await erasures.spool_states(engine, number)
-            late = [each for each in spools if each.lives and not each.purged]
-            if not late or time.monotonic() > deadline:
+            late = [each for each in spools if not each.purged]
+            if not any(each.lives for each in late) or time.monotonic() > deadline:
                 break
             await asyncio.sleep(_POLL_S)
     for each in late:
-        console.print(f"not purged yet: {each.folder} on {each.host}; run this again to ask once more")
-    for each in (each for each in spools if not each.lives and not each.purged):
-        console.print(
-            f"does not run: {each.folder} on {each.host}, seen {each.seen_at:%Y-%m-%d %H:%M}; purged when it starts"
-        )
-    if not late:
-        console.print("done")
+        if each.lives:
+            console.print(f"not purged yet: {each.folder} on {each.host}")
+        else:
+            when = f"{each.seen_at:%Y-%m-%d %H:%M}"
+            console.print(f"not purged, and not seen since {when}: {each.folder} on {each.host}; it is when it starts")
+    console.print("not done; run this again to ask once more" if late else "done")
     return not late
 
 
 async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
     """Return what `work` does on a migrated database."""
     try:
-        async with connected(read_settings(DatabaseSettings)) as engine:
+        async with connected(read_settings(DatabaseSettings), command_timeout_s=None) as engine:
             await check_schema(engine)
             return await work(engine)
     except DATABASE_ERRORS as error:

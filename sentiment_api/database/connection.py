@@ -21,13 +21,22 @@ DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OS
 
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 60.0
+_SESSION = {
+    # What takes a lock and then looks must see what was committed before it had the lock.
+    "default_transaction_isolation": "read committed",
+    # A machine that lost its power in the middle of a transaction must not hold its locks for hours.
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 @asynccontextmanager
-async def connected(settings: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
+async def connected(
+    settings: DatabaseSettings, command_timeout_s: float | None = _COMMAND_TIMEOUT_S
+) -> AsyncIterator[AsyncEngine]:
     """Yield an engine and dispose of it at the end; an embedded server is started first.
 
-    An external server is not contacted before the first query.
+    An external server is not contacted before the first query. A statement that takes longer than `command_timeout_s`
+    raises TimeoutError; with None it may take for ever, as an index on a large table does.
 
     Raises:
         DatabaseNotReady: the embedded server cannot be started.
@@ -35,20 +44,26 @@ async def connected(settings: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
     """
     if settings.database == "embedded":
         EmbeddedServer(settings.data_dir).start()
-    engine = make_engine(settings)
+    engine = make_engine(settings, command_timeout_s)
     try:
         yield engine
     finally:
         await engine.dispose()
 
 
-def make_engine(settings: DatabaseSettings) -> AsyncEngine:
+def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _COMMAND_TIMEOUT_S) -> AsyncEngine:
     """Return an engine that connects on its first query. Disposing of it is the caller's.
 
     Raises:
         SettingsInvalid: the URL cannot be read.
     """
-    connect = partial(asyncpg.connect, _dsn(settings), timeout=_CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S)
+    connect = partial(
+        asyncpg.connect,
+        _dsn(settings),
+        timeout=_CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings=_SESSION,
+    )
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True, hide_parameters=True)
 
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,11 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.partitions import make_next_months
 
 
-async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the schema to `revision` and make the partitions of this month and the next ones."""
+async def upgrade(engine: AsyncEngine, revision: str = "head") -> str:
+    """Bring the schema to `revision`, make the partitions of this month and the next ones, and return the revision.
+
+    A schema that is newer than this release stays as it is: after a rollback this release runs on it.
+    """
     async with engine.begin() as connection:
-        await connection.run_sync(_run, command.upgrade, revision)
+        if await connection.run_sync(_found) <= head():
+            await connection.run_sync(_run, command.upgrade, revision)
+        found = await connection.run_sync(_found)
     await make_next_months(engine)
+    return found
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
@@ -37,8 +44,18 @@ async def check(engine: AsyncEngine) -> None:
 
 def head() -> str:
     """Return the newest revision."""
-    revision = ScriptDirectory.from_config(_config(None)).get_current_head()
-    return revision or ""
+    return revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """Return all revisions that this release knows, oldest first."""
+    scripts = ScriptDirectory.from_config(_config(None)).walk_revisions()
+    return sorted(script.revision for script in scripts)
+
+
+def _found(connection: Connection) -> str:
+    """Return the schema's revision, which may be a newer release's; empty before the first migration."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def _run(connection: Connection, step: Callable[[Config, str], None], revision: str) -> None:
