@@ -19,6 +19,7 @@ _TITLES = (
 
 def write(folder: Path, outcomes: list[Outcome], skipped: dict[str, str]) -> None:
     """Write `chaos.json` and `chaos.md` to a folder. What is there of other cases stays."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "chaos.json"
     before = json.loads(path.read_text()) if path.exists() else {"outcomes": [], "skipped": {}}
     played = {each.case for each in outcomes} | skipped.keys()
