@@ -35,6 +35,7 @@ SET_ASIDE = "set-aside"
 _SEGMENT = ".seg"
 _NEWER = ".newer"
 _FRESH = ".fresh"
+_SET_ASIDE_BY_0_1 = "set-aside.frames"
 
 Fsync = Literal["append", "interval", "never"]
 """When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
@@ -79,7 +80,7 @@ class Spool:
         while (lock := _locked(root / str(number))) is None:
             number += 1
         spool = cls(root / str(number), lock, max_bytes, when_full, fsync)
-        spool._read_newer_again(spool.folder)
+        spool._read_again(spool.folder)
         spool.adopt()
         return spool
 
@@ -94,7 +95,7 @@ class Spool:
         if lock is None:
             return False
         with lock:
-            self._read_newer_again(folder)
+            waited = self._read_again(folder)
             segments = _segments(folder)
             for path in segments:
                 with self._append_lock:
@@ -104,7 +105,7 @@ class Spool:
             for path in aside:
                 (self.folder / SET_ASIDE).mkdir(exist_ok=True, mode=0o700)
                 path.rename(self.folder / SET_ASIDE / path.name)
-        return bool(segments or aside)
+        return bool(waited or segments or aside)
 
     @property
     def size_bytes(self) -> int:
@@ -259,14 +260,20 @@ class Spool:
         segment.unlink()
         self._sealed_bytes -= size if segment.suffix == _SEGMENT else 0
 
-    def _read_newer_again(self, folder: Path) -> None:
-        """Have the records that waited for a newer release looked at: this may be one."""
+    def _read_again(self, folder: Path) -> int:
+        """Have the records that waited for a newer release looked at: this may be one. Return how many files they were.
+
+        Release 0.1 set records aside in a file that nothing read: they are looked at as well, and set aside anew.
+        """
         for path in folder.rglob(f"*{_FRESH}"):  # `write_whole` was cut off: what it was to replace is there
             path.unlink()
-        for path in sorted(folder.glob(f"*{_NEWER}")):
+        waiting = [*sorted(folder.glob(f"*{_NEWER}")), *folder.glob(_SET_ASIDE_BY_0_1)]
+        for path in waiting:
+            begun_ms = _begun_ms(path) if path.suffix == _NEWER else path.stat().st_mtime_ns // 1_000_000
             with self._append_lock:
                 self._sealed_bytes += path.stat().st_size
-                path.rename(_unused(self.folder, _begun_ms(path)))
+                path.rename(_unused(self.folder, begun_ms))
+        return len(waiting)
 
     def _begin_segment(self) -> IO[bytes]:
         self._retire()

@@ -240,6 +240,18 @@ async def test_the_spool_of_a_release_is_shipped(engine: AsyncEngine, tmp_path: 
     spool.close()
 
 
+@pytest.mark.anyio
+async def test_what_0_1_set_aside_is_looked_at_again(engine: AsyncEngine, tmp_path: Path) -> None:
+    """It had a file of frames that no command read: what Postgres takes now is stored, the rest set aside anew."""
+    left_by_a_dead_process(tmp_path, segment("0.1.0") + frame(b"no record"), "set-aside.frames")
+    spool = Spool.claim(tmp_path, 1 << 20)
+    assert await Shipper(spool, engine, Metrics()).ship()
+    assert await rows(engine, predictions) == PREDICTIONS
+    assert [each.record for _, each in find_in(spool.folder)] == [b"no record"]
+    assert not (spool.folder / "set-aside.frames").exists()
+    spool.close()
+
+
 @of_each_release
 @pytest.mark.anyio
 async def test_a_release_works_on_todays_schema(engine: AsyncEngine, on: Callable[..., Any], release: str) -> None:
