@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import os
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -107,7 +108,24 @@ def status() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(context: typer.Context) -> None:
     """Open psql on the embedded server; what follows is psql's, such as -c "select count(*) from predictions"."""
-    _embedded().psql(context.args)
+    _embedded().become("psql", context.args)
+
+
+@app.command()
+def dump(file: Annotated[Path, typer.Argument(help="Where to write it; it holds texts.")]) -> None:
+    """Write all of the embedded server's data to a file, while services go on."""
+    os.umask(0o077)
+    server = _embedded()
+    server.start()
+    server.become("pg_dump", ["--format=custom", f"--file={file}"])
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `dump` wrote.", exists=True)]) -> None:
+    """Read a dump into the embedded server, which must be empty, as one just made is; all of it or nothing."""
+    server = _embedded()
+    server.start()
+    server.become("pg_restore", ["--dbname=postgres", "--single-transaction", str(file)])
 
 
 @app.command()

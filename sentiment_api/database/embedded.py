@@ -97,13 +97,13 @@ class EmbeddedServer:
             return False
         return True
 
-    def psql(self, arguments: list[str]) -> NoReturn:
-        """Become the wheel's psql, connected to this server, as the calling user.
+    def become(self, client: str, arguments: list[str]) -> NoReturn:
+        """Become one of the wheel's client programs, connected to this server, as the calling user.
 
         Raises:
             DatabaseNotReady: the wheel is not installed.
         """
-        program = str(_binaries() / "psql")
+        program = str(_binaries() / client)
         connection = ("-h", str(self.folder), "-p", str(PORT), "-U", "postgres")
         os.execv(program, [program, *connection, *arguments])  # noqa: S606 - no shell is what we want
 

@@ -92,6 +92,13 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
     """
     await connection.execute(text("set local lock_timeout = '10s'"))
     await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
+    await insist_on_durability(connection)
+
+
+async def insist_on_durability(connection: AsyncConnection) -> None:
+    """Have the commit of this transaction wait for the disk, also where the server, database or role says otherwise."""
+    insist = "select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'"
+    await connection.execute(text(insist))
 
 
 async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:

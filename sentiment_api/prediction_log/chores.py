@@ -19,7 +19,7 @@ from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombst
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, alone_with, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, FilesFailed, Spool, alone_with, read_segment
 
 T = TypeVar("T")
 
@@ -42,10 +42,6 @@ class _SetAside(msgspec.Struct):
 
 
 _decoder = msgspec.msgpack.Decoder(_Subject)
-
-
-class FilesFailed(Exception):
-    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may be one."""
 
 
 class Chores:

@@ -28,12 +28,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.erasures import bury, covering
-from sentiment_api.database.partitions import INSERT_LOCK, created_at, kept_from, make_months, month_of
+from sentiment_api.database.partitions import (
+    INSERT_LOCK,
+    created_at,
+    insist_on_durability,
+    kept_from,
+    make_months,
+    month_of,
+)
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
-from sentiment_api.prediction_log.spool import Spool, read_segment
+from sentiment_api.prediction_log.spool import FilesFailed, Spool, read_segment
 
 T = TypeVar("T")
 
@@ -44,7 +51,10 @@ GATHER_S = 0.02  # after a wake-up, so that a busy moment is one transaction and
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 15.0
 _PING_TIMEOUT_S = 2.0
-_REMEDIES = {"42P01": "run `sentiment-api db upgrade`"}
+_REMEDIES = {
+    "42P01": "run `sentiment-api db upgrade`",
+    "FilesFailed": "look at the disk of SENTIMENT_DATA_DIR: its files cannot be read or written",
+}
 _DATA_ERRORS = ("22", "23")
 _log = structlog.get_logger(__name__)
 
@@ -182,11 +192,10 @@ class Shipper:
             while await self._ship_next():
                 pass
             self._succeeded()
+            self._measure()
         except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
             await self._failed(error)
             return False
-        finally:
-            self._measure()
         return True
 
     async def _ship_next(self) -> bool:
@@ -303,7 +312,10 @@ class Shipper:
             await connection.execute(text("select 1"))
 
     async def _in_files(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except OSError as error:
+            raise FilesFailed(error.strerror) from error
 
     def _succeeded(self) -> None:
         if self._last_failure:
@@ -318,11 +330,14 @@ class Shipper:
         self._metrics.ship_failures.labels(kind).inc()
         self.totals.retries += 1
         self.totals.last_error = kind
-        self.database = "refuses" if _sqlstate(error) else "away"
+        if not isinstance(error, FilesFailed):
+            self.database = "refuses" if _sqlstate(error) else "away"
         if kind != self._last_failure:
             remedy = _REMEDIES.get(kind, "predictions are safe in the spool and are shipped when it is back")
             _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
         self._last_failure = kind
+        with contextlib.suppress(OSError):  # the files may be what fails
+            self._measure()
         if self._revive is not None:
             await self._revive()
 
@@ -346,6 +361,7 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
         _Unburied: a prediction was erased with its product, and has no tombstone of its own yet.
     """
     await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
+    await insist_on_durability(connection)  # the spool's copy is removed after the commit
     bound = await kept_from(connection)
     young = [record for record in records if record.prediction_id >= bound]
     products = {r.prediction_id: r.product_id for r in young if isinstance(r, PredictionRecord)}

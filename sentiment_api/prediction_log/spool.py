@@ -37,6 +37,7 @@ _SEGMENT = ".seg"
 _NEWER = ".newer"
 _FRESH = ".fresh"
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
+_SET_ASIDE_BY_0_1 = "set-aside.frames"
 
 Fsync = Literal["append", "interval", "never"]
 """When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
@@ -104,8 +105,7 @@ class Spool:
             return None
         with lock:
             found = self._bring_in(folder)
-            left = bool(_segments(folder))
-            return _id_of(folder) if found and not left else None
+            return _id_of(folder) if found and not _files_of_records(folder) else None
 
     def _bring_in(self, folder: Path) -> bool:
         """Make the records in a folder, which may be this spool's own, part of this spool; return whether any are new.
@@ -113,8 +113,7 @@ class Spool:
         They survive a power cut afterwards, as the one who wrote them may have been killed before they did.
         """
         _remove_fresh(folder)
-        # Those that waited for a newer release are looked at again: this may be one.
-        moved = [self._move_here(path) for path in sorted([*_segments(folder), *folder.glob(f"*{_NEWER}")])]
+        moved = [self._move_here(path) for path in _files_of_records(folder)]
         aside = folder != self.folder and self._move_set_aside(folder)
         if self._fsync != "never":
             for path in self._paths() if any(moved) or folder == self.folder else []:
@@ -348,6 +347,10 @@ class Spool:
         file.seek(self._file_bytes)
 
 
+class FilesFailed(Exception):
+    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may be one."""
+
+
 class _NoRoom(Exception):
     """A record does not fit, unless others give way."""
 
@@ -456,6 +459,14 @@ def _file_to_disk(path: Path) -> None:
         os.fdatasync(file.fileno())
 
 
+def _files_of_records(folder: Path) -> list[Path]:
+    """Return the segments, and what was not shipped from one and is looked at again.
+
+    That is what waits for a newer release, which this one may be; and what release 0.1 set aside in a file of its own.
+    """
+    return [*_segments(folder), *sorted(folder.glob(f"*{_NEWER}")), *folder.glob(_SET_ASIDE_BY_0_1)]
+
+
 def _segments(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_SEGMENT}"))
 
@@ -471,11 +482,14 @@ def is_held(folder: Path) -> bool:
 
 
 def _locked(folder: Path) -> IO[bytes] | None:
-    """Return the lock of the spool in `folder`; None while a living process has it."""
+    """Return the lock of the spool in `folder`; None while a living process has it, or where it is another user's."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
         _names_to_disk(folder.parent)
-    lock = (folder / "lock").open("ab", buffering=0)
+    try:
+        lock = (folder / "lock").open("ab", buffering=0)
+    except PermissionError:
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -503,4 +517,4 @@ def _unused(folder: Path, begun_ms: int, suffix: str = _SEGMENT) -> Path:
 
 
 def _begun_ms(path: Path) -> int:
-    return int(path.stem)
+    return int(path.stem) if path.stem.isdecimal() else path.stat().st_mtime_ns // 1_000_000

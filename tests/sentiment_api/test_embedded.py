@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -164,3 +165,33 @@ def test_a_closed_folder_stays_closed() -> None:
         finally:
             server.stop()
             shutil.rmtree(server.folder)
+
+
+def test_a_dump_is_restored(postgres: EmbeddedServer, tmp_path: Path) -> None:
+    """What was dumped comes back, the file is nobody else's to read, and a restore over data that are there fails."""
+    file = tmp_path / "dump"
+    psql(postgres, "create table dumped as select 7 as number")
+    assert database_command(postgres, "dump", str(file)).returncode == 0
+    assert file.stat().st_mode & 0o077 == 0
+    refused = database_command(postgres, "restore", str(file))
+    assert (refused.returncode, '"dumped" already exists' in refused.stderr) == (1, True)
+    psql(postgres, "drop table dumped")
+    assert database_command(postgres, "restore", str(file)).returncode == 0
+    assert psql(postgres, "select number from dumped") == "7\n"
+    psql(postgres, "drop table dumped")
+
+
+def psql(server: EmbeddedServer, statement: str) -> str:
+    """Return what `sentiment-api db psql` prints of a statement."""
+    return database_command(server, "psql", "-AXtqc", statement).stdout
+
+
+def database_command(server: EmbeddedServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `sentiment-api db` on the embedded server."""
+    return subprocess.run(
+        [sys.executable, "-m", "sentiment_api", "db", *arguments],
+        env={"SENTIMENT_DATABASE": "embedded", "SENTIMENT_DATA_DIR": str(server._data_dir), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

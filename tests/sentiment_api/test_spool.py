@@ -470,6 +470,18 @@ def test_records_of_a_newer_release_wait_for_the_next_start(tmp_path: Path) -> N
     upgraded.close()
 
 
+def test_what_only_waited_is_taken_over_too(tmp_path: Path) -> None:
+    """A dead spool with nothing but newer records says that there were some: they have to be looked at."""
+    dead = claim(tmp_path)
+    dead.keep_newer([b"newer"])
+    alive = claim(tmp_path)
+    dead.close()
+    assert alive.adopt() == 1
+    assert payloads(alive) == [b"newer"]
+    assert alive.adopt() == 0
+    alive.close()
+
+
 def test_a_replaced_segment_holds_what_it_was_given(tmp_path: Path) -> None:
     """Fewer records take its place, or none, and the bytes are counted."""
     spool = claim(tmp_path)
