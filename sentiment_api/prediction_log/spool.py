@@ -91,7 +91,7 @@ class Spool:
         return spool
 
     def adopt(self) -> list[UUID]:
-        """Take over what dead processes left in their spools beside this one; return the ids of those emptied.
+        """Take over what dead processes left in their spools beside this one; return the ids of those spools.
 
         What does not fit into this one's bound stays there, for the next time.
         """
@@ -99,13 +99,12 @@ class Spool:
         return [spool_id for folder in folders if (spool_id := self._take_over(folder)) is not None]
 
     def _take_over(self, folder: Path) -> UUID | None:
-        """Move the records of another spool here, unless it is alive; return its id if there were any and none stay."""
+        """Move the records of another spool here, unless it is alive; return its id if there were any."""
         lock = _locked(folder)
         if lock is None:
             return None
         with lock:
-            found = self._bring_in(folder)
-            return _id_of(folder) if found and not _files_of_records(folder) else None
+            return _id_of(folder) if self._bring_in(folder) else None
 
     def _bring_in(self, folder: Path) -> bool:
         """Make the records in a folder, which may be this spool's own, part of this spool; return whether any are new.

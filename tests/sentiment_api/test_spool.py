@@ -421,7 +421,7 @@ def test_adoption_heeds_the_bound(tmp_path: Path) -> None:
         dead.append(b"%010d" % number)
         dead.seal()
     dead.close()
-    assert survivor.adopt() == []
+    assert survivor.adopt() == [dead.spool_id]
     assert survivor.size_bytes == 3 * (FRAME + 10)
     survivor.seal()
     for segment in survivor.segments():
@@ -476,9 +476,9 @@ def test_what_only_waited_is_taken_over_too(tmp_path: Path) -> None:
     dead.keep_newer([b"newer"])
     alive = claim(tmp_path)
     dead.close()
-    assert alive.adopt() == 1
+    assert alive.adopt() == [dead.spool_id]
     assert payloads(alive) == [b"newer"]
-    assert alive.adopt() == 0
+    assert alive.adopt() == []
     alive.close()
 
 
