@@ -18,7 +18,7 @@ ifndef SENTIMENT_DATABASE_URL
 export SENTIMENT_DATABASE ?= embedded
 endif
 
-.PHONY: help serve stop install-drift install-train test check format bench lock clean
+.PHONY: help serve stop install-drift install-train test check format bench chaos lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ format: $(VENV)/dev.done ## Format the code and mend what the linter can mend
 
 bench: $(VENV)/dev.done .venv-bench/done ## Measure the service beside FastAPI, LitServe and BentoML (20 minutes; needs wrk)
 	@$(BIN)/python -m benchmarks service $(BENCH)
+
+chaos: $(VENV)/dev.done ## Do harm to the running service and show that no prediction is lost (two hours; CHAOS=--quick: 10 minutes)
+	@$(BIN)/python -m benchmarks chaos $(CHAOS)
 
 lock: $(VENV)/dev.done ## Write the versions installed now to requirements.lock
 	@# A local version such as 2.13.0+cpu exists on one index only; the plain one is met by it.

@@ -19,6 +19,10 @@ class Reply:
     seconds: float
     headers: dict[str, str]
     body: bytes
+    sent_at: float | None = None
+    """When the request was handed to the system, by `time.perf_counter`; None when there was no connection for it."""
+    answered_before: bool = False
+    """Whether its connection had been answered on before, so that the server is known to have accepted it."""
 
 
 class Client:
@@ -42,6 +46,22 @@ class Client:
         )
         return await self._ask(head.encode() + b"\r\n" + body)
 
+    async def answers_per_s(self, path: str, bodies: list[bytes], connections: int, seconds: float) -> float:
+        """Return the answers with 200 a second that as many connections get, each asking as soon as it is answered."""
+        end = time.perf_counter() + seconds
+        done = 0
+
+        async def connection(first: int) -> None:
+            nonlocal done
+            number = first * len(bodies) // connections
+            while time.perf_counter() < end:
+                reply = await self.post(path, bodies[number % len(bodies)])
+                done += reply.status == 200 and time.perf_counter() < end
+                number += 1
+
+        await asyncio.gather(*(connection(number) for number in range(connections)))
+        return done / seconds
+
     def close(self) -> None:
         """Close all connections."""
         for _, writer in self._idle:
@@ -50,18 +70,20 @@ class Client:
 
     async def _ask(self, request: bytes) -> Reply:
         started = time.perf_counter()
-        writer = None
+        writer = sent_at = None
+        idle = self._idle_connection()
         try:
             async with asyncio.timeout(self._timeout_s):
-                reader, writer = self._idle_connection() or await self._connect()
+                reader, writer = idle or await self._connect()
+                sent_at = time.perf_counter()
                 writer.write(request)
                 status, headers, body = await _read(reader)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             if writer is not None:
                 writer.close()
-            return Reply(0, time.perf_counter() - started, {}, b"")
+            return Reply(0, time.perf_counter() - started, {}, b"", sent_at, idle is not None)
         self._idle.append((reader, writer))
-        return Reply(status, time.perf_counter() - started, headers, body)
+        return Reply(status, time.perf_counter() - started, headers, body, sent_at, idle is not None)
 
     def _idle_connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Return a connection that waits, unless the server has closed all of them."""

@@ -68,8 +68,8 @@ def main() -> None:
 
 async def _overloaded(server: Server, bodies: list[bytes], options: argparse.Namespace) -> dict[str, float]:
     client = Client(server.url)
-    await _peak_per_s(client, bodies, 3.0)
-    peak = await _peak_per_s(client, bodies, options.seconds / 2)
+    await client.answers_per_s("/predict", bodies, _PEAK_CONNECTIONS, 3.0)
+    peak = await client.answers_per_s("/predict", bodies, _PEAK_CONNECTIONS, options.seconds / 2)
     memory_mb = [server.sample().pss_mb]
     figures = await _overload(client, bodies, options.factor * peak, options.seconds)
     memory_mb.append(server.sample().pss_mb)
@@ -79,23 +79,6 @@ async def _overloaded(server: Server, bodies: list[bytes], options: argparse.Nam
     goodput = figures.pop("answers_per_s") / peak
     memory = dict(zip(("pss_before_mb", "pss_after_mb", "pss_after_more_mb"), memory_mb, strict=True))
     return {"peak_per_s": peak, "goodput_of_peak": goodput, **figures, **memory}
-
-
-async def _peak_per_s(client: Client, bodies: list[bytes], seconds: float) -> float:
-    """Return the answers a second that as many connections get, each asking as soon as it is answered."""
-    end = time.perf_counter() + seconds
-    done = 0
-
-    async def connection(first: int) -> None:
-        nonlocal done
-        number = first * len(bodies) // _PEAK_CONNECTIONS
-        while time.perf_counter() < end:
-            reply = await client.post("/predict", bodies[number % len(bodies)])
-            done += reply.status == 200 and time.perf_counter() < end
-            number += 1
-
-    await asyncio.gather(*(connection(number) for number in range(_PEAK_CONNECTIONS)))
-    return done / seconds
 
 
 async def _overload(client: Client, bodies: list[bytes], rate: float, seconds: float) -> dict[str, float]:
@@ -140,7 +123,7 @@ async def _probe(client: Client, probes: list[Reply]) -> None:
 async def _burst(server: Server, bodies: list[bytes], rate: float) -> dict[str, float]:
     """Return the share of refused clients that were admitted when they came back as they were told."""
     client = Client(server.url)
-    await _peak_per_s(client, bodies, 3.0)
+    await client.answers_per_s("/predict", bodies, _PEAK_CONNECTIONS, 3.0)
     told: list[float] = []
     admitted: list[bool] = []
 

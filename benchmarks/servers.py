@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+_OURS = (sys.executable, "-m", "sentiment_api", "serve", "--port", "{port}")
 _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 20
 _QUIET_CORES = 0.4
@@ -72,10 +73,10 @@ class Server:
 
     def sample(self) -> Sample:
         """Measure now. Reading the memory maps takes some 10 ms, so not under load."""
-        tree = _tree(self.pid)
+        tree = process_tree(self.pid)
         return Sample(
             cpu_s=_cpu_s(tree),
-            database_cpu_s=_cpu_s(_tree(self.database_pid)) if self.database_pid else 0.0,
+            database_cpu_s=_cpu_s(process_tree(self.database_pid)) if self.database_pid else 0.0,
             rss_mb=max(_peak_rss_mb(process.pid) for process in tree),
             pss_mb=sum(process.memory_full_info().pss for process in tree) / 1e6,
         )
@@ -93,22 +94,23 @@ class Server:
         deadline = time.monotonic() + timeout_s
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline:
-            before_s = _cpu_s(_tree(self.pid))
+            before_s = _cpu_s(process_tree(self.pid))
             time.sleep(0.25)
-            quiet = quiet + 1 if _cpu_s(_tree(self.pid)) - before_s < 0.25 * _QUIET_CORES else 0
+            quiet = quiet + 1 if _cpu_s(process_tree(self.pid)) - before_s < 0.25 * _QUIET_CORES else 0
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in _tree(self.pid):
+        for process in process_tree(self.pid):
             process.send_signal(number)
 
 
 @contextlib.contextmanager
-def ours(model: Path, **environment: str) -> Iterator[Server]:
+def ours(model: Path, command: Sequence[str] = _OURS, **environment: str) -> Iterator[Server]:
     """Run this checkout's service, with a Postgres of its own for the prediction log and no cache of answers.
 
-    `environment` sets or replaces SENTIMENT_ variables.
+    `environment` sets or replaces SENTIMENT_ variables; `command` is what starts the service.
     """
-    with _folder() as folder:
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(_folder())
         settings = {
             "SENTIMENT_DATABASE": "embedded",
             "SENTIMENT_DATA_DIR": str(folder),
@@ -116,10 +118,8 @@ def ours(model: Path, **environment: str) -> Iterator[Server]:
             "SENTIMENT_CACHE_BYTES": "0",  # the texts come round again, which a shop's do not
             **environment,
         }
-        with _database(settings, folder) as database_pid:
-            command = [sys.executable, "-m", "sentiment_api", "serve", "--port", "{port}"]
-            with _running("ours", command, settings, lambda text: {"text": text}, database_pid) as server:
-                yield server
+        database_pid = opened.enter_context(_database(settings, folder))
+        yield opened.enter_context(_running("ours", command, settings, lambda text: {"text": text}, database_pid))
 
 
 @contextlib.contextmanager
@@ -164,18 +164,18 @@ def _peer(name: str, command: list[str], model: Path, body: Callable[[str], dict
 @contextlib.contextmanager
 def _running(
     name: str,
-    command: list[str],
+    command: Sequence[str],
     settings: dict[str, str],
     body: Callable[[str], dict[str, Any]],
     database_pid: int | None = None,
 ) -> Iterator[Server]:
     """Start `command`, with a free port for `{port}` and as PORT, and stop it in the end with all that it started."""
-    port = str(_free_port())
+    port = str(free_port())
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [part.format(port=port) for part in command],
-            env={**_environment(), "PORT": port, **settings},
+            env={**clean_environment(), "PORT": port, **settings},
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -203,7 +203,7 @@ def _database(settings: dict[str, str], folder: Path) -> Iterator[int]:
 
 def _run_ours(arguments: list[str], settings: dict[str, str]) -> None:
     command = [sys.executable, "-m", "sentiment_api", *arguments]
-    environment = {**_environment(), **settings}
+    environment = {**clean_environment(), **settings}
     finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise ServerDidNotStart(f"sentiment-api {' '.join(arguments)} failed:\n{finished.stderr[-2000:]}")
@@ -219,7 +219,7 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return nothing that tunes one server or another, such as OMP_NUM_THREADS."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
 
@@ -238,7 +238,7 @@ def _answers(process: subprocess.Popen[bytes], url: str, body: dict[str, Any]) -
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask it to end, then kill whatever of it is still there."""
-    tree = _tree(process.pid)
+    tree = process_tree(process.pid)
     for each in tree:
         each.resume()
     process.terminate()
@@ -251,7 +251,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _tree(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """Return the process and all below it; nothing when it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         first = psutil.Process(pid)
@@ -275,7 +275,8 @@ def _peak_rss_mb(pid: int) -> float:
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -9,7 +9,7 @@ import logging
 import sys
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ from drift_jobs.settings import DriftSettings
 from drift_jobs.windows import Window, day_window, parse_date, parse_moment, time_zone, window_between, yesterday
 from sentiment_api.bundle import open_bundle
 from sentiment_api.database.connection import DATABASE_ERRORS, connected
+from sentiment_api.database.partitions import drop_old_months, make_next_months
 from sentiment_api.errors import StartupError
 from sentiment_api.settings import read_settings
 
@@ -98,10 +99,12 @@ def nightly(
     html: Html = None,
     json: Json = None,
 ) -> None:
-    """Judge one day of the shop, from its midnight to the next."""
+    """Judge one day of the shop, from its midnight to the next, and drop months older than SENTIMENT_KEEP."""
     settings = read_settings(DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows)
     zone = time_zone(settings.timezone)
     day = parse_date(date) if date else yesterday(dt.datetime.now(dt.UTC), zone)
+    say = partial(typer.echo, err=True)
+    asyncio.run(_maintain(settings, say, say))
     runs = asyncio.run(_judge(settings, day_window(day, zone), reference))
     _write(settings, runs, html, json)
     _finish(runs)
@@ -151,12 +154,24 @@ async def _judge(settings: DriftSettings, window: Window, reference: str) -> lis
 
 async def _night(settings: DriftSettings, zone: ZoneInfo, reference: str) -> None:
     """Judge yesterday. Whatever happens to one night, the next one gets its turn."""
+    await _maintain(settings, logger.info, logger.error)
     try:
         window = day_window(yesterday(dt.datetime.now(dt.UTC), zone), zone)
         for one in await _judge(settings, window, reference):
             logger.info("%s", run_line(one))
     except MENDABLE as error:
         logger.error("could not be judged: %s", _one_line(error))
+
+
+async def _maintain(settings: DriftSettings, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Make the next months of the prediction log and drop what is too old. Judging goes on when that fails."""
+    try:
+        async with connected(settings, command_timeout_s=None) as engine:
+            await make_next_months(engine)
+            for month in await drop_old_months(engine, settings.keep):
+                say(f"dropped {month}, older than {settings.keep.days} days")
+    except MENDABLE as error:
+        complain(f"the prediction log could not be maintained: {_one_line(error)}")
 
 
 async def _list(settings: DriftSettings, limit: int) -> list[DriftRun]:

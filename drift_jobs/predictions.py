@@ -13,11 +13,8 @@ from drift_jobs.frames import DESCRIPTORS, LabelSet, label_set, matrix, sample_f
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Manifest
 from sentiment_api.database.partitions import first_id
-from sentiment_api.database.tables import feedback, predictions
+from sentiment_api.database.tables import CUSTOMER_SOURCES, feedback, predictions
 from sentiment_api.descriptors import DESCRIPTORS_VERSION
-
-CUSTOMER_SOURCES = ("api", "hf", "v2")
-"""The console, golden texts and benchmarks are our own traffic."""
 
 REPEAT_WINDOW = dt.timedelta(hours=24)
 """A prediction is a repeat when its idempotency key was used within this time before it."""

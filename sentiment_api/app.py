@@ -24,7 +24,7 @@ from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.draining import end_draining
+from sentiment_api.draining import announce
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
@@ -35,13 +35,14 @@ from sentiment_api.privacy import TextKeeper, read_or_make_key
 from sentiment_api.problems import EXCEPTION_HANDLERS
 from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
-from sentiment_api.routes.feedback import feedback, logged_prediction
+from sentiment_api.routes.feedback import feedback
 from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
+from sentiment_api.routes.predictions import logged_prediction, logged_predictions
 from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.use_cases.feedback import TakeFeedback
-from sentiment_api.use_cases.look_up import LookUpPrediction
+from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 from sentiment_api.use_cases.predict import PredictReviews
 
 _SPARE_THREADS = 4  # beside one for each admitted request: for the name look-ups that asyncio sends to the same pool
@@ -62,7 +63,7 @@ def create_app(settings: ServiceSettings, classifier: Classifier | None = None) 
     parts = _Parts(settings, classifier, make_engine(settings))
     app = Litestar(
         route_handlers=[
-            *(predict, predict_batch, feedback, logged_prediction),
+            *(predict, predict_batch, feedback, logged_prediction, logged_predictions),
             *(model, live, ready, metrics, documentation.asset),
         ],
         dependencies=parts.dependencies(),
@@ -110,21 +111,22 @@ class _Parts:
             when_full=settings.spool_full,
             fsync=settings.spool_fsync,
         )
-        end_draining(self.spool.folder)
+        announce(self.spool.folder)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
-        keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir))
+        keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
         cache = ResultCache(settings.cache_bytes, self.metrics)
-        self.chores = Chores(self.spool, self.shipper, engine, self.files, cache.clear)
+        self.chores = Chores(self.spool, self.shipper, engine, self.files, self.metrics, cache.clear)
         self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
         pending_window = dt.timedelta(hours=settings.pending_window_h)
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
         self.look_up = LookUpPrediction(self.spool, engine, self.files)
+        self.list_predictions = ListPredictions(engine)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
         names = (
             *("settings", "classifier", "batcher", "metrics", "spool", "shipper"),
-            *("predict_reviews", "take_feedback", "look_up"),
+            *("predict_reviews", "take_feedback", "look_up", "list_predictions"),
         )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
 
@@ -141,6 +143,7 @@ class _Parts:
             asyncio.create_task(self.shipper.run()),
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
             asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
+            asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)

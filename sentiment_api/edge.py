@@ -16,6 +16,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from sentiment_api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
+QUERY = "query"
+"""The key of a request's state under which a route finds the query: it stands nowhere else."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
 _log = structlog.get_logger("sentiment_api.access")
@@ -35,9 +37,11 @@ class Edge:
             await self._app(scope, receive, send)
             return
         reply = _Reply(_request_id(scope), send)
-        # No route reads a query. Apitally sends it, and masks values only: not the text of `/predict?Broke at once`.
-        scope["query_string"] = b""
         scope.setdefault("state", {})["request_id"] = reply.request_id
+        # Apitally sends the query, and masks values only: not the text of `/predict?Broke at once`. It looks in the
+        # scope itself, so a route that reads a query is handed it elsewhere.
+        scope["state"][QUERY] = scope["query_string"]
+        scope["query_string"] = b""
         self._metrics.http_in_progress.inc()
         try:
             await self._app(scope, receive, reply.send)

@@ -6,6 +6,7 @@ SentimentError
 │   ├── BundleInvalid        the model folder is incomplete, damaged or of an unknown format
 │   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
+│   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
 │   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
@@ -54,6 +55,10 @@ class SelfCheckFailed(StartupError):
 
 class DatabaseNotReady(StartupError):
     """No embedded server can be started, or the schema is not migrated."""
+
+
+class ExportRefused(StartupError):
+    """There is nothing to export, or no place for it."""
 
 
 class SetAsideInvalid(StartupError):

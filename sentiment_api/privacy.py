@@ -1,4 +1,4 @@
-"""What is kept of a text: the text itself or nothing, by policy, and always a keyed hash of it."""
+"""What is kept of a text by policy: itself, itself redacted or nothing; and always a keyed hash of the original."""
 
 import contextlib
 import secrets
@@ -6,23 +6,36 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+from sentiment_api.redaction import Redactor
+
+TextPolicy = Literal["full", "redacted", "none"]
 DIGEST_BYTES = 16
 
 
 class TextKeeper:
     """Applies the text policy before anything is written."""
 
-    def __init__(self, policy: Literal["full", "none"], key: bytes) -> None:
-        """`key` is at most 64 bytes; whoever has it can test whether a guessed text was sent."""
+    def __init__(self, policy: TextPolicy, key: bytes, phone_region: str = "US") -> None:
+        """`key` is at most 64 bytes; whoever has it can test whether a guessed text was sent.
+
+        Raises:
+            SettingsInvalid: `phone_region` is no country's.
+        """
         self._policy = policy
+        self._redactor = Redactor(phone_region)
         self._key = key
 
     def kept(self, text: str) -> str | None:
         """Return what the prediction log may keep of `text`."""
+        if self._policy == "redacted":
+            return self._redactor.redact(text)
         return text if self._policy == "full" else None
 
     def digest(self, text: str) -> bytes:
-        """Return the keyed BLAKE2b hash of `text`, `DIGEST_BYTES` long: equal texts can be found, texts cannot."""
+        """Return the keyed BLAKE2b hash of `text`, `DIGEST_BYTES` long: equal texts can be found, texts cannot.
+
+        It is that of the text as it came, whatever is kept of it.
+        """
         return blake2b(text.encode(), key=self._key, digest_size=DIGEST_BYTES).digest()
 
 

@@ -30,9 +30,11 @@ MAX_SINGLE_BYTES = 1 << 20
 MAX_BATCH_BYTES = 8 << 20
 MAX_METADATA_KEYS = 32
 MAX_METADATA_BYTES = 4096
+MAX_PAGE = 200
 _LARGEST_INTEGER = 2**53  # beyond it JSON readers with doubles disagree about the number
 _YEARS = (1970, 2100)
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+_PLUS_LOST = re.compile(r"(.*\d) (\d{2}:\d{2})")
 
 
 def _storable(text: str) -> str:
@@ -49,6 +51,12 @@ def _written_as_date(timestamp: Any) -> Any:  # noqa: ANN401 - any JSON value
     if not isinstance(timestamp, str) or not _DATE_AND_TIME.match(timestamp):
         raise ValueError("must be a time as in RFC 3339, such as 2026-11-01T09:30:00+01:00")
     return timestamp
+
+
+def _with_plus(timestamp: Any) -> Any:  # noqa: ANN401 - any value of a query
+    """Put back the plus of an offset: in a query it stands for a blank, unless the client has encoded it."""
+    lost = _PLUS_LOST.fullmatch(timestamp) if isinstance(timestamp, str) else None
+    return f"{lost[1]}+{lost[2]}" if lost else timestamp
 
 
 def _known_year(moment: dt.datetime) -> dt.datetime:
@@ -80,6 +88,7 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), Stor
 Timestamp = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written_as_date), AfterValidator(_known_year)
 ]
+QueryTime = Annotated[Timestamp, BeforeValidator(_with_plus)]
 Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterValidator(_storable_metadata)]
 
 
@@ -128,6 +137,22 @@ class FeedbackRequest(_Request):
         if self.rating is None and self.label is None:
             raise ValueError("expected a rating, a label or both")
         return self
+
+
+class PredictionsQuery(_Request):
+    """Which logged predictions, and how many at once."""
+
+    product_id: ShortText | None = None
+    label: ShortText | None = Field(default=None, description="The label that the model gave.")
+    source: Literal["api", "hf", "v2", "console", "golden", "bench"] | None = Field(
+        default=None, description="Where they came from; by default all that customers sent: api, hf and v2."
+    )
+    from_: QueryTime | None = Field(
+        default=None, alias="from", description="Predictions made at this time or later, as in RFC 3339, with offset."
+    )
+    to: QueryTime | None = Field(default=None, description="Predictions made before this time.")
+    cursor: UUID | None = Field(default=None, description="`next` of the page before.")
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
 
 
 class ModelName(msgspec.Struct, frozen=True):
@@ -220,6 +245,14 @@ class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
     latency_ms: float
     feedback: Feedback | None
+
+
+class PredictionPage(msgspec.Struct, frozen=True):
+    """Logged predictions that Postgres holds, newest first."""
+
+    predictions: list[LoggedPrediction]
+    next: UUID | None
+    """The cursor of the page that follows, null on the last one."""
 
 
 class ModelReply(msgspec.Struct, frozen=True):

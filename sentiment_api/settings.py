@@ -1,5 +1,7 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
+import datetime as dt
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -42,6 +44,17 @@ class DatabaseSettings(DataSettings):
     """`embedded` runs a Postgres of our own under `data_dir`; unset means `database_url`."""
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of an external Postgres."""
+    keep: dt.timedelta = dt.timedelta(days=400)
+    """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _days(cls, keep: Any) -> Any:  # noqa: ANN401 - what the environment has
+        if not isinstance(keep, str):
+            return keep
+        if not re.fullmatch(r"[1-9][0-9]{0,4}d", keep):
+            raise ValueError("expected a number of days such as 400d")
+        return dt.timedelta(days=int(keep.removesuffix("d")))
 
     @model_validator(mode="after")
     def _one_database(self) -> Self:
@@ -86,8 +99,11 @@ class ServiceSettings(ModelSettings, DatabaseSettings, SpoolSettings):
     """How long a request may wait for its answer. What would wait longer is refused at once."""
     batch_timeout_s: float = Field(default=60.0, gt=0)
 
-    text_policy: Literal["full", "none"] = "full"
-    """What of a review's text is kept in the prediction log."""
+    text_policy: Literal["full", "redacted", "none"] = "full"
+    """What of a review's text is kept in the prediction log. `redacted` leaves out what looks like contact or payment
+    data, as far as `redaction` knows its formats."""
+    phone_region: str = "US"
+    """The country of telephone numbers without a country's code, for `redacted`: two letters of ISO 3166."""
     pending_window_h: float = Field(default=24.0, ge=0)
     """Feedback for an id that Postgres does not know is accepted while the id is younger than this."""
     drain_timeout_s: float = Field(default=10.0, gt=0)

@@ -3,12 +3,14 @@
 import json
 import re
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
 from sentiment_api.errors import FieldError, NotJson, RequestInvalid
 
 M = TypeVar("M", bound=BaseModel)
+_MAX_PARAMETERS = 32
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _LONE_SURROGATE = "must not contain lone surrogates (U+D800 to U+DFFF)"
 
@@ -29,6 +31,33 @@ def parse(model: type[M], body: bytes) -> M:
             refusal = RequestInvalid(field_errors(error))
     # Outside the handler, so that pydantic's error, which quotes the body, does not travel on with ours.
     raise refusal
+
+
+def parse_query(model: type[M], query: bytes) -> M:
+    """Return a URL's query as a `model`.
+
+    Raises:
+        RequestInvalid: with one error for each parameter that failed.
+    """
+    pairs = _pairs(query)
+    if pairs is None:
+        message = f"expected at most {_MAX_PARAMETERS} parameters, in percent-encoded UTF-8"
+        raise RequestInvalid([FieldError("", message)])
+    given = dict(pairs)
+    if repeated := [name for name in given if sum(name == other for other, _ in pairs) > 1]:
+        raise RequestInvalid([FieldError(_path((name,)), "must be given once") for name in repeated])
+    try:
+        return model.model_validate_strings(given)
+    except ValidationError as error:
+        refusal = RequestInvalid(field_errors(error))
+    raise refusal  # outside the handler, as in `parse`
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]] | None:
+    try:
+        return parse_qsl(query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        return None
 
 
 def field_errors(error: ValidationError, within: tuple[int | str, ...] = ()) -> list[FieldError]:

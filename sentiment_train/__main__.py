@@ -63,7 +63,7 @@ def import_bert(
 @app.command()
 def prepare(
     sources: Annotated[
-        list[Path], typer.Argument(help="Parquet, csv or jsonl files: text, rating, product_id, timestamp.")
+        list[Path], typer.Argument(help="Parquet, csv, jsonl or jsonl.gz files: text, rating, product_id, timestamp.")
     ],
     out: NewFolder,
     labels: Annotated[

@@ -29,6 +29,7 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     # As text: a product id such as 0439023483 is no number.
     ".csv": lambda path: pl.read_csv(path, infer_schema=False),
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".jsonl.gz": lambda path: pl.read_ndjson(path, infer_schema_length=None),
 }
 
 
@@ -76,12 +77,13 @@ def read_ratings(source: Path) -> pl.DataFrame:
     Timestamps are a column of that type, or ISO 8601 text; without an offset they count as UTC.
 
     Raises:
-        UnusableData: the suffix is not .parquet, .csv or .jsonl, a column is missing, or a value has another type.
+        UnusableData: the name ends in none of .parquet, .csv, .jsonl and .jsonl.gz, a column is missing, or a
+            value has another type.
     """
     frame = _read(source)
     if missing := set(_COLUMNS) - set(frame.columns):
         raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {frame.columns}")
-    category = pl.col("category") if "category" in frame.columns else pl.lit(source.stem)
+    category = pl.col("category") if "category" in frame.columns else pl.lit(source.name.removesuffix(_ending(source)))
     try:
         return frame.select(
             pl.col("text").cast(pl.String),
@@ -95,13 +97,16 @@ def read_ratings(source: Path) -> pl.DataFrame:
 
 
 def _read(source: Path) -> pl.DataFrame:
-    reader = _READERS.get(source.suffix)
-    if reader is None:
+    if not (ending := _ending(source)):
         raise UnusableData(f"expected a file ending in {', '.join(_READERS)}, found {source}")
     try:
-        return reader(source)
+        return _READERS[ending](source)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableData(f"cannot read {source}: {error}") from error
+
+
+def _ending(source: Path) -> str:
+    return next((ending for ending in _READERS if source.name.endswith(ending)), "")
 
 
 def _whole_ratings(ratings: pl.Series, source: Path) -> pl.Series:

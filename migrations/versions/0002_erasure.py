@@ -1,4 +1,4 @@
-"""Tombstones, the spools that must heed them, the bound of retention, and an index for lists by product."""
+"""Tombstones, the spools that must heed them, the bound of retention, and indexes for lists of predictions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ _UUID = postgresql.UUID(as_uuid=True)
 
 
 def upgrade() -> None:
-    """Expand: new tables and an index, which release 0.1 neither needs nor minds."""
+    """Expand: new tables and indexes, which release 0.1 neither needs nor minds."""
     op.create_table(
         "tombstones",
         sa.Column(
@@ -56,10 +56,17 @@ def upgrade() -> None:
         comment="how far the dropping of old months has come",
     )
     op.create_index("predictions_product_id_idx", "predictions", ["product_id", "prediction_id"])
+    op.create_index(
+        "predictions_tries_idx",
+        "predictions",
+        ["source", "prediction_id"],
+        postgresql_where=sa.text("source not in ('api', 'hf', 'v2')"),
+    )
 
 
 def downgrade() -> None:
     """Drop them. What was erased stays erased, unless a spool that was away brings it back."""
+    op.drop_index("predictions_tries_idx", "predictions")
     op.drop_index("predictions_product_id_idx", "predictions")
     for table in ("retention", "spools", "tombstones"):
         op.drop_table(table)

@@ -1,9 +1,8 @@
-"""`sentiment-api db`: migrations, upkeep, erasure, and the embedded server's life."""
+"""`sentiment-api db`: migrations, upkeep, export, erasure, and the embedded server's life."""
 
 import asyncio
 import datetime as dt
 import os
-import re
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -11,40 +10,48 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.bundle import open_bundle
 from sentiment_api.commands import console
+from sentiment_api.commands.export_feedback import Exported, unambiguous
+from sentiment_api.commands.export_feedback import export_feedback as write_feedback
 from sentiment_api.database import erasures, schema
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.database.partitions import drop_old_months, old_months
+from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
-from sentiment_api.settings import DatabaseSettings, read_settings
+from sentiment_api.schemas import Timestamp
+from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
 
 T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="""Migrations, upkeep, erasure, and the embedded server's life.
+    help="""Migrations, upkeep, export, erasure, and the embedded server's life.
 
 [bold]Examples[/bold]
 
     sentiment-api db upgrade
     sentiment-api db maintain --keep 400d
+    sentiment-api db export-feedback ratings.jsonl.gz --from 2026-01-01T00:00:00Z
     sentiment-api db erase --product-id mug-7 --dry-run
 """,
 )
 _POLL_S = 1.0
-_AGE = re.compile(r"([1-9][0-9]{0,4})d")
+_TOLD_EVERY = 1_000
+_moments: TypeAdapter[dt.datetime] = TypeAdapter(Timestamp)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
-def _age(given: str) -> dt.timedelta:
-    if not (match := _AGE.fullmatch(given)):
-        raise typer.BadParameter("expected a number of days such as 400d")
-    return dt.timedelta(days=int(match[1]))
+def _moment(given: str) -> dt.datetime:
+    try:
+        return _moments.validate_python(given)
+    except ValidationError:
+        raise typer.BadParameter("expected a time with an offset such as 2026-11-01T00:00:00Z") from None
 
 
 @app.command()
@@ -124,16 +131,19 @@ def restore(file: Annotated[Path, typer.Argument(help="What `dump` wrote.", exis
 @app.command()
 def maintain(
     keep: Annotated[
-        str, typer.Option(parser=str, help="How long predictions are kept at least, such as 400d.")
-    ] = "400d",
+        str | None, typer.Option(help="How long predictions are kept at least, such as 400d; SENTIMENT_KEEP otherwise.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback."""
-    age = _age(keep)
-    months = asyncio.run(_run(lambda engine: _maintain(engine, age, dry_run=dry_run)))
+    """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback.
+
+    `drift-jobs nightly` and `drift-jobs schedule` do so each night.
+    """
+    settings = read_settings(DatabaseSettings, keep=keep)
+    months = asyncio.run(_run(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
     for name in months:
         console.print(f"{'would drop' if dry_run else 'dropped'} {name}")
-    console.print(f"{len(months)} months older than {keep}")
+    console.print(f"{len(months)} months older than {settings.keep.days} days")
 
 
 @app.command()
@@ -145,8 +155,8 @@ def erase(
 ) -> None:
     """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
 
-    Exit code 0 when all services that run have said that they did; 1 when some have not within the time. What a
-    service that does not run still has in its spool is left out when it is shipped, at any later time.
+    Exit code 0 when every spool has been purged; 1 when some have not within the time, and which. What a service that
+    does not run has in its spool is left out when it is shipped, at any later time.
     """
     if (prediction_id is None) == (product_id is None):
         raise typer.BadParameter("expected one of --prediction-id and --product-id")
@@ -159,6 +169,50 @@ def erase(
         return
     if not asyncio.run(_run(lambda engine: _erase(engine, subject, timeout))):
         raise typer.Exit(1)
+
+
+@app.command()
+def export_feedback(
+    file: Annotated[Path, typer.Argument(help="The file to write; it ends in .csv, .jsonl or .jsonl.gz.")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="Predictions made at this time or later, such as 2026-11-01T00:00:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Predictions made before this time.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write customers' reviews with their ratings as `sentiment-train prepare` reads them.
+
+    A prediction's latest feedback counts. A label without a rating counts where the model of SENTIMENT_MODEL has one
+    rating for it. The file holds reviews, and an erasure does not reach it; the column prediction_id tells their rows.
+    """
+    bounds = _moment(start) if start else None, _moment(end) if end else None
+    with Status("reading", console=console) as status:
+
+        def tell(seen: int) -> None:
+            if seen % _TOLD_EVERY == 0:
+                status.update(f"read {seen} predictions with feedback")
+
+        exported = asyncio.run(
+            _run(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
+        )
+    _print_exported(file, exported)
+
+
+def _ratings() -> dict[str, int]:
+    """Return the rating of each label of the model that stands for one only."""
+    return unambiguous(open_bundle(read_settings(ModelSettings).model).manifest.rating_labels)
+
+
+def _print_exported(file: Path, exported: Exported) -> None:
+    console.print(f"wrote {file}: {exported.written} reviews with a rating, {exported.redacted} of them redacted")
+    notes = {
+        "have no product id; `sentiment-train prepare` leaves them out": exported.without_product,
+        "left out: no text is kept": exported.without_text,
+        "left out: a label without a rating, which stands for several or none": exported.without_rating,
+    }
+    for note, count in notes.items():
+        if count:
+            console.print(f"{count} {note}")
 
 
 def _embedded() -> EmbeddedServer:
@@ -181,7 +235,7 @@ async def _upgrade(settings: DatabaseSettings) -> str:
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
     if dry_run:
         return await old_months(engine, keep)
-    await schema.make_next_months(engine)
+    await make_next_months(engine)
     return await drop_old_months(engine, keep)
 
 
@@ -193,18 +247,17 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
     with Status("waiting for the services to purge their spools", console=console):
         while True:
             spools = await erasures.spool_states(engine, number)
-            late = [each for each in spools if each.lives and not each.purged]
-            if not late or time.monotonic() > deadline:
+            late = [each for each in spools if not each.purged]
+            if not any(each.lives for each in late) or time.monotonic() > deadline:
                 break
             await asyncio.sleep(_POLL_S)
     for each in late:
-        console.print(f"not purged yet: {each.folder} on {each.host}; run this again to ask once more")
-    for each in (each for each in spools if not each.lives and not each.purged):
-        console.print(
-            f"does not run: {each.folder} on {each.host}, seen {each.seen_at:%Y-%m-%d %H:%M}; purged when it starts"
-        )
-    if not late:
-        console.print("done")
+        if each.lives:
+            console.print(f"not purged yet: {each.folder} on {each.host}")
+        else:
+            when = f"{each.seen_at:%Y-%m-%d %H:%M}"
+            console.print(f"not purged, and not seen since {when}: {each.folder} on {each.host}; it is when it starts")
+    console.print("not done; run this again to ask once more" if late else "done")
     return not late
 
 

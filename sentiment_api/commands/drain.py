@@ -1,17 +1,17 @@
 """`sentiment-api drain`: take a service out of the load balancer before it stops."""
 
+import contextlib
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from sentiment_api.commands import console
-from sentiment_api.draining import begin_draining, end_draining
-from sentiment_api.prediction_log.spool import owner_of
+from sentiment_api.draining import begin_draining, end_draining, server_of
+from sentiment_api.prediction_log.spool import is_held
 from sentiment_api.settings import SpoolSettings, read_settings
 
 _POLL_S = 0.2
@@ -21,6 +21,9 @@ def drain(
     grace: Annotated[float, typer.Option(help="Seconds to go on serving: as long as the proxy takes to notice.")] = 10,
     stop: Annotated[bool, typer.Option("--stop", help="Then send SIGTERM and wait for the end.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Be ready again instead.")] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for the end; exit code 1 when it does not come.")
+    ] = 90,
 ) -> None:
     """Have the services that share SENTIMENT_DATA_DIR answer 503 to /health/ready while they go on serving.
 
@@ -38,14 +41,27 @@ def drain(
     if undo:
         return
     time.sleep(grace)
-    if stop:
-        for pid in services.values():
-            os.kill(psutil.Process(pid).ppid(), signal.SIGTERM)
-        while _services(read_settings(SpoolSettings).data_dir / "spool").keys() & services.keys():
-            time.sleep(_POLL_S)
-        console.print("stopped")
+    if stop and not _stop(services, timeout):
+        console.print(f"not stopped within {timeout:g} s: what it was asked is still being answered")
+        raise typer.Exit(1)
+
+
+def _stop(services: dict[Path, int], timeout_s: float) -> bool:
+    """Send SIGTERM and wait; return whether all have ended."""
+    for pid in services.values():
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    # Not only whether the spool is held: a supervisor may have started the next one.
+    while any(is_held(folder) and server_of(folder) == pid for folder, pid in services.items()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    console.print("stopped")
+    return True
 
 
 def _services(root: Path) -> dict[Path, int]:
-    owners = {folder: owner_of(folder) for folder in sorted(root.glob("*"))}
-    return {folder: pid for folder, pid in owners.items() if pid is not None}
+    """Return the process to send SIGTERM to, by the spool's folder, of services that run."""
+    held = [folder for folder in sorted(root.glob("*")) if is_held(folder)]
+    return {folder: pid for folder in held if (pid := server_of(folder)) is not None}

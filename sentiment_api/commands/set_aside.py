@@ -33,16 +33,17 @@ NameArgument = Annotated[str, typer.Argument(help="As `list` prints it.")]
 def list_() -> None:
     """Print name, kind, reason and time of each, and no text."""
     found = set_aside.find_all(_root())
-    for _, each in found:
+    for _, each in found.records.values():
         console.print(f"{each.name:<36}  {each.kind:<10}  {each.reason:<11}  {_made(each)}")
-    if not found:
+    _complain(found)
+    if not found.records:
         console.print("Nothing is set aside.")
 
 
 @app.command()
 def show(name: NameArgument) -> None:
     """Print one as JSON, the review's text included."""
-    ((_, each),) = set_aside.find_all(_root(), [name])
+    ((_, each),) = set_aside.find(_root(), [name])
     console.print_json(msgspec.json.encode(each).decode())
 
 
@@ -55,7 +56,7 @@ def mend(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whether it would do, and change nothing.")] = False,
 ) -> None:
     """Set fields of one, such as `--set metadata=null` or `--set 'text="Broke."'`. Send it again with `replay`."""
-    ((path, _),) = set_aside.find_all(_root(), [name])
+    ((path, _),) = set_aside.find(_root(), [name])
     parsed = dict(map(_change, changes))
     set_aside.mend(path, parsed, dry_run=dry_run)
     console.print(f"{'would set' if dry_run else 'set'} {', '.join(parsed)} of {name}")
@@ -70,18 +71,31 @@ def replay(
     """Put them back into a spool. A service that runs ships it within a minute, else the next that starts does."""
     if bool(names) == everything:
         raise typer.BadParameter("expected names or --all")
-    settings = read_settings(SpoolSettings)
     if dry_run:
-        found = [each.name for _, each in set_aside.find_all(_root(), names or ()) if each.kind != "bytes"]
+        replayed = [each.name for _, each in _chosen(names) if each.kind != "bytes"]
     else:
-        spool = Spool.claim(_root(), settings.spool_max_bytes)
+        spool = Spool.claim(_root(), read_settings(SpoolSettings).spool_max_bytes)
         try:
-            found = set_aside.replay(set_aside.find_all(_root(), names or ()), spool)
+            replayed = set_aside.replay(_chosen(names), spool)
         finally:
             spool.close()
-    for name in found:
+    for name in replayed:
         console.print(f"{'would replay' if dry_run else 'replayed'} {name}")
-    console.print(f"{len(found)} records")
+    console.print(f"{len(replayed)} records")
+
+
+def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAside]]:
+    """Return the records of these names, or all that can be read."""
+    if names:
+        return set_aside.find(_root(), names)
+    found = set_aside.find_all(_root())
+    _complain(found)
+    return list(found.records.values())
+
+
+def _complain(found: set_aside.Found) -> None:
+    for error in found.unreadable.values():
+        typer.echo(f"not as it must be: {error}", err=True)
 
 
 def _root() -> Path:

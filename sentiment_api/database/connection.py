@@ -21,6 +21,12 @@ DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OS
 
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 60.0
+_SESSION = {
+    # What takes a lock and then looks must see what was committed before it had the lock.
+    "default_transaction_isolation": "read committed",
+    # A machine that lost its power in the middle of a transaction must not hold its locks for hours.
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 @asynccontextmanager
@@ -51,7 +57,13 @@ def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _C
     Raises:
         SettingsInvalid: the URL cannot be read.
     """
-    connect = partial(asyncpg.connect, _dsn(settings), timeout=_CONNECT_TIMEOUT_S, command_timeout=command_timeout_s)
+    connect = partial(
+        asyncpg.connect,
+        _dsn(settings),
+        timeout=_CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings=_SESSION,
+    )
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True, hide_parameters=True)
 
 

@@ -1,24 +1,26 @@
 """Erasing predictions, and what keeps them from coming back out of a spool.
 
-An erasure first writes a tombstone, under a lock that every insert of predictions shares. Whoever inserts afterwards
-sees the tombstone and leaves out what it covers; whoever inserted before has committed, so the deletion that follows
-finds the rows. Each process then purges its own files and says so in the table `spools`.
+An erasure writes a tombstone and deletes the rows under a lock that every insert of predictions and feedback shares.
+Whoever inserts afterwards sees the tombstone and leaves out what it covers; whoever inserted before has committed, so
+the deletion finds the rows. As tombstones are only written under that lock, their numbers are committed in order: who
+has read the last one has missed none. Each process then purges its own files and says so in the table `spools`.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, any_, delete, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, any_, delete, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.partitions import INSERT_LOCK, first_id
+from sentiment_api.database.partitions import first_id, kept_from, lock_out_inserts
 from sentiment_api.database.tables import feedback, predictions, spools, tombstones
 
 LIVES_S = 60.0
 """A process that has not said for so long that it lives is taken for dead. They say it four times as often."""
+_id = predictions.c.prediction_id
 
 
 class Tombstones:
@@ -50,10 +52,6 @@ class Tombstones:
             return True
         until = None if product_id is None else self._until.get(product_id)
         return until is not None and prediction_id < until
-
-    def with_predictions(self, prediction_ids: Iterable[UUID]) -> "Tombstones":
-        """Return these and those of more predictions."""
-        return Tombstones([*self._prediction_ids, *prediction_ids], self._until.items())
 
 
 class Subject(NamedTuple):
@@ -97,26 +95,45 @@ async def count_subject(engine: AsyncEngine, subject: Subject) -> Found:
 
 
 async def erase(engine: AsyncEngine, subject: Subject) -> tuple[int, Found]:
-    """Delete the subject from Postgres for good; return the number of its last tombstone and how many rows went."""
+    """Delete the subject from Postgres for good; return the number of the last tombstone and how many rows went.
+
+    Inserts wait meanwhile.
+    """
     async with engine.begin() as connection:
-        await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
-        await _add_tombstones(connection, [subject._asdict()])
-    async with engine.begin() as connection:
-        gone = (await connection.execute(delete(predictions).where(_covers(subject)).returning(_ID))).scalars().all()
+        await lock_out_inserts(connection)
+        await connection.execute(insert(tombstones).values(subject._asdict()).on_conflict_do_nothing())
+        gone = delete(predictions).where(_covers(subject)).returning(_id).cte("gone")
+        ids = select(gone.c.prediction_id)
+        said = delete(feedback).where(_feedback_of(subject, ids)).returning(feedback.c.feedback_id).cte("said")
         # Feedback for them may lie in a spool, and does not say of which product it is.
-        await _add_tombstones(connection, [{"prediction_id": each} for each in gone])
-        ids = [*gone, *([] if subject.prediction_id is None else [subject.prediction_id])]
-        of_them = feedback.c.prediction_id == any_(literal(ids, ARRAY(Uuid())))  # any number
-        said = await connection.execute(delete(feedback).where(of_them))
-        number = await connection.scalar(select(func.max(tombstones.c.number)))
-    return number or 0, Found(len(gone), said.rowcount)
+        marked = insert(tombstones).from_select(["prediction_id"], ids).on_conflict_do_nothing().cte("marked")
+        counts = select(_count(gone), _count(said)).add_cte(marked)
+        found = Found(*(await connection.execute(counts)).one())
+        return await _last_number(connection), found
 
 
-async def tombstones_after(engine: AsyncEngine, number: int) -> tuple[int, Tombstones]:
-    """Return the number of the last tombstone, and what those after `number` cover."""
+async def bury(engine: AsyncEngine, prediction_ids: Collection[UUID]) -> None:
+    """Write tombstones of predictions that are covered as a product's, and delete feedback that came before them."""
+    async with engine.begin() as connection:
+        await lock_out_inserts(connection)
+        rows = [{"prediction_id": each} for each in prediction_ids]
+        await connection.execute(insert(tombstones).on_conflict_do_nothing(), rows)
+        await connection.execute(delete(feedback).where(feedback.c.prediction_id == _any_of(prediction_ids)))
+
+
+async def last_tombstone(engine: AsyncEngine) -> tuple[int, UUID]:
+    """Return the number of the last tombstone, and the id before which predictions are too old to be kept."""
     async with engine.connect() as connection:
-        rows = (await connection.execute(select(tombstones).where(tombstones.c.number > number))).mappings().all()
-    return max([number, *(row["number"] for row in rows)]), Tombstones.of(rows)
+        return await _last_number(connection), await kept_from(connection)
+
+
+async def covering(
+    connection: AsyncConnection, prediction_ids: Collection[UUID], product_ids: Collection[str]
+) -> Tombstones:
+    """Return the tombstones that name any of these predictions or products."""
+    of_products = tombstones.c.product_id == any_(literal(list(product_ids), ARRAY(Text)))
+    query = select(tombstones).where(or_(tombstones.c.prediction_id == _any_of(prediction_ids), of_products))
+    return Tombstones.of((await connection.execute(query)).mappings().all())
 
 
 async def say_alive(engine: AsyncEngine, spool_id: UUID, host: str, folder: str, purged_to: int) -> None:
@@ -127,10 +144,10 @@ async def say_alive(engine: AsyncEngine, spool_id: UUID, host: str, folder: str,
         await connection.execute(statement.on_conflict_do_update(index_elements=["spool_id"], set_=values))
 
 
-async def say_gone(engine: AsyncEngine, spool_id: UUID) -> None:
-    """Note that this spool is empty and its process ends."""
+async def say_gone(engine: AsyncEngine, spool_ids: Collection[UUID]) -> None:
+    """Note that these spools are empty and no process has them."""
     async with engine.begin() as connection:
-        await connection.execute(delete(spools).where(spools.c.spool_id == spool_id))
+        await connection.execute(delete(spools).where(spools.c.spool_id == _any_of(spool_ids)))
 
 
 async def spool_states(engine: AsyncEngine, number: int) -> list[SpoolState]:
@@ -142,20 +159,23 @@ async def spool_states(engine: AsyncEngine, number: int) -> list[SpoolState]:
     return [SpoolState(*(row[name] for name in SpoolState._fields)) for row in rows]
 
 
-_ID = predictions.c.prediction_id
-
-
 def _covers(subject: Subject) -> ColumnElement[bool]:
     if subject.prediction_id is not None:
-        return subject.prediction_id == _ID
-    return (predictions.c.product_id == subject.product_id) & (subject.until > _ID)
+        return _id == subject.prediction_id
+    return and_(predictions.c.product_id == subject.product_id, _id < subject.until)
 
 
 def _feedback_of(subject: Subject, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column
     return or_(feedback.c.prediction_id == subject.prediction_id, feedback.c.prediction_id.in_(ids))
 
 
-async def _add_tombstones(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        # Many rows, and the same prediction may be erased twice.
-        await connection.execute(insert(tombstones).on_conflict_do_nothing(), rows)
+def _any_of(ids: Collection[UUID]) -> Any:  # noqa: ANN401 - one parameter, however many they are
+    return any_(literal(list(ids), ARRAY(Uuid())))
+
+
+def _count(rows: Any) -> Any:  # noqa: ANN401 - a query's rows
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+async def _last_number(connection: AsyncConnection) -> int:
+    return (await connection.scalar(select(func.max(tombstones.c.number)))) or 0

@@ -11,9 +11,10 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.tables import feedback, retention
+from sentiment_api.database.tables import feedback, retention, tombstones
 
 MONTHS_AHEAD = 2
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
@@ -23,6 +24,12 @@ def first_id(moment: dt.datetime) -> uuid.UUID:
     """Return the smallest UUID whose 48 leading bits are the milliseconds of `moment`, which has a time zone."""
     milliseconds = round(moment.timestamp() * 1000)
     return uuid.UUID(int=milliseconds << 80)
+
+
+def id_from(moment: dt.datetime) -> uuid.UUID:
+    """Return the bound of the UUIDv7s that carry `moment` or a later one; those of earlier ones are smaller."""
+    microseconds = (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    return uuid.UUID(int=max(0, -(-microseconds // 1000)) << 80)  # rounded up: a UUIDv7 knows milliseconds
 
 
 def milliseconds_of(uuid7: uuid.UUID) -> int:
@@ -67,29 +74,48 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
         )
 
 
+async def make_next_months(engine: AsyncEngine) -> None:
+    """Create the partitions of this month and the next ones, where they are missing."""
+    async with engine.begin() as connection:
+        await make_months(connection, months_from(month_of(dt.datetime.now(dt.UTC)), 1 + MONTHS_AHEAD))
+
+
 async def kept_from(connection: AsyncConnection) -> uuid.UUID:
     """Return the id before which predictions were dropped for their age and are stored no more."""
     return (await connection.scalar(select(retention.c.kept_from))) or uuid.UUID(int=0)
 
 
+async def lock_out_inserts(connection: AsyncConnection) -> None:
+    """Keep predictions and feedback from being inserted until the transaction ends, and wait for inserts under way.
+
+    It gives up after a while: those who insert wait behind it, and one of them may hang.
+    """
+    await connection.execute(text("set local lock_timeout = '10s'"))
+    await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
+
+
 async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
-    """Return the partitions whose every prediction is older than `keep`, oldest first."""
+    """Return the partitions whose every prediction is older than `keep`, oldest first.
+
+    Also those that are detached already, and were not dropped because the process was killed in between.
+    """
     first_kept = f"predictions_{month_of(dt.datetime.now(dt.UTC) - keep):%Y_%m}"
     query = text(
-        "select inhrelid::regclass::text from pg_inherits where inhparent = 'predictions'::regclass order by 1"
+        "select relname from pg_class "
+        "where relkind = 'r' and relname ~ '^predictions_[0-9]{4}_[0-9]{2}$' and pg_table_is_visible(oid)"
     )
     async with engine.connect() as connection:
-        return [name for name in await connection.scalars(query) if name < first_kept]
+        return sorted(name for name in await connection.scalars(query) if name < first_kept)
 
 
 async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
-    """Drop the partitions that `old_months` lists, and the feedback for them; return their names.
+    """Drop the partitions that `old_months` lists, with feedback and tombstones for them; return their names.
 
     A spool that was away for longer than `keep` does not bring them back. Readers of other months are not held up.
     """
     bound = first_id(_midnight(month_of(dt.datetime.now(dt.UTC) - keep)))
     async with engine.begin() as connection:
-        await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
+        await lock_out_inserts(connection)
         later = {"kept_from": func.greatest(retention.c.kept_from, bound)}
         statement = insert(retention).values(one_row=True, kept_from=bound)
         await connection.execute(statement.on_conflict_do_update(index_elements=["one_row"], set_=later))
@@ -98,18 +124,21 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("set lock_timeout = '3s'"))
         for name in months:
-            await connection.execute(text(await _detach(connection, name)))
+            await _detach(connection, name)
             await connection.execute(text(f"drop table {name}"))
         await connection.execute(text("reset lock_timeout"))
         await connection.execute(delete(feedback).where(feedback.c.prediction_id < bound))
+        await connection.execute(delete(tombstones).where(tombstones.c.prediction_id < bound))
     return months
 
 
-async def _detach(connection: AsyncConnection, name: str) -> str:
-    """Return the statement that detaches a partition, which may have been cut off in the middle of it before."""
+async def _detach(connection: AsyncConnection, name: str) -> None:
+    """Detach a partition, unless it is; finish it where it was cut off in the middle."""
     query = text("select inhdetachpending from pg_inherits where inhrelid = cast(:name as regclass)")
     pending = await connection.scalar(query, {"name": name})
-    return f"alter table predictions detach partition {name} {'finalize' if pending else 'concurrently'}"
+    if pending is not None:
+        how = "finalize" if pending else "concurrently"
+        await connection.execute(text(f"alter table predictions detach partition {name} {how}"))
 
 
 def _midnight(day: dt.date) -> dt.datetime:

@@ -2,19 +2,21 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
+from sentiment_api.database.partitions import id_from
+from sentiment_api.database.tables import CUSTOMER_SOURCES, drift_metrics, drift_runs, feedback, predictions
 from sentiment_api.errors import DatabaseAway
 
 TIMEOUT_S = 2.0
+_ROWS_AT_ONCE = 500
 
 
 class DriftRun(msgspec.Struct, frozen=True):
@@ -25,6 +27,20 @@ class DriftRun(msgspec.Struct, frozen=True):
     finished_at: dt.datetime
     effects: dict[str, float]
     """By metric."""
+
+
+class Selection(NamedTuple):
+    """Which predictions, and how many of them."""
+
+    product_id: str | None
+    label: str | None
+    sources: Sequence[str]
+    start: dt.datetime | None
+    end: dt.datetime | None
+    """Exclusive."""
+    before: UUID | None = None
+    """Only smaller ids."""
+    limit: int | None = None
 
 
 async def find_prediction(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str, Any] | None:
@@ -59,6 +75,94 @@ async def find_feedback(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str
     return rows[0] if rows else None
 
 
+async def select_predictions(engine: AsyncEngine, selection: Selection) -> Sequence[Mapping[str, Any]]:
+    """Return rows of predictions, newest first, with received_at, rating and feedback_label of the latest feedback.
+
+    Those three are null where there is none.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+    """
+    return await _rows(engine, page_query(selection), "try again later, or ask for a shorter time")
+
+
+def page_query(selection: Selection) -> Select[Any]:
+    """Return the query of `select_predictions`: the page first, then the feedback for its rows and no others."""
+    newest_first = predictions.c.prediction_id.desc()
+    page = select(predictions).where(*_conditions(selection)).order_by(newest_first).limit(selection.limit).subquery()
+    latest = _latest_feedback(page)
+    both = page.outerjoin(latest, true())
+    return select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
+
+
+async def stream_feedback(
+    engine: AsyncEngine, start: dt.datetime | None, end: dt.datetime | None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield customers' predictions that have feedback, oldest first, each with the latest: a few at once in memory.
+
+    `start` is inclusive, `end` exclusive. The columns are prediction_id, text, product_id, moment (when the review was
+    written, else when it was predicted), rating and label.
+
+    Raises:
+        DatabaseAway: Postgres does not answer.
+    """
+    latest = _latest_feedback(predictions)
+    moment = func.coalesce(predictions.c.event_timestamp, predictions.c.created_at).label("moment")
+    columns = (predictions.c.prediction_id, predictions.c.text, predictions.c.product_id, moment)
+    selection = Selection(None, None, CUSTOMER_SOURCES, start, end)
+    query = (
+        select(*columns, latest.c.rating, latest.c.feedback_label.label("label"))
+        .select_from(predictions.join(latest, true()))
+        .where(*_conditions(selection))
+        .order_by(predictions.c.prediction_id)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    try:
+        async with engine.connect() as connection:
+            async for row in (await connection.stream(query)).mappings():
+                yield dict(row)
+    except DATABASE_ERRORS as error:
+        raise DatabaseAway("The database does not respond; try again later.") from error
+
+
+def _latest_feedback(of: FromClause) -> FromClause:
+    """Return the latest feedback for each row of `of`.
+
+    Looked up for each row: the cost grows with the rows also when the planner's statistics are stale.
+    """
+    return (
+        select(feedback.c.received_at, feedback.c.rating, feedback.c.label.label("feedback_label"))
+        .where(feedback.c.prediction_id == of.c.prediction_id)
+        .order_by(feedback.c.received_at.desc(), feedback.c.feedback_id.desc())
+        .limit(1)
+        .lateral()
+    )
+
+
+def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
+    table = predictions.c
+    conditions: list[ColumnElement[bool]] = [table.source.in_(_written_out("sources", selection.sources))]
+    if selection.product_id is not None:
+        conditions.append(table.product_id == selection.product_id)
+    if selection.label is not None:
+        conditions.append(table.label == selection.label)
+    if selection.start is not None:
+        conditions.append(table.prediction_id >= id_from(selection.start))
+    if selection.end is not None:
+        conditions.append(table.prediction_id < id_from(selection.end))
+    if selection.before is not None:
+        conditions.append(table.prediction_id < selection.before)
+    return conditions
+
+
+def _written_out(name: str, values: Sequence[str]) -> BindParameter[Any]:
+    """Return the values as part of the statement: only then does Postgres see which partial index they fit.
+
+    They are names of ours, never a client's words.
+    """
+    return bindparam(name, list(values), expanding=True, literal_execute=True)
+
+
 async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun | None:
     """Return the run for `model_version` that finished last, None when there is none.
 
@@ -74,10 +178,12 @@ async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun 
     return DriftRun(runs[0]["verdict"], runs[0]["n_current"], runs[0]["finished_at"], effects)
 
 
-async def _rows(engine: AsyncEngine, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+async def _rows(
+    engine: AsyncEngine, query: Select[Any], remedy: str = "try again later"
+) -> Sequence[Mapping[str, Any]]:
     try:
         async with asyncio.timeout(TIMEOUT_S), engine.connect() as connection:
             rows: Sequence[Mapping[str, Any]] = (await connection.execute(query)).mappings().all()
     except DATABASE_ERRORS as error:
-        raise DatabaseAway("The database does not respond; try again later.") from error
+        raise DatabaseAway(f"The database does not respond; {remedy}.") from error
     return rows

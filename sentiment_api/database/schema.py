@@ -1,6 +1,5 @@
 """Applies and compares the migrations. Only the command line needs it; the service checks the revision and goes on."""
 
-import datetime as dt
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -11,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.partitions import MONTHS_AHEAD, make_months, month_of, months_from
+from sentiment_api.database.partitions import make_next_months
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> str:
@@ -25,12 +24,6 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> str:
         found = await connection.run_sync(_found)
     await make_next_months(engine)
     return found
-
-
-async def make_next_months(engine: AsyncEngine) -> None:
-    """Make the partitions of this month and the next ones, where they are missing."""
-    async with engine.begin() as connection:
-        await make_months(connection, months_from(month_of(dt.datetime.now(dt.UTC)), 1 + MONTHS_AHEAD))
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:

@@ -1,9 +1,13 @@
 """What a process does now and then for the prediction log: says that it lives, looks after dead neighbours, erases."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,12 +15,16 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.database.erasures import LIVES_S, Tombstones, say_alive, say_gone, tombstones_after
+from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombstone, say_alive, say_gone
+from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, alone_with, read_segment
+
+T = TypeVar("T")
 
 CHORES_S = LIVES_S / 4
+_FIRST = UUID(int=0)
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +44,10 @@ class _SetAside(msgspec.Struct):
 _decoder = msgspec.msgpack.Decoder(_Subject)
 
 
+class FilesFailed(Exception):
+    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may be one."""
+
+
 class Chores:
     """The chores of one process."""
 
@@ -45,6 +57,7 @@ class Chores:
         shipper: Shipper,
         engine: AsyncEngine,
         executor: Executor,
+        metrics: Metrics,
         forget_answers: Callable[[], None],
     ) -> None:
         """`executor` reads and writes files; `forget_answers` empties what keeps answers of texts seen before."""
@@ -52,76 +65,114 @@ class Chores:
         self._shipper = shipper
         self._engine = engine
         self._executor = executor
+        self._metrics = metrics
         self._forget_answers = forget_answers
         self._purged_to = 0
+        self._kept_from = _FIRST
+        self._adopted: list[UUID] = []
 
     async def do(self) -> None:
-        """Do all of them once. Without Postgres there is nothing to erase yet: it says what is erased."""
-        adopted = await asyncio.get_running_loop().run_in_executor(self._executor, self._spool.adopt)
-        if adopted:
-            _log.info("took over what dead processes had left", spools=adopted)
-            await self._shipper.wake()
-        try:
-            await self._say_alive()
-            await self._purge(from_the_start=bool(adopted))
-            await self._say_alive()
-        except DATABASE_ERRORS:
-            return  # the shipper tells
+        """Take over what dead processes left, then purge this process's files of what was erased, and say so.
+
+        Without Postgres nobody knows what was erased; what was taken over meanwhile is purged when it is back.
+        """
+        await self._adopt()
+        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
+        with contextlib.suppress(*DATABASE_ERRORS):  # the shipper tells
+            number, bound = await last_tombstone(self._engine)
+            if (number, bound) != (self._purged_to, self._kept_from):
+                await self._purge(bound)
+            self._purged_to, self._kept_from = number, bound
+            await self.say_alive()
+            await say_gone(self._engine, self._adopted)
+            self._adopted.clear()
+
+    async def say_alive(self) -> None:
+        """Say that this process lives and how far its files are purged. Nothing holds this up for long."""
+        host, folder = socket.gethostname(), str(self._spool.folder)
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await say_alive(self._engine, self._spool.spool_id, host, folder, self._purged_to)
 
     async def end(self) -> None:
         """Take leave, if nothing is left that an erasure could have to wait for."""
         if self._spool.size_bytes or self._spool.newer_records or files_in(self._spool.folder):
             return
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await say_gone(self._engine, [self._spool.spool_id])
+
+    async def _adopt(self) -> None:
+        adopted = await self._in_files(self._spool.adopt)
+        if adopted:
+            # What was adopted may hold what was erased long ago. Until it is purged this process has not purged.
+            self._purged_to, self._kept_from = 0, _FIRST
+            self._adopted += adopted
+            _log.info("took over what dead processes had left", spools=len(adopted))
+            await self._shipper.wake()
+
+    async def _purge(self, bound: UUID) -> None:
+        """Remove from this process's files what was erased, and what is too old to be kept."""
+        # The shipper has no record in its hands now, to put back afterwards.
+        async with self._shipper.busy:
+            await self._in_files(self._spool.seal)
+            files = [*self._spool.segments(), *self._spool.newer_files()]
+            removed = [await self._purge_file(path, bound) for path in (*files, *files_in(self._spool.folder))]
+        if any(removed):
+            _log.info("erased from the spool", records=sum(removed))
+        self._forget_answers()
+
+    async def _purge_file(self, path: Path, bound: UUID) -> int:
+        """Purge one file; return how many records were removed."""
+        found = await self._in_files(partial(_subjects, path))
+        gone = await self._erased([subject for subject in found if subject is not None], bound)
+        if gone:
+            await self._in_files(partial(_remove, self._spool, path, gone))
+        return len(gone)
+
+    async def _erased(self, subjects: list[_Subject], bound: UUID) -> set[UUID]:
+        """Return which of the predictions were erased, or are too old."""
+        products = {each.product_id for each in subjects if each.product_id is not None}
+        async with self._engine.connect() as connection:
+            tombstones = await covering(connection, {each.prediction_id for each in subjects}, products)
+        erased = {each.prediction_id for each in subjects if tombstones.cover(each.prediction_id, each.product_id)}
+        if erased:
+            # Before their records go: they are all that tells of which product they are.
+            await bury(self._engine, erased)
+        return erased | {each.prediction_id for each in subjects if each.prediction_id < bound}
+
+    async def _in_files(self, work: Callable[[], T]) -> T:
         try:
-            await say_gone(self._engine, self._spool.spool_id)
-        except DATABASE_ERRORS:
-            return
-
-    async def _purge(self, *, from_the_start: bool) -> None:
-        """Remove from this process's files what was erased since it last looked."""
-        number, tombstones = await tombstones_after(self._engine, 0 if from_the_start else self._purged_to)
-        if tombstones:
-            # The shipper has no record in its hands now, to put back afterwards.
-            async with self._shipper.busy:
-                loop = asyncio.get_running_loop()
-                removed = await loop.run_in_executor(self._executor, self._purge_files, tombstones)
-            self._forget_answers()
-            _log.info("erased from the spool", records=removed)
-        self._purged_to = number
-
-    async def _say_alive(self) -> None:
-        host, folder = socket.gethostname(), str(self._spool.folder)
-        await say_alive(self._engine, self._spool.spool_id, host, folder, self._purged_to)
-
-    def _purge_files(self, tombstones: Tombstones) -> int:
-        """Return how many records were removed."""
-        self._spool.seal()
-        removed = 0
-        for path in [*self._spool.segments(), *self._spool.newer_files()]:
-            found = read_segment(path).payloads
-            kept = [payload for payload in found if not _covers(tombstones, payload)]
-            removed += len(found) - len(kept)
-            if len(kept) < len(found):
-                self._spool.replace(path, kept)
-        for path in files_in(self._spool.folder):
-            if _covers_file(tombstones, path.read_bytes()):
-                path.unlink()
-                removed += 1
-        return removed
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except OSError as error:
+            raise FilesFailed(error.strerror) from error
 
 
-def _covers(tombstones: Tombstones, payload: bytes) -> bool:
+def _subjects(path: Path) -> list[_Subject | None]:
+    """Return whom the records of a file are about, None for those that do not tell."""
+    if path.parent.name == SET_ASIDE:
+        # Also where the record in it is not as it must be: somebody may have been mending it.
+        with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+            return [msgspec.json.decode(path.read_bytes(), type=_SetAside).record]
+        return []
+    return [_subject(payload) for payload in read_segment(path).payloads]
+
+
+def _subject(payload: bytes) -> _Subject | None:
     try:
-        subject = _decoder.decode(payload)
+        return _decoder.decode(payload)
     except msgspec.DecodeError:
-        return False
-    return tombstones.cover(subject.prediction_id, subject.product_id)
+        return None
 
 
-def _covers_file(tombstones: Tombstones, content: bytes) -> bool:
-    """Also where the record in it is not as it must be: somebody may have been mending it."""
-    try:
-        subject = msgspec.json.decode(content, type=_SetAside).record
-    except msgspec.DecodeError:
-        return False
-    return tombstones.cover(subject.prediction_id, subject.product_id)
+def _remove(spool: Spool, path: Path, prediction_ids: set[UUID]) -> None:
+    if path.parent.name == SET_ASIDE:
+        with alone_with(path.parent):
+            path.unlink(missing_ok=True)
+        return
+    payloads = read_segment(path).payloads
+    found = map(_subject, payloads)
+    kept = [each for each, subject in zip(payloads, found, strict=True) if _stays(subject, prediction_ids)]
+    spool.replace(path, kept)
+
+
+def _stays(subject: _Subject | None, gone: set[UUID]) -> bool:
+    return subject is None or subject.prediction_id not in gone

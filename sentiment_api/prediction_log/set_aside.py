@@ -3,17 +3,16 @@
 Files, not rows: what Postgres does not take cannot be kept there. They hold what the record held, its text included.
 """
 
-import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, write_whole
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, alone_with, write_whole
 
 UNDECODABLE = "undecodable"
 """The reason of bytes whose checksum is right and that are no record."""
@@ -53,28 +52,41 @@ def files_in(spool_folder: Path) -> list[Path]:
     return sorted((spool_folder / SET_ASIDE).glob("*.json"))
 
 
-def find_in(spool_folder: Path) -> Iterator[tuple[Path, SetAside]]:
-    """Yield the files of one spool, by name, with what they hold.
+class Found(NamedTuple):
+    """What is set aside."""
 
-    Raises:
-        SetAsideInvalid: one of them is not as it must be.
-    """
-    for path in files_in(spool_folder):
-        with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
-            yield path, _read(path.read_bytes(), path)
+    records: dict[str, tuple[Path, SetAside]]
+    """By name, each with its file."""
+    unreadable: dict[str, SetAsideInvalid]
+    """Files that are not as they must be, by name."""
 
 
-def find_all(root: Path, names: Collection[str] = ()) -> list[tuple[Path, SetAside]]:
-    """Return the files of these names, or all, in the spools under `root`, with what they hold.
+def find_all(root: Path) -> Found:
+    """Return what is set aside in the spools under `root`."""
+    found = Found({}, {})
+    for path in (path for folder in sorted(root.glob("*")) for path in files_in(folder)):
+        try:
+            found.records[path.stem] = (path, _read(path.read_bytes(), path))
+        except SetAsideInvalid as error:
+            found.unreadable[path.stem] = error
+        except FileNotFoundError:  # replayed or erased meanwhile
+            continue
+    return found
+
+
+def find(root: Path, names: Collection[str]) -> list[tuple[Path, SetAside]]:
+    """Return the records of these names, each with its file.
 
     Raises:
         SetAsideInvalid: one of them is not there, or not as it must be.
     """
-    found = {path.stem: (path, each) for folder in sorted(root.glob("*")) for path, each in find_in(folder)}
+    found = find_all(root)
     for name in names:
-        if name not in found:
+        if name in found.unreadable:
+            raise found.unreadable[name]
+        if name not in found.records:
             raise SetAsideInvalid(f"expected a name that `sentiment-api set-aside list` prints, found {name}")
-    return [found[name] for name in names or sorted(found)]
+    return [found.records[name] for name in names]
 
 
 def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
@@ -83,8 +95,18 @@ def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     Raises:
         SetAsideInvalid: there is no such field, or the value is not of its type. The file is as it was.
     """
-    content = msgspec.json.decode(path.read_bytes())
-    record = content["record"]
+    with alone_with(path.parent):
+        mended = _mended(path, changes)
+        if not dry_run:
+            write_whole(path, mended)
+
+
+def _mended(path: Path, changes: dict[str, Any]) -> bytes:
+    try:
+        content = msgspec.json.decode(path.read_bytes())
+        record = content["record"]
+    except (FileNotFoundError, msgspec.DecodeError, KeyError, TypeError):
+        raise SetAsideInvalid(f"{path}: expected a record set aside, found none; it may have been erased") from None
     if not isinstance(record, dict):
         raise SetAsideInvalid(f"{path.stem}: expected a record with fields, found bytes that are none")
     known = sorted(record.keys() - set(_FIXED))
@@ -92,9 +114,7 @@ def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
         if field not in known:
             raise SetAsideInvalid(f"expected one of the fields {', '.join(known)}, found {field}")
         record[field] = value
-    mended = _read(msgspec.json.encode(content), path)
-    if not dry_run:
-        write_whole(path, msgspec.json.encode(mended))
+    return msgspec.json.encode(_read(msgspec.json.encode(content), path))
 
 
 def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
@@ -107,11 +127,12 @@ def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
     """
     replayed = []
     for path, each in files:
-        if not isinstance(each.record, bytes):
-            spool.append(encode(each.record))
-            spool.sync()
-            path.unlink()
-            replayed.append(each.name)
+        with alone_with(path.parent):
+            if path.exists() and not isinstance(each.record, bytes):
+                spool.append(encode(each.record))
+                spool.sync()
+                path.unlink()
+                replayed.append(each.name)
     return replayed
 
 

@@ -17,16 +17,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
 import structlog
-from sqlalchemy import Table, text
+from sqlalchemy import Table, func, select, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.erasures import Tombstones
+from sentiment_api.database.erasures import bury, covering
 from sentiment_api.database.partitions import INSERT_LOCK, created_at, kept_from, make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
@@ -108,6 +109,14 @@ class _RowsRefused(Exception):
     def __init__(self, sqlstate: str) -> None:
         super().__init__(sqlstate)
         self.sqlstate = sqlstate
+
+
+class _Unburied(Exception):
+    """Predictions were erased with their product, and have no tombstones of their own yet."""
+
+    def __init__(self, prediction_ids: list[UUID]) -> None:
+        super().__init__("predictions of an erased product")
+        self.prediction_ids = prediction_ids
 
 
 class Shipper:
@@ -220,6 +229,8 @@ class Shipper:
         for reason, count in outcome.left_out.items():
             self._metrics.left_out.labels(reason).inc(count)
             self.totals.left_out += count
+        if aside:
+            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         for each in aside:
             self._metrics.set_aside.labels(each.reason).inc()
             self.totals.set_aside += 1
@@ -238,25 +249,28 @@ class Shipper:
             return await self._store(records[:middle]) + await self._store(records[middle:])
 
     async def _insert(self, records: list[Record]) -> _Outcome:
-        """Insert all records in one transaction, and make the months that are missing for it.
+        """Insert all records in one transaction, and make the months and tombstones that are missing for it.
 
         Raises:
             _RowsRefused: at least one record is at fault.
         """
-        try:
-            return await self._insert_in_known_months(records)
-        except asyncpg.CheckViolationError:
-            await self._make_months(records)
-            return await self._insert_in_known_months(records)
+        for _ in range(2):  # both may be missing
+            try:
+                return await self._insert_in_known_months(records)
+            except asyncpg.CheckViolationError:
+                await self._make_months(records)
+            except _Unburied as found:
+                await bury(self._engine, found.prediction_ids)
+        return await self._insert_in_known_months(records)
 
     async def _insert_in_known_months(self, records: list[Record]) -> _Outcome:
         async with self._engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver: asyncpg.Connection = raw.driver_connection
             # Only what is raised from here on can be a row's fault: a bad certificate is a ValueError, too.
             try:
-                async with driver.transaction():
-                    kept, left_out = await _without_erased(driver, records)
+                async with connection.begin():
+                    kept, left_out = await _without_erased(connection, records)
+                    raw = await connection.get_raw_connection()
+                    driver: asyncpg.Connection = raw.driver_connection
                     for kind, statement in _INSERTS.items():
                         rows = [statement.values(record) for record in kept if type(record) is kind]
                         if rows:
@@ -316,7 +330,6 @@ class Shipper:
         self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.spool_lag.set(self.lag_s())
         self._metrics.newer.set(self._spool.newer_records)
-        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
         self.totals.dropped = self._spool.dropped_records
 
@@ -326,28 +339,24 @@ class Shipper:
         return 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
 
 
-async def _without_erased(driver: asyncpg.Connection, records: list[Record]) -> tuple[list[Record], "Counter[str]"]:
-    """Return the records that may be stored, and how many may not, by reason; in the transaction that stores them."""
-    await driver.execute("select pg_advisory_xact_lock_shared($1)", INSERT_LOCK)
-    bound = await driver.fetchval("select kept_from from retention")
-    young = [record for record in records if bound is None or record.prediction_id >= bound]
-    predicted = [record for record in young if isinstance(record, PredictionRecord)]
-    rows = await driver.fetch(
-        "select prediction_id, product_id, until from tombstones where prediction_id = any($1) or product_id = any($2)",
-        list({record.prediction_id for record in young}),
-        list({record.product_id for record in predicted if record.product_id is not None}),
-    )
-    left_out = Counter(expired=len(records) - len(young))
-    if not rows:
-        return young, left_out
-    tombstones = Tombstones.of(rows)
-    erased = [r.prediction_id for r in predicted if tombstones.cover(r.prediction_id, r.product_id)]
-    # Feedback for them comes later, and does not say of which product it is.
-    statement = "insert into tombstones (prediction_id) values ($1) on conflict do nothing"
-    await driver.executemany(statement, [(each,) for each in erased])
-    tombstones = tombstones.with_predictions(erased)
+async def _without_erased(connection: AsyncConnection, records: list[Record]) -> tuple[list[Record], "Counter[str]"]:
+    """Return the records that may be stored, and how many may not, by reason; in the transaction that stores them.
+
+    Raises:
+        _Unburied: a prediction was erased with its product, and has no tombstone of its own yet.
+    """
+    await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
+    bound = await kept_from(connection)
+    young = [record for record in records if record.prediction_id >= bound]
+    products = {r.prediction_id: r.product_id for r in young if isinstance(r, PredictionRecord)}
+    ids, product_ids = {r.prediction_id for r in young}, {each for each in products.values() if each is not None}
+    tombstones = await covering(connection, ids, product_ids)
     kept = [record for record in young if not tombstones.cover(record.prediction_id, None)]
-    return kept, left_out + Counter(erased=len(young) - len(kept))
+    unburied = [r.prediction_id for r in kept if tombstones.cover(r.prediction_id, products.get(r.prediction_id))]
+    if unburied:
+        # Feedback for them, before or after, does not say of which product it is.
+        raise _Unburied(unburied)
+    return kept, Counter(expired=len(records) - len(young), erased=len(young) - len(kept))
 
 
 def _kind(record: Record) -> str:

@@ -14,6 +14,7 @@ Records that a newer release wrote wait in files of their own until a release th
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import IO, Literal, Self
 from uuid import UUID, uuid4
 
-from sentiment_api.errors import SpoolFull
+from sentiment_api.errors import SettingsInvalid, SpoolFull
 
 _MAGIC = b"SPL1"
 _HEADER = struct.Struct("<4sII")
@@ -36,6 +37,7 @@ _SEGMENT = ".seg"
 _NEWER = ".newer"
 _FRESH = ".fresh"
 _SET_ASIDE_BY_0_1 = "set-aside.frames"
+_DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
 
 Fsync = Literal["append", "interval", "never"]
 """When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
@@ -46,7 +48,7 @@ WhenFull = Literal["refuse", "drop_oldest"]
 class Spool:
     """One process's folder of segments. `append` may be called from any thread."""
 
-    def __init__(self, folder: Path, lock: IO[str], max_bytes: int, when_full: WhenFull, fsync: Fsync) -> None:
+    def __init__(self, folder: Path, lock: IO[bytes], max_bytes: int, when_full: WhenFull, fsync: Fsync) -> None:
         """Take over `folder`, whose lock file the caller has locked. Use `claim`."""
         self.folder = folder
         self.spool_id = _id_of(folder)
@@ -62,6 +64,7 @@ class Spool:
         self._append_lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._synced = 0
+        self._not_synced = 0
         self._folder_synced = True
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
@@ -75,37 +78,74 @@ class Spool:
 
         With `when_full` as `drop_oldest` a full spool loses its oldest records instead of refusing new ones.
         """
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        number = 0
-        while (lock := _locked(root / str(number))) is None:
-            number += 1
-        spool = cls(root / str(number), lock, max_bytes, when_full, fsync)
-        spool._read_again(spool.folder)
-        spool.adopt()
+        try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            number = 0
+            while (lock := _locked(root / str(number))) is None:
+                number += 1
+            spool = cls(root / str(number), lock, max_bytes, when_full, fsync)
+            spool._bring_in(spool.folder)
+            spool.adopt()
+        except OSError as error:
+            raise SettingsInvalid(f"cannot keep predictions in {root}: {error.strerror}") from error
         return spool
 
-    def adopt(self) -> int:
-        """Take over what dead processes left in their spools beside this one; return from how many."""
-        folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
-        return sum(self.take_over(folder) for folder in folders)
+    def adopt(self) -> list[UUID]:
+        """Take over what dead processes left in their spools beside this one; return the ids of those emptied.
 
-    def take_over(self, folder: Path) -> bool:
-        """Move the records of another spool here, unless it is alive; return whether there were any."""
+        What does not fit into this one's bound stays there, for the next time.
+        """
+        folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
+        return [spool_id for folder in folders if (spool_id := self._take_over(folder)) is not None]
+
+    def _take_over(self, folder: Path) -> UUID | None:
+        """Move the records of another spool here, unless it is alive; return its id if there were any and none stay."""
         lock = _locked(folder)
         if lock is None:
-            return False
+            return None
         with lock:
-            waited = self._read_again(folder)
-            segments = _segments(folder)
-            for path in segments:
-                with self._append_lock:
-                    self._sealed_bytes += path.stat().st_size
-                    path.rename(_unused(self.folder, _begun_ms(path)))
-            aside = list((folder / SET_ASIDE).glob("*"))
-            for path in aside:
+            found = self._bring_in(folder)
+            left = bool(_segments(folder))
+            return _id_of(folder) if found and not left else None
+
+    def _bring_in(self, folder: Path) -> bool:
+        """Make the records in a folder, which may be this spool's own, part of this spool; return whether any are new.
+
+        They survive a power cut afterwards, as the one who wrote them may have been killed before they did.
+        """
+        _remove_fresh(folder)
+        # Those that waited for a newer release are looked at again: this may be one. Release 0.1 set records aside in a
+        # file that nothing reads any more: they are shipped, or set aside anew.
+        waiting = [*folder.glob(f"*{_NEWER}"), *folder.glob(_SET_ASIDE_BY_0_1)]
+        moved = [self._move_here(path) for path in sorted([*_segments(folder), *waiting])]
+        aside = folder != self.folder and self._move_set_aside(folder)
+        if self._fsync != "never":
+            for path in self._paths() if any(moved) or folder == self.folder else []:
+                _file_to_disk(path)
+            _names_to_disk(self.folder)
+        return any(moved) or aside
+
+    def _move_here(self, path: Path) -> bool:
+        """Make a file one of this spool's segments, if it is none yet and there is room."""
+        with self._append_lock:
+            size = path.stat().st_size
+            is_here = path.parent == self.folder
+            if is_here and path.suffix == _SEGMENT:
+                return False
+            if not is_here and self.size_bytes + size > self._max_bytes:
+                return False
+            begun_ms = path.stat().st_mtime_ns // 1_000_000 if path.name == _SET_ASIDE_BY_0_1 else _begun_ms(path)
+            path.rename(_unused(self.folder, begun_ms))
+            self._sealed_bytes += size
+        return True
+
+    def _move_set_aside(self, folder: Path) -> bool:
+        with alone_with(folder / SET_ASIDE):
+            found = list((folder / SET_ASIDE).glob("*.json"))
+            for path in found:
                 (self.folder / SET_ASIDE).mkdir(exist_ok=True, mode=0o700)
                 path.rename(self.folder / SET_ASIDE / path.name)
-        return bool(waited or segments or aside)
+        return bool(found)
 
     @property
     def size_bytes(self) -> int:
@@ -116,12 +156,12 @@ class Spool:
         """Write one record. When this returns, killing the process does not lose it.
 
         Raises:
-            SpoolFull: the bound is reached, or the disk is full. Nothing of the record remains.
+            SpoolFull: the bound is reached, or the disk is full, and nothing of the record remains; or it was written
+                and could not be synced, and may be shipped all the same.
         """
         framed = frame(payload)
         with self._append_lock:
-            while not self._wrote(framed):
-                self._drop_oldest()
+            self._write_or_make_room(framed)
             self.appended_records += 1
             number = self.appended_records
         if self._fsync == "append":
@@ -198,10 +238,23 @@ class Spool:
     def _sync_up_to(self, number: int) -> None:
         """Return when the record of that number is on the disk. Threads that wait here share one round of it."""
         with self._sync_lock:
+            if number <= self._not_synced:
+                raise OSError("a sync that this record was part of has failed")
             if self._synced < number:
                 self._sync()
 
     def _sync(self) -> None:
+        try:
+            self._synced = self._sync_appended()
+        except OSError:
+            # The system reports such a failure once and then takes the pages for written: syncing again proves nothing.
+            with self._append_lock:
+                self._retire()
+                self._not_synced = self.appended_records
+            raise
+
+    def _sync_appended(self) -> int:
+        """Sync what was appended until now, and return the number of the last record."""
         with self._append_lock:
             appended = self.appended_records
             retired, self._retired = self._retired, []
@@ -217,7 +270,7 @@ class Spool:
                 self._to_disk(descriptor)
         if new_names and self._fsync != "never":
             _names_to_disk(self.folder)  # a file survives a power cut when its name does
-        self._synced = appended
+        return appended
 
     def _to_disk(self, descriptor: int) -> None:
         if self._fsync != "never":
@@ -226,31 +279,34 @@ class Spool:
     def _paths(self) -> list[Path]:
         return _segments(self.folder)
 
-    def _wrote(self, framed: bytes) -> bool:
-        """Write to the segment; return whether there was room, when something can be done about it."""
-        try:
-            self._insist_on_room(len(framed))
-            file = self._file
-            if file is None or self._file_bytes >= _SEGMENT_BYTES:
-                file = self._begin_segment()
-            self._write(file, framed)
-        except SpoolFull:
-            if self._when_full == "refuse" or not self._paths():
-                raise
-            return False
-        return True
+    def _write_or_make_room(self, framed: bytes) -> None:
+        while True:
+            try:
+                self._insist_on_room(len(framed))
+                file = self._file
+                if file is None or self._file_bytes >= _SEGMENT_BYTES:
+                    file = self._begin_segment()
+                self._write(file, framed)
+            except _NoRoom as error:
+                if self._when_full == "refuse" or not self._drop_oldest():
+                    raise SpoolFull(str(error)) from error.__cause__
+            else:
+                return
 
     def _insist_on_room(self, needed: int) -> None:
         if self.size_bytes + needed > self._max_bytes:
-            raise SpoolFull("The prediction log is full, so no prediction can be given; try again later.")
+            raise _NoRoom("The prediction log is full, so no prediction can be given; try again later.")
 
-    def _drop_oldest(self) -> None:
-        """Remove the oldest segment, which may be the one being written."""
-        oldest = self._paths()[0]
-        if self._file is not None and self._file.name == str(oldest):
+    def _drop_oldest(self) -> bool:
+        """Remove the oldest segment, which may be the one being written; return whether there was one to give way."""
+        paths = [path for path in self._paths() if path.stat().st_size]
+        if not paths:
+            return False
+        if self._file is not None and self._file.name == str(paths[0]):
             self._retire()
-        self.dropped_records += len(read_segment(oldest).payloads)
-        self._unlink(oldest)
+        self.dropped_records += len(read_segment(paths[0]).payloads)
+        self._unlink(paths[0])
+        return True
 
     def _count_newer(self) -> None:
         self.newer_records = sum(len(read_segment(path).payloads) for path in self.newer_files())
@@ -260,28 +316,13 @@ class Spool:
         segment.unlink()
         self._sealed_bytes -= size if segment.suffix == _SEGMENT else 0
 
-    def _read_again(self, folder: Path) -> int:
-        """Have the records that waited for a newer release looked at: this may be one. Return how many files they were.
-
-        Release 0.1 set records aside in a file that nothing read: they are looked at as well, and set aside anew.
-        """
-        for path in folder.rglob(f"*{_FRESH}"):  # `write_whole` was cut off: what it was to replace is there
-            path.unlink()
-        waiting = [*sorted(folder.glob(f"*{_NEWER}")), *folder.glob(_SET_ASIDE_BY_0_1)]
-        for path in waiting:
-            begun_ms = _begun_ms(path) if path.suffix == _NEWER else path.stat().st_mtime_ns // 1_000_000
-            with self._append_lock:
-                self._sealed_bytes += path.stat().st_size
-                path.rename(_unused(self.folder, begun_ms))
-        return len(waiting)
-
     def _begin_segment(self) -> IO[bytes]:
         self._retire()
         path = _unused(self.folder, time.time_ns() // 1_000_000)
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
-            raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
+            raise _refusal(error) from error
         self._folder_synced = False
         return self._file
 
@@ -299,16 +340,27 @@ class Spool:
             done = file.write(written)
         except OSError as error:
             self._cut_back(file)
-            raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
+            raise _refusal(error) from error
         if done != len(written):
             self._cut_back(file)
-            raise SpoolFull("The disk of the prediction log is full, so no prediction can be given.")
+            raise _NoRoom(_DISK_FULL)
         self._file_bytes += len(written)
         self._dirty = True
 
     def _cut_back(self, file: IO[bytes]) -> None:
         file.truncate(self._file_bytes)
         file.seek(self._file_bytes)
+
+
+class _NoRoom(Exception):
+    """A record does not fit, unless others give way."""
+
+
+def _refusal(error: OSError) -> Exception:
+    """Return what an error of writing is to the spool: where the disk is not full, dropping records would not help."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _NoRoom(_DISK_FULL)
+    return SpoolFull("The prediction log cannot be written, so no prediction can be given.")
 
 
 class Segment:
@@ -361,12 +413,38 @@ def _payload_at(data: bytes, position: int) -> bytes | None:
 def write_whole(path: Path, content: bytes) -> None:
     """Give a file this content, all of it or, when cut off, none. When this returns it survives a power cut."""
     fresh = path.with_suffix(_FRESH)
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     _names_to_disk(path.parent)
+
+
+@contextlib.contextmanager
+def alone_with(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, if it is there: of those who rewrite files in it one at a time does so."""
+    if not folder.exists():
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_fresh(folder: Path) -> None:
+    """Remove what `write_whole` left when it was cut off: what it was to replace is there."""
+    for place in (folder, folder / SET_ASIDE):
+        with alone_with(place):
+            for path in place.glob(f"*{_FRESH}"):
+                path.unlink()
 
 
 def _names_to_disk(folder: Path) -> None:
@@ -377,42 +455,48 @@ def _names_to_disk(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _file_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fdatasync(file.fileno())
+
+
 def _segments(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_SEGMENT}"))
 
 
-def owner_of(folder: Path) -> int | None:
-    """Return the id of the living process that holds the spool in `folder`, None when there is none."""
-    with contextlib.suppress(FileNotFoundError, ValueError), (folder / "lock").open() as lock:
+def is_held(folder: Path) -> bool:
+    """Return whether a living process holds the spool in `folder`."""
+    with contextlib.suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(lock.read())
-    return None
+            return True
+    return False
 
 
-def _locked(folder: Path) -> IO[str] | None:
-    """Return the lock of the spool in `folder`, with this process's id in it; None while a living process has it."""
-    folder.mkdir(exist_ok=True, mode=0o700)
-    lock = (folder / "lock").open("a+")
+def _locked(folder: Path) -> IO[bytes] | None:
+    """Return the lock of the spool in `folder`; None while a living process has it."""
+    if not folder.exists():
+        folder.mkdir(exist_ok=True, mode=0o700)
+        _names_to_disk(folder.parent)
+    lock = (folder / "lock").open("ab", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         return None
-    with contextlib.suppress(OSError):  # on a full disk: whose spool it is can be told another time
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
     return lock
 
 
 def _id_of(folder: Path) -> UUID:
-    """Return the id of the spool in `folder`, which it has from its first process on."""
+    """Return the id of the spool in `folder`, which it has from its first process on, unless the disk is full."""
     path = folder / "id"
-    if not path.exists():
-        write_whole(path, str(uuid4()).encode())
-    return UUID(path.read_text())
+    spool_id = uuid4()
+    if path.exists():
+        return UUID(path.read_text())
+    with contextlib.suppress(OSError):
+        write_whole(path, str(spool_id).encode())
+    return spool_id
 
 
 def _unused(folder: Path, begun_ms: int, suffix: str = _SEGMENT) -> Path:

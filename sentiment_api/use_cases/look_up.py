@@ -1,4 +1,4 @@
-"""Finds one logged prediction, wherever it is: still in the spool, or in Postgres."""
+"""Finds logged predictions: one by its id, wherever it is, and pages of those that Postgres holds."""
 
 import asyncio
 import datetime as dt
@@ -11,11 +11,12 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.partitions import created_at, milliseconds_of
-from sentiment_api.database.queries import find_feedback, find_prediction
+from sentiment_api.database.queries import Selection, find_feedback, find_prediction, select_predictions
+from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, RecordNewer, decode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName
+from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName, PredictionPage, PredictionsQuery
 
 
 class LookUpPrediction:
@@ -69,10 +70,43 @@ class LookUpPrediction:
         return None if row is None else Feedback(row["received_at"], row["rating"], row["label"])
 
 
+class ListPredictions:
+    """The use case. What is still spooled is not listed: it is there a moment later."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Keep the engine."""
+        self._engine = engine
+
+    async def page(self, query: PredictionsQuery) -> PredictionPage:
+        """Return the newest predictions that the query asks for, each with its latest feedback.
+
+        Raises:
+            DatabaseAway: Postgres does not answer in time.
+        """
+        selection = Selection(
+            product_id=query.product_id,
+            label=query.label,
+            sources=CUSTOMER_SOURCES if query.source is None else (query.source,),
+            start=query.from_,
+            end=query.to,
+            before=query.cursor,
+            limit=query.limit + 1,  # one more, to know whether a page follows
+        )
+        rows = await select_predictions(self._engine, selection)
+        found = [_reply(row, "stored", _feedback(row)) for row in rows[: query.limit]]
+        return PredictionPage(found, found[-1].prediction_id if len(rows) > query.limit else None)
+
+
+def _feedback(row: Mapping[str, Any]) -> Feedback | None:
+    if row["received_at"] is None:
+        return None
+    return Feedback(row["received_at"], row["rating"], row["feedback_label"])
+
+
 def _decoded(payload: bytes) -> PredictionRecord | FeedbackRecord | None:
     try:
         return decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecordNewer):
         return None
 
 

@@ -99,6 +99,21 @@ async def test_nightly_judges_the_shops_day(
     assert await _exit_code("nightly", "--date", "2026-11-21", "--timezone", "UTC") == 2
 
 
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_nightly_drops_what_is_too_old(
+    log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Months older than SENTIMENT_KEEP go, whatever becomes of the night's window."""
+    old = dt.datetime.now(dt.UTC) - dt.timedelta(days=100)
+    await log(make_records(3, seed=2), old)
+    assert await _exit_code("nightly") == 2
+    assert "dropped" not in capsys.readouterr().err
+    monkeypatch.setenv("SENTIMENT_KEEP", "60d")
+    assert await _exit_code("nightly") == 2
+    assert f"dropped predictions_{old:%Y_%m}, older than 60 days" in capsys.readouterr().err
+
+
 def _pages(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.html")}
 

@@ -78,11 +78,13 @@ def test_refusals_are_told_without_what_was_refused(new_service: Callable[..., A
             client.post(f"/predict?text={SECRET}&{SECRET}=1", json={"text": SECRET, "metadata": {SECRET: SECRET}}),
             client.get(f"/model?{SECRET}"),
             client.get(f"/nothing?text={SECRET}"),
+            client.get(f"/predictions?product_id={SECRET}"),
+            client.get(f"/predictions?label={SECRET}&{SECRET}=1&{SECRET}"),
         ]
-    assert [reply.status_code for reply in replies] == [422, 422, 400, 422, 200, 422, 200, 200, 404]
+    assert [reply.status_code for reply in replies] == [422, 422, 400, 422, 200, 422, 200, 200, 404, 200, 422]
     service.stop()
     sent = b"".join(body for _, body in receiver.received)
-    assert all(route in sent for route in (b"/predict/batch", b"/feedback", b"/model"))
+    assert all(route in sent for route in (b"/predict/batch", b"/feedback", b"/model", b"/predictions"))
     assert SECRET.encode() not in sent
 
 

@@ -19,7 +19,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ROUTES = ["/predict", "/predict/batch", "/feedback", "/predictions/{prediction_id}", "/model", "/health/ready"]
+ROUTES = [
+    *("/predict", "/predict/batch", "/feedback", "/predictions", "/predictions/{prediction_id}"),
+    *("/model", "/health/ready"),
+]
 
 
 class Service(Protocol):

@@ -355,6 +355,18 @@ def test_nothing_is_predicted_that_cannot_be_recorded(new_client: NewClient, tmp
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.seg")) <= SPOOL_BYTES
 
 
+def test_told_to_drop_the_oldest_it_answers_on_and_says_what_it_loses(new_client: NewClient) -> None:
+    """When the spool is at its bound predictions are given all the same, and the health counts those that were lost."""
+    with capture_logs() as logged:
+        client = new_client(spool_max_bytes=SPOOL_BYTES, spool_full="drop_oldest")
+    assert [each for each in logged if "will lose its oldest predictions" in each["event"]]
+    long = {"text": "good " * 3_900}
+    assert slugs(client.post("/predict/batch", json={"items": [long] * 120})) == ["negative"] * 120
+    health = client.get("/health/ready").json()["prediction_log"]
+    assert (health["spooled"], health["spool_bytes"] <= SPOOL_BYTES) == (120, True)
+    assert 40 < health["dropped"] < 120
+
+
 def test_a_database_that_is_away_shows_and_harms_no_prediction(new_client: NewClient, waiting: Waiting) -> None:
     """Without Postgres predictions and feedback are taken, the service stays ready, and its health says `away`."""
     client = new_client()

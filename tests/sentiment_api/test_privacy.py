@@ -4,7 +4,13 @@ import threading
 from hashlib import blake2b
 from pathlib import Path
 
+from litestar.testing import TestClient
+from pydantic import SecretStr
+
+from sentiment_api.app import create_app
+from sentiment_api.classifier import Classifier
 from sentiment_api.privacy import DIGEST_BYTES, TextKeeper, read_or_make_key
+from sentiment_api.settings import ServiceSettings
 
 KEY = b"k" * 32
 
@@ -17,6 +23,14 @@ def test_the_policy_full_keeps_the_text() -> None:
 def test_the_policy_none_keeps_no_text() -> None:
     """With `none` no text reaches the log."""
     assert TextKeeper("none", KEY).kept("I paid with card 1234.") is None
+
+
+def test_the_policy_redacted_keeps_what_is_left() -> None:
+    """With `redacted` the placeholder is logged, and the hash is still that of the text as it came."""
+    keeper = TextKeeper("redacted", KEY)
+    text = "Mail me at joe@shop.example."
+    assert keeper.kept(text) == "Mail me at [email]."
+    assert keeper.digest(text) == TextKeeper("full", KEY).digest(text)
 
 
 def test_the_hash_is_keyed() -> None:
@@ -50,3 +64,26 @@ def test_processes_that_start_at_once_share_a_key(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert keys == [KEY] * 4
+
+
+def test_what_is_redacted_never_reaches_the_disk(
+    cpu: Classifier, starter: Path, tmp_path: Path, closed_port: int
+) -> None:
+    """With `redacted` the spool holds the text without the address, though the model has read all of it."""
+    settings = ServiceSettings(
+        database=None,
+        database_url=SecretStr(f"postgresql://postgres@127.0.0.1:{closed_port}/postgres"),
+        data_dir=tmp_path,
+        model=starter,
+        text_policy="redacted",
+        drain_timeout_s=0.1,
+    )
+    text = "Mail me at joe@shop.example, it broke."
+    with TestClient(create_app(settings, cpu)) as client:
+        prediction = client.post("/predict", json={"text": text}).json()
+        logged = client.get(f"/predictions/{prediction['prediction_id']}").json()
+    assert logged["text"] == "Mail me at [email], it broke."
+    assert prediction["tokens"] == cpu.read(text).tokens
+    spooled = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"[email]" in spooled
+    assert b"joe@" not in spooled

@@ -20,7 +20,7 @@ from sentiment_api.database import schema
 from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord, RecordNewer, decode, encode
-from sentiment_api.prediction_log.set_aside import find_in
+from sentiment_api.prediction_log.set_aside import files_in, find_all
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool, frame, read_segment
 
@@ -235,7 +235,7 @@ async def test_the_spool_of_a_release_is_shipped(engine: AsyncEngine, tmp_path: 
     assert await shipper.ship()
     assert await rows(engine, predictions) == PREDICTIONS
     assert await rows(engine, feedback) == FEEDBACK
-    assert (spool.size_bytes, spool.newer_records, list(find_in(spool.folder))) == (0, 0, [])
+    assert (spool.size_bytes, spool.newer_records, files_in(spool.folder)) == (0, 0, [])
     assert (shipper.totals.shipped, metrics.registry.get_sample_value("sentiment_damaged_spool_bytes_total")) == (4, 0)
     spool.close()
 
@@ -247,7 +247,8 @@ async def test_what_0_1_set_aside_is_looked_at_again(engine: AsyncEngine, tmp_pa
     spool = Spool.claim(tmp_path, 1 << 20)
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await rows(engine, predictions) == PREDICTIONS
-    assert [each.record for _, each in find_in(spool.folder)] == [b"no record"]
+    ((_, aside),) = find_all(tmp_path).records.values()
+    assert aside.record == b"no record"
     assert not (spool.folder / "set-aside.frames").exists()
     spool.close()
 

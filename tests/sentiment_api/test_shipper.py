@@ -18,7 +18,7 @@ from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
-from sentiment_api.prediction_log.set_aside import find_in
+from sentiment_api.prediction_log.set_aside import find_all
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
@@ -43,7 +43,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 def set_aside(spool: Spool) -> list[Record | bytes]:
     """Return what could not be stored, by its id."""
-    return [each.record for _, each in find_in(spool.folder)]
+    return [each.record for _, each in find_all(spool.folder.parent).records.values()]
 
 
 def closed_engine() -> AsyncEngine:

@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, owner_of, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, is_held, read_segment
 
 BOUND = 1 << 20
 FRAME = 12
@@ -61,6 +62,89 @@ for number in range(20):
     spool.append(b"%d" % number)
 print(asked)
 spool.close()
+"""
+
+WRITER_ON_A_BAD_DISK = """
+import os, sys, threading
+from pathlib import Path
+from sentiment_api.errors import SpoolFull
+from sentiment_api.prediction_log.spool import Spool
+entered, second_waits = threading.Event(), threading.Event()
+sync = os.fdatasync
+def failing(descriptor):
+    os.fdatasync = sync
+    entered.set()
+    second_waits.wait()
+    raise OSError(5, "Input/output error")
+spool = Spool.claim(Path(sys.argv[1]), 1 << 20, fsync="append")
+outcomes = []
+def append():
+    try:
+        spool.append(b"record")
+        outcomes.append("safe")
+    except SpoolFull:
+        outcomes.append("refused")
+os.fdatasync = failing
+threads = [threading.Thread(target=append) for _ in range(2)]
+threads[0].start()
+entered.wait()
+threads[1].start()
+while spool.appended_records < 2:
+    pass
+second_waits.set()
+for thread in threads:
+    thread.join()
+append()
+print(outcomes[:2], "then", outcomes[2])
+spool.close()
+"""
+
+DROPPING_WRITER = """
+import resource, sys
+from pathlib import Path
+from sentiment_api.errors import SpoolFull
+from sentiment_api.prediction_log.spool import Spool
+spool = Spool.claim(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+written = refused = 0
+while refused < 2:
+    try:
+        spool.append(b"x" * 100)
+        written += 1
+    except SpoolFull:
+        refused += 1
+print(f"{written} written, then SpoolFull twice, {spool.dropped_records} dropped")
+"""
+WRITER_ON_A_FULL_DISK = """
+import errno, io, sys
+from pathlib import Path
+from sentiment_api.prediction_log import spool as module
+class Disk(io.FileIO):
+    def write(self, data):
+        used = sum(path.stat().st_size for path in Path(sys.argv[1]).rglob("*.seg"))
+        if used + len(data) > 3 * 13:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+open_path = Path.open
+def opened(self, mode="r", *rest, **options):
+    return Disk(str(self), mode) if mode == "xb" else open_path(self, mode, *rest, **options)
+Path.open = opened
+spool = module.Spool.claim(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
+for number in range(5):
+    spool.append(b"%d" % number)
+    spool.seal()
+left = [payload for path in spool.segments() for payload in module.read_segment(path).payloads]
+print(left, spool.dropped_records, "dropped")
+"""
+WHOLE_WRITER = """
+import resource, sys
+from pathlib import Path
+from sentiment_api.prediction_log.spool import write_whole
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_whole(Path(sys.argv[1]) / "whole.seg", b"x" * 2000)
+except OSError:
+    print("refused", list(Path(sys.argv[1]).iterdir()))
 """
 
 
@@ -306,6 +390,53 @@ def _syncs(root: Path, mode: str) -> int:
     return int(traced.stdout)
 
 
+def test_a_sync_that_fails_refuses_all_records_that_it_was_for(tmp_path: Path) -> None:
+    """No thread is told that its record is safe because another's sync has used up the error; later records are."""
+    failing = subprocess.run(
+        [sys.executable, "-c", WRITER_ON_A_BAD_DISK, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert failing.stdout == "['refused', 'refused'] then safe\n"
+
+
+def test_where_nothing_can_give_way_the_record_is_refused(tmp_path: Path) -> None:
+    """A disk that takes no record at all ends in a refusal, not in trying for ever."""
+    command = [sys.executable, "-c", DROPPING_WRITER, str(tmp_path)]
+    limited = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert limited.stdout == "0 written, then SpoolFull twice, 0 dropped\n"
+
+
+def test_a_full_disk_drops_the_oldest_and_takes_the_newest(tmp_path: Path) -> None:
+    """Where the disk is full before the bound is reached, segments give way all the same, and only as far as needed."""
+    command = [sys.executable, "-c", WRITER_ON_A_FULL_DISK, str(tmp_path)]
+    full = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert full.stdout == "[b'2', b'3', b'4'] 2 dropped\n"
+
+
+def test_adoption_heeds_the_bound(tmp_path: Path) -> None:
+    """What does not fit stays where it is until there is room: nobody loses or refuses a record for a neighbour's."""
+    survivor = claim(tmp_path, bound=3 * (FRAME + 10))
+    dead = claim(tmp_path)
+    survivor.append(b"own record")
+    for number in range(3):
+        dead.append(b"%010d" % number)
+        dead.seal()
+    dead.close()
+    assert survivor.adopt() == []
+    assert survivor.size_bytes == 3 * (FRAME + 10)
+    survivor.seal()
+    for segment in survivor.segments():
+        survivor.discard(segment)
+    assert len(survivor.adopt()) == 1
+    assert payloads(survivor) == [b"%010d" % 2]
+    survivor.close()
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Half of it would be a review that nothing counts and nothing erases."""
+    command = [sys.executable, "-c", WHOLE_WRITER, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "refused []\n"
+
+
 def test_a_living_process_takes_over_from_one_that_dies(tmp_path: Path, waiting: Callable[..., None]) -> None:
     """`adopt` moves the segments and what was set aside of a process that was killed, and leaves the living alone."""
     survivor = claim(tmp_path)
@@ -314,16 +445,16 @@ def test_a_living_process_takes_over_from_one_that_dies(tmp_path: Path, waiting:
     assert other.stdout.readline() == "1\n"
     (tmp_path / "1" / SET_ASIDE).mkdir()
     (tmp_path / "1" / SET_ASIDE / "a.json").write_text("{}")
-    assert survivor.adopt() == 0
-    assert owner_of(tmp_path / "1") == other.pid
+    assert survivor.adopt() == []
+    assert is_held(tmp_path / "1")
     other.send_signal(signal.SIGKILL)
     other.wait()
     other.stdout.close()
-    assert owner_of(tmp_path / "1") is None
-    assert survivor.adopt() == 1
+    assert not is_held(tmp_path / "1")
+    assert survivor.adopt() == [UUID((tmp_path / "1" / "id").read_text())]
     assert payloads(survivor) == [b"from the other process"]
     assert (survivor.folder / SET_ASIDE / "a.json").read_text() == "{}"
-    assert survivor.adopt() == 0
+    assert survivor.adopt() == []
     survivor.close()
 
 
@@ -345,9 +476,9 @@ def test_what_only_waited_is_taken_over_too(tmp_path: Path) -> None:
     dead.keep_newer([b"newer"])
     alive = claim(tmp_path)
     dead.close()
-    assert alive.adopt() == 1
+    assert len(alive.adopt()) == 1
     assert payloads(alive) == [b"newer"]
-    assert alive.adopt() == 0
+    assert alive.adopt() == []
     alive.close()
 
 

@@ -1,6 +1,7 @@
 """Ratings files become parts: what is cleaned, what counts as the same text, what is refused and how."""
 
 import datetime as dt
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -23,6 +24,7 @@ def _write(path: Path, *rows: dict[str, Any]) -> Path:
     writers: dict[str, Callable[[Path], object]] = {
         ".csv": frame.write_csv,
         ".jsonl": frame.write_ndjson,
+        ".gz": lambda path: path.write_bytes(gzip.compress(frame.write_ndjson().encode())),
         ".parquet": frame.write_parquet,
     }
     writers[path.suffix](path)
@@ -45,9 +47,9 @@ def _at(day: int) -> dt.datetime:
     return dt.datetime(2024, 1, day, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "jsonl.gz", "parquet"])
 def test_every_form_of_file_is_read_alike(suffix: str, tmp_path: Path) -> None:
-    """Csv, jsonl and parquet give the same columns, types and values; an id of digits keeps its zeros."""
+    """Csv, jsonl, zipped jsonl and parquet give the same columns, types and values, and ids keep their zeros."""
     path = _write(tmp_path / f"shop.{suffix}", {}, {"rating": 2, "timestamp": "2024-01-05T10:30:00+02:00"})
     frame = read_ratings(path)
     assert frame.schema == {
@@ -218,7 +220,9 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     """The message lists the suffixes that can be read."""
-    with pytest.raises(UnusableData, match=r"a file ending in \.parquet, \.csv, \.jsonl, found .*shop\.xlsx"):
+    with pytest.raises(
+        UnusableData, match=r"a file ending in \.parquet, \.csv, \.jsonl, \.jsonl\.gz, found .*shop\.xlsx"
+    ):
         read_ratings(tmp_path / "shop.xlsx")
 
 
