@@ -24,8 +24,6 @@ _COMMAND_TIMEOUT_S = 60.0
 _SESSION = {
     # What takes a lock and then looks must see what was committed before it had the lock.
     "default_transaction_isolation": "read committed",
-    # A machine that lost its power in the middle of a transaction must not hold its locks for hours.
-    "idle_in_transaction_session_timeout": "60s",
 }
 
 

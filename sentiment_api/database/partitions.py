@@ -90,13 +90,18 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
 
     It gives up after a while: those who insert wait behind it, and one of them may hang.
     """
+    await prepare_to_write(connection)
     await connection.execute(text("set local lock_timeout = '10s'"))
     await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
-    await insist_on_durability(connection)
 
 
-async def insist_on_durability(connection: AsyncConnection) -> None:
-    """Have the commit of this transaction wait for the disk, also where the server, database or role says otherwise."""
+async def prepare_to_write(connection: AsyncConnection) -> None:
+    """Have the commit of this transaction wait for the disk, and the server end it when its client has gone.
+
+    A database may be told not to wait (`synchronous_commit = off`), and loses what it confirmed when it crashes. A
+    machine that loses its power in the middle of a transaction would keep its locks for hours.
+    """
+    await connection.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
     insist = "select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'"
     await connection.execute(text(insist))
 

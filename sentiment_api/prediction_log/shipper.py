@@ -31,7 +31,13 @@ from sentiment_api.database.erasures import bury, covering
 from sentiment_api.database.partitions import (
     INSERT_LOCK,
     created_at,
-    insist_on_durability,
+    kept_from,
+    make_months,
+    month_of,
+    prepare_to_write,
+)
+    INSERT_LOCK,
+    created_at,
     kept_from,
     make_months,
     month_of,
@@ -360,8 +366,8 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     Raises:
         _Unburied: a prediction was erased with its product, and has no tombstone of its own yet.
     """
+    await prepare_to_write(connection)  # the spool's copy is removed after the commit
     await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
-    await insist_on_durability(connection)  # the spool's copy is removed after the commit
     bound = await kept_from(connection)
     young = [record for record in records if record.prediction_id >= bound]
     products = {r.prediction_id: r.product_id for r in young if isinstance(r, PredictionRecord)}

@@ -129,7 +129,8 @@ class Spool:
                 return False
             if not is_here and self.size_bytes + size > self._max_bytes:
                 return False
-            path.rename(_unused(self.folder, _begun_ms(path)))
+            begun_ms = path.stat().st_mtime_ns // 1_000_000 if path.name == _SET_ASIDE_BY_0_1 else _begun_ms(path)
+            path.rename(_unused(self.folder, begun_ms))
             self._sealed_bytes += size
         return True
 
