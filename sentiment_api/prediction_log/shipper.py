@@ -36,12 +36,6 @@ from sentiment_api.database.partitions import (
     month_of,
     prepare_to_write,
 )
-    INSERT_LOCK,
-    created_at,
-    kept_from,
-    make_months,
-    month_of,
-)
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
