@@ -24,7 +24,7 @@ from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.draining import announce
+from sentiment_api.draining import announce, withdraw
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
@@ -155,6 +155,7 @@ class _Parts:
         if not await self.shipper.drain(self.settings.drain_timeout_s):
             _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
         await self.chores.end()
+        withdraw(self.spool.folder)
         self.spool.close()
         await self.engine.dispose()
         for pool in (self.files, self.syncing, handlers):

@@ -18,6 +18,11 @@ def announce(spool_folder: Path) -> None:
         (spool_folder / _SERVER).write_text(str(os.getppid()))
 
 
+def withdraw(spool_folder: Path) -> None:
+    """Take back what `announce` said: the service ends, or another program has the spool."""
+    (spool_folder / _SERVER).unlink(missing_ok=True)
+
+
 def server_of(spool_folder: Path) -> int | None:
     """Return the process that the service announced; None when it announced none. It may have ended."""
     try:

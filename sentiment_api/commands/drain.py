@@ -48,17 +48,22 @@ def drain(
 
 def _stop(services: dict[Path, int], timeout_s: float) -> bool:
     """Send SIGTERM and wait; return whether all have ended."""
-    for pid in services.values():
-        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-            os.kill(pid, signal.SIGTERM)
+    for folder, pid in services.items():
+        if _runs(folder, pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     # Not only whether the spool is held: a supervisor may have started the next one.
-    while any(is_held(folder) and server_of(folder) == pid for folder, pid in services.items()):
+    while any(_runs(folder, pid) for folder, pid in services.items()):
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_S)
     console.print("stopped")
     return True
+
+
+def _runs(folder: Path, pid: int) -> bool:
+    return is_held(folder) and server_of(folder) == pid
 
 
 def _services(root: Path) -> dict[Path, int]:

@@ -165,4 +165,5 @@ def _check_useful(exported: Exported) -> None:
 
 def _private(path: Path) -> IO[bytes]:
     """Open a file that only this user can read: it will hold reviews."""
-    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
+    path.unlink(missing_ok=True)  # of an export that was cut off, or somebody's trap
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600))

@@ -9,6 +9,7 @@ import typer
 
 from sentiment_api.commands import console
 from sentiment_api.database.partitions import created_at
+from sentiment_api.draining import withdraw
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log import set_aside
 from sentiment_api.prediction_log.spool import Spool
@@ -36,7 +37,7 @@ def list_() -> None:
     for _, each in found.records.values():
         console.print(f"{each.name:<36}  {each.kind:<10}  {each.reason:<11}  {_made(each)}")
     _complain(found)
-    if not found.records:
+    if not any(found):
         console.print("Nothing is set aside.")
 
 
@@ -75,6 +76,7 @@ def replay(
         replayed = [each.name for _, each in _chosen(names) if each.kind != "bytes"]
     else:
         spool = Spool.claim(_root(), read_settings(SpoolSettings).spool_max_bytes)
+        withdraw(spool.folder)
         try:
             replayed = set_aside.replay(_chosen(names), spool)
         finally:

@@ -144,10 +144,11 @@ async def say_alive(engine: AsyncEngine, spool_id: UUID, host: str, folder: str,
         await connection.execute(statement.on_conflict_do_update(index_elements=["spool_id"], set_=values))
 
 
-async def say_gone(engine: AsyncEngine, spool_ids: Collection[UUID]) -> None:
-    """Note that these spools are empty and no process has them."""
+async def say_gone(engine: AsyncEngine, spool_ids: Collection[UUID], lived_within_s: float = 0.0) -> None:
+    """Note that these spools are empty and no process has them; leave out those that were said to live lately."""
+    silent = spools.c.seen_at <= func.now() - dt.timedelta(seconds=lived_within_s)
     async with engine.begin() as connection:
-        await connection.execute(delete(spools).where(spools.c.spool_id == _any_of(spool_ids)))
+        await connection.execute(delete(spools).where(spools.c.spool_id == _any_of(spool_ids), silent))
 
 
 async def spool_states(engine: AsyncEngine, number: int) -> list[SpoolState]:

@@ -15,6 +15,7 @@ from sentiment_api.database.tables import feedback, retention, tombstones
 
 MONTHS_AHEAD = 2
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_DROP_LOCK = 0x5E27_0003
 INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
@@ -134,11 +135,14 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
     months = await old_months(engine, keep)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not await connection.scalar(select(func.pg_try_advisory_lock(_DROP_LOCK))):
+            return []  # another process does it
         await connection.execute(text("set lock_timeout = '3s'"))
         for name in months:
             await _detach(connection, name)
-            await connection.execute(text(f"drop table {name}"))
+            await connection.execute(text(f"drop table if exists {name}"))
         await connection.execute(text("reset lock_timeout"))
+        await connection.execute(select(func.pg_advisory_unlock(_DROP_LOCK)))
         await connection.execute(delete(feedback).where(feedback.c.prediction_id < bound))
         await connection.execute(delete(tombstones).where(tombstones.c.prediction_id < bound))
     return months
@@ -146,7 +150,7 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
 
 async def _detach(connection: AsyncConnection, name: str) -> None:
     """Detach a partition, unless it is; finish it where it was cut off in the middle."""
-    query = text("select inhdetachpending from pg_inherits where inhrelid = cast(:name as regclass)")
+    query = text("select inhdetachpending from pg_inherits where inhrelid = to_regclass(:name)")
     pending = await connection.scalar(query, {"name": name})
     if pending is not None:
         how = "finalize" if pending else "concurrently"

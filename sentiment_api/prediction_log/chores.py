@@ -18,13 +18,14 @@ from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombstone, say_alive, say_gone
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.set_aside import files_in
-from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.prediction_log.shipper import Shipper, is_data_error
 from sentiment_api.prediction_log.spool import SET_ASIDE, FilesFailed, Spool, alone_with, read_segment
 
 T = TypeVar("T")
 
 CHORES_S = LIVES_S / 4
 _FIRST = UUID(int=0)
+_LEAVE_TIMEOUT_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -65,23 +66,32 @@ class Chores:
         self._forget_answers = forget_answers
         self._purged_to = 0
         self._kept_from = _FIRST
-        self._adopted: list[UUID] = []
 
     async def do(self) -> None:
         """Take over what dead processes left, then purge this process's files of what was erased, and say so.
 
         Without Postgres nobody knows what was erased; what was taken over meanwhile is purged when it is back.
+
+        Raises:
+            FilesFailed: a file cannot be read or written. What else could be done was.
         """
-        await self._adopt()
-        self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
-        with contextlib.suppress(*DATABASE_ERRORS):  # the shipper tells
-            number, bound = await last_tombstone(self._engine)
-            if (number, bound) != (self._purged_to, self._kept_from):
-                await self._purge(bound)
-            self._purged_to, self._kept_from = number, bound
-            await self.say_alive()
-            await say_gone(self._engine, self._adopted)
-            self._adopted.clear()
+        try:
+            await self._adopt()
+        finally:
+            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
+            try:
+                await self._heed_erasures()
+            except DATABASE_ERRORS as error:  # the shipper tells
+                if is_data_error(error):
+                    raise
+
+    async def _heed_erasures(self) -> None:
+        number, bound = await last_tombstone(self._engine)
+        if (number, bound) != (self._purged_to, self._kept_from):
+            await self._purge(bound)
+        self._purged_to, self._kept_from = number, bound
+        await self.say_alive()
+        await say_gone(self._engine, self._spool.emptied, lived_within_s=LIVES_S)
 
     async def say_alive(self) -> None:
         """Say that this process lives and how far its files are purged. Nothing holds this up for long."""
@@ -94,16 +104,19 @@ class Chores:
         if self._spool.size_bytes or self._spool.newer_records or files_in(self._spool.folder):
             return
         with contextlib.suppress(*DATABASE_ERRORS):
-            await say_gone(self._engine, [self._spool.spool_id])
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                await say_gone(self._engine, [self._spool.spool_id])
 
     async def _adopt(self) -> None:
-        adopted = await self._in_files(self._spool.adopt)
-        if adopted:
-            # What was adopted may hold what was erased long ago. Until it is purged this process has not purged.
-            self._purged_to, self._kept_from = 0, _FIRST
-            self._adopted += adopted
-            _log.info("took over what dead processes had left", spools=len(adopted))
-            await self._shipper.wake()
+        try:
+            await self._in_files(self._spool.adopt)
+        finally:
+            if self._spool.came:
+                self._spool.came = False
+                # What came may hold what was erased long ago. Until it is purged this process has not purged.
+                self._purged_to, self._kept_from = 0, _FIRST
+                _log.info("took over what dead processes had left")
+                await self._shipper.wake()
 
     async def _purge(self, bound: UUID) -> None:
         """Remove from this process's files what was erased, and what is too old to be kept."""
@@ -126,7 +139,8 @@ class Chores:
 
     async def _erased(self, subjects: list[_Subject], bound: UUID) -> set[UUID]:
         """Return which of the predictions were erased, or are too old."""
-        products = {each.product_id for each in subjects if each.product_id is not None}
+        # Postgres holds no NUL: no tombstone names such a product, and it would refuse the question.
+        products = {each.product_id for each in subjects if each.product_id is not None and "\0" not in each.product_id}
         async with self._engine.connect() as connection:
             tombstones = await covering(connection, {each.prediction_id for each in subjects}, products)
         erased = {each.prediction_id for each in subjects if tombstones.cover(each.prediction_id, each.product_id)}
@@ -149,7 +163,9 @@ def _subjects(path: Path) -> list[_Subject | None]:
         with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
             return [msgspec.json.decode(path.read_bytes(), type=_SetAside).record]
         return []
-    return [_subject(payload) for payload in read_segment(path).payloads]
+    with contextlib.suppress(FileNotFoundError):  # it gave way to newer records
+        return [_subject(payload) for payload in read_segment(path).payloads]
+    return []
 
 
 def _subject(payload: bytes) -> _Subject | None:
@@ -164,10 +180,11 @@ def _remove(spool: Spool, path: Path, prediction_ids: set[UUID]) -> None:
         with alone_with(path.parent):
             path.unlink(missing_ok=True)
         return
-    payloads = read_segment(path).payloads
-    found = map(_subject, payloads)
-    kept = [each for each, subject in zip(payloads, found, strict=True) if _stays(subject, prediction_ids)]
-    spool.replace(path, kept)
+    with contextlib.suppress(FileNotFoundError):  # it gave way to newer records
+        payloads = read_segment(path).payloads
+        found = map(_subject, payloads)
+        kept = [each for each, subject in zip(payloads, found, strict=True) if _stays(subject, prediction_ids)]
+        spool.replace(path, kept)
 
 
 def _stays(subject: _Subject | None, gone: set[UUID]) -> bool:

@@ -3,6 +3,7 @@
 Files, not rows: what Postgres does not take cannot be kept there. They hold what the record held, its text included.
 """
 
+import contextlib
 from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
@@ -126,9 +127,10 @@ def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
         SpoolFull: there is no room for all of them; the others stay set aside.
     """
     replayed = []
-    for path, each in files:
-        with alone_with(path.parent):
-            if path.exists() and not isinstance(each.record, bytes):
+    for path, _ in files:
+        with alone_with(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
+            each = _read(path.read_bytes(), path)  # mended meanwhile, perhaps
+            if not isinstance(each.record, bytes):
                 spool.append(encode(each.record))
                 spool.sync()
                 path.unlink()

@@ -211,10 +211,13 @@ class Shipper:
         group = _Group([], [], [], [], 0)
         size = 0
         for path in self._spool.segments():
-            segment = read_segment(path)
+            try:
+                segment, segment_bytes = read_segment(path), path.stat().st_size
+            except FileNotFoundError:  # it gave way to newer records
+                continue
             group = group._replace(damaged_bytes=group.damaged_bytes + segment.damaged_bytes)
             group.paths.append(path)
-            size += path.stat().st_size
+            size += segment_bytes
             for payload in segment.payloads:
                 try:
                     group.records.append(decode(payload))
@@ -285,7 +288,7 @@ class Shipper:
                         if rows:
                             await driver.executemany(statement.sql, rows)
             except Exception as error:
-                if _is_data_error(error):
+                if is_data_error(error):
                     raise _RowsRefused(_sqlstate(error) or "") from error
                 raise
         return _Outcome(Counter(map(_kind, kept)), left_out, [])
@@ -389,6 +392,6 @@ def _is_missing_month(error: Exception) -> bool:
     return isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None
 
 
-def _is_data_error(error: Exception) -> bool:
-    """What asyncpg cannot encode is a `DataError` of class 22, too."""
+def is_data_error(error: Exception) -> bool:
+    """Return whether Postgres refuses what it was sent as data. What asyncpg cannot encode is of class 22, too."""
     return not _is_missing_month(error) and (_sqlstate(error) or "").startswith(_DATA_ERRORS)

@@ -16,6 +16,7 @@ Records that a newer release wrote wait in files of their own until a release th
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import struct
 import threading
@@ -36,6 +37,8 @@ SET_ASIDE = "set-aside"
 _SEGMENT = ".seg"
 _NEWER = ".newer"
 _FRESH = ".fresh"
+_CLOCK_SLACK_MS = 60_000
+"""How far the clock may have been set back between a prediction and its append."""
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
 _SET_ASIDE_BY_0_1 = "set-aside.frames"
 
@@ -57,6 +60,10 @@ class Spool:
         """How many records gave way to newer ones, since the start."""
         self.newer_records = 0
         """How many records wait for a newer release."""
+        self.came = False
+        """Whether records were taken over. For those to clear who have looked at them."""
+        self.emptied: set[UUID] = set()
+        """The spools beside this one that nobody holds and nothing is in, as `adopt` last found them."""
         self._lock_file = lock
         self._max_bytes = max_bytes
         self._when_full = when_full
@@ -80,31 +87,46 @@ class Spool:
         """
         try:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            number = 0
-            while (lock := _locked(root / str(number))) is None:
-                number += 1
-            spool = cls(root / str(number), lock, max_bytes, when_full, fsync)
-            spool._bring_in(spool.folder)
-            spool.adopt()
+            folder, lock = _first_free(root)
+            spool = cls(folder, lock, max_bytes, when_full, fsync)
+            spool._bring_in(folder)
         except OSError as error:
             raise SettingsInvalid(f"cannot keep predictions in {root}: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # a neighbour must not keep this one from starting; `adopt` is called again
+            spool.adopt()
         return spool
 
-    def adopt(self) -> list[UUID]:
-        """Take over what dead processes left in their spools beside this one; return the ids of those spools.
+    def adopt(self) -> bool:
+        """Take over what dead processes left in their spools beside this one; return whether there was anything.
 
         What does not fit into this one's bound stays there, for the next time.
+
+        Raises:
+            OSError: one of them cannot be read or moved; the others were taken over.
         """
         folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
-        return [spool_id for folder in folders if (spool_id := self._take_over(folder)) is not None]
+        self.emptied = set()
+        found, failed = False, None
+        for folder in folders:
+            try:
+                found |= self._take_over(folder)
+            except OSError as error:
+                failed = error
+        self.came |= found
+        if failed is not None:
+            raise failed
+        return found
 
-    def _take_over(self, folder: Path) -> UUID | None:
-        """Move the records of another spool here, unless it is alive; return its id if there were any."""
+    def _take_over(self, folder: Path) -> bool:
+        """Move the records of another spool here, unless it is alive; return whether there were any."""
         lock = _locked(folder)
         if lock is None:
-            return None
+            return False
         with lock:
-            return _id_of(folder) if self._bring_in(folder) else None
+            found = self._bring_in(folder)
+            if not _files_of_records(folder) and not any((folder / SET_ASIDE).glob("*.json")):
+                self.emptied.add(_id_of(folder))
+        return found
 
     def _bring_in(self, folder: Path) -> bool:
         """Make the records in a folder, which may be this spool's own, part of this spool; return whether any are new.
@@ -129,8 +151,7 @@ class Spool:
                 return False
             if not is_here and self.size_bytes + size > self._max_bytes:
                 return False
-            begun_ms = path.stat().st_mtime_ns // 1_000_000 if path.name == _SET_ASIDE_BY_0_1 else _begun_ms(path)
-            path.rename(_unused(self.folder, begun_ms))
+            path.rename(_unused(self.folder, _begun_ms(path)))
             self._sealed_bytes += size
         return True
 
@@ -184,14 +205,19 @@ class Spool:
 
     def replace(self, segment: Path, payloads: list[bytes]) -> None:
         """Have a sealed segment hold these payloads instead, or remove it when there are none."""
+        fresh = _written(segment, b"".join(map(frame, payloads))) if payloads else None
         with self._append_lock, contextlib.suppress(FileNotFoundError):  # when it gave way meanwhile
             before = segment.stat().st_size
-            if payloads:
-                write_whole(segment, b"".join(map(frame, payloads)))
-                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == _SEGMENT else 0
-            else:
+            if fresh is None:
                 self._unlink(segment)
-        self._count_newer()
+            else:
+                fresh.rename(segment)
+                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == _SEGMENT else 0
+        if fresh is not None:
+            fresh.unlink(missing_ok=True)
+        _names_to_disk(self.folder)
+        if segment.suffix == _NEWER:
+            self._count_newer()
 
     def newer_files(self) -> list[Path]:
         """Return the files of records that wait for a newer release."""
@@ -212,13 +238,12 @@ class Spool:
             self._sync()
 
     def since(self, milliseconds: int) -> Iterator[bytes]:
-        """Yield the payloads appended since that Unix time, in order, and some earlier ones."""
-        paths = self._paths()
-        begun_before = sum(_begun_ms(path) <= milliseconds for path in paths)
-        # One segment more than was being written then: the clock may have been set back a little.
-        for path in paths[max(0, begun_before - 2) :]:
+        """Yield the payloads appended since that Unix time, by any process, and some earlier ones."""
+        for path in self._paths():
             with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
-                yield from read_segment(path).payloads
+                # Not by name: what was begun long before may have been written until then.
+                if path.stat().st_mtime_ns // 1_000_000 >= milliseconds - _CLOCK_SLACK_MS:
+                    yield from read_segment(path).payloads
 
     def oldest_ms(self) -> int | None:
         """Return when the oldest segment was begun, Unix milliseconds; None when the spool is empty."""
@@ -411,17 +436,22 @@ def _payload_at(data: bytes, position: int) -> bytes | None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Give a file this content, all of it or, when cut off, none. When this returns it survives a power cut."""
+    _written(path, content).rename(path)
+    _names_to_disk(path.parent)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """Return a file beside `path` that has this content, on the disk."""
     fresh = path.with_suffix(_FRESH)
     try:
         with fresh.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        fresh.rename(path)
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
-    _names_to_disk(path.parent)
+    return fresh
 
 
 @contextlib.contextmanager
@@ -472,8 +502,8 @@ def _segments(folder: Path) -> list[Path]:
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a living process holds the spool in `folder`."""
-    with contextlib.suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
+    """Return whether a living process holds the spool in `folder`; False where it is another user's."""
+    with contextlib.suppress(FileNotFoundError, PermissionError), (folder / "lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -481,15 +511,21 @@ def is_held(folder: Path) -> bool:
     return False
 
 
+def _first_free(root: Path) -> tuple[Path, IO[bytes]]:
+    """Return the folder with the lowest number that no living process holds, and its lock."""
+    for number in itertools.count():
+        with contextlib.suppress(PermissionError):  # another user's; `adopt` tells
+            if (lock := _locked(root / str(number))) is not None:
+                return root / str(number), lock
+    raise AssertionError("numbers do not end")
+
+
 def _locked(folder: Path) -> IO[bytes] | None:
-    """Return the lock of the spool in `folder`; None while a living process has it, or where it is another user's."""
+    """Return the lock of the spool in `folder`; None while a living process has it."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
         _names_to_disk(folder.parent)
-    try:
-        lock = (folder / "lock").open("ab", buffering=0)
-    except PermissionError:
-        return None
+    lock = (folder / "lock").open("ab", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -501,9 +537,9 @@ def _locked(folder: Path) -> IO[bytes] | None:
 def _id_of(folder: Path) -> UUID:
     """Return the id of the spool in `folder`, which it has from its first process on, unless the disk is full."""
     path = folder / "id"
-    spool_id = uuid4()
-    if path.exists():
+    with contextlib.suppress(FileNotFoundError, ValueError):
         return UUID(path.read_text())
+    spool_id = uuid4()
     with contextlib.suppress(OSError):
         write_whole(path, str(spool_id).encode())
     return spool_id

@@ -261,6 +261,22 @@ async def _rename(engine: AsyncEngine, table: str, name: str) -> None:
         await connection.execute(text(f"alter table {table} rename to {name}"))
 
 
+async def test_what_postgres_cannot_hold_is_purged_by_its_id_and_stops_nothing(
+    engine: AsyncEngine, process: Process, new_record: NewRecord
+) -> None:
+    """A record set aside for a NUL in its product does not keep the process from asking for the others."""
+    poison, other = new_record(product_id="mug\0seven"), new_record(product_id="mug-7")
+    for record in (poison, other):
+        SetAside("22021", record).save(process.spool.folder)
+    number, _ = await erase(engine, Subject.product("mug-7"))
+    await process.chores.do()
+    assert [path.stem for path in files_in(process.spool.folder)] == [str(poison.prediction_id)]
+    assert (await spool_states(engine, number))[0].purged
+    await erase(engine, Subject(prediction_id=poison.prediction_id))
+    await process.chores.do()
+    assert files_in(process.spool.folder) == []
+
+
 async def test_a_spool_that_was_adopted_is_not_waited_for(
     engine: AsyncEngine, process: Process, beside: Process, new_record: NewRecord
 ) -> None:
@@ -269,6 +285,10 @@ async def test_a_spool_that_was_adopted_is_not_waited_for(
     for each in (process, beside):
         await each.chores.do()
     beside.spool.close()
+    await process.chores.do()
+    assert len(await spool_states(engine, 0)) == 2, "it may have begun anew just now"
+    async with engine.begin() as connection:
+        await connection.execute(text("update spools set seen_at = seen_at - interval '61 seconds'"))
     await process.chores.do()
     assert [state.folder for state in await spool_states(engine, 0)] == [str(process.spool.folder)]
 

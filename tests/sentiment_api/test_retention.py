@@ -121,6 +121,15 @@ async def test_a_month_that_was_detached_and_not_dropped_is_dropped_by_the_next(
         assert await connection.scalar(text(f"select to_regclass('{month}')")) is None
 
 
+async def test_of_two_that_drop_at_once_one_does(engine: AsyncEngine, spool: Spool, new_record: NewRecord) -> None:
+    """The nightly job and an operator's command do not fall over each other."""
+    await ship(engine, spool, *(new_record(prediction_id=days_ago(days)) for days in (460, 500, 540)))
+    months = await old_months(engine, KEEP)
+    dropped = await asyncio.gather(drop_old_months(engine, KEEP), drop_old_months(engine, KEEP))
+    assert months in dropped
+    assert await old_months(engine, KEEP) == []
+
+
 async def test_the_command_makes_months_and_drops_old_ones(
     engine: AsyncEngine, database_settings: DatabaseSettings, spool: Spool, new_record: NewRecord
 ) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, is_held, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, frame, is_held, read_segment
 
 BOUND = 1 << 20
 FRAME = 12
@@ -307,18 +307,47 @@ def test_a_spool_is_private(tmp_path: Path) -> None:
 
 
 def test_since_gives_what_was_appended_from_a_time_on(tmp_path: Path) -> None:
-    """Those segments come that can hold the time or follow it, oldest first, and no much older ones."""
-    now = time.time_ns() // 1_000_000
+    """Those segments come that were written to since then, whenever and by whomever they were begun, oldest first."""
+    now_s = time.time()
     spool = claim(tmp_path)
     for hours in (3, 2, 1):
         spool.append(b"%d hours ago" % hours)
         spool.seal()
-        newest = spool.segments()[-1]
-        newest.rename(newest.with_name(f"{now - hours * 3_600_000:015d}.seg"))
+        os.utime(spool.segments()[-1], (now_s - hours * 3600,) * 2)
     spool.append(b"now")
-    assert list(spool.since(now + 1000)) == [b"1 hours ago", b"now"]
-    assert list(spool.since(now - 3_600_000 + 1)) == [b"2 hours ago", b"1 hours ago", b"now"]
-    assert list(spool.since(0)) == [b"3 hours ago", b"2 hours ago", b"1 hours ago", b"now"]
+    begun_long_ago = spool.segments()[0].with_name("000000000000001.seg")
+    begun_long_ago.write_bytes(frame(b"of another process"))
+    assert list(spool.since(round(1000 * now_s))) == [b"of another process", b"now"]
+    assert list(spool.since(round(1000 * (now_s - 2 * 3600)))) == [
+        *(b"of another process", b"2 hours ago", b"1 hours ago", b"now")
+    ]
+    spool.close()
+
+
+def test_a_neighbour_that_cannot_be_taken_over_holds_up_nobody(tmp_path: Path) -> None:
+    """The others are taken over, a new process starts beside it, and the error is raised all the same."""
+    survivor, dead, broken = claim(tmp_path), claim(tmp_path), claim(tmp_path)
+    dead.append(b"of the dead")
+    for spool in (dead, broken):
+        spool.close()
+    (broken.folder / "lock").unlink()
+    (broken.folder / "lock").mkdir()
+    with pytest.raises(IsADirectoryError):
+        survivor.adopt()
+    survivor.seal()
+    assert payloads(survivor) == [b"of the dead"]
+    beside = claim(tmp_path)
+    assert beside.folder == dead.folder
+    beside.close()
+    survivor.close()
+
+
+def test_a_damaged_id_is_given_anew(tmp_path: Path) -> None:
+    """It names the spool in Postgres and holds no record: nothing hangs on it."""
+    claim(tmp_path).close()
+    (tmp_path / "0" / "id").write_text("damaged")
+    spool = claim(tmp_path)
+    assert UUID((tmp_path / "0" / "id").read_text()) == spool.spool_id
     spool.close()
 
 
@@ -421,13 +450,13 @@ def test_adoption_heeds_the_bound(tmp_path: Path) -> None:
         dead.append(b"%010d" % number)
         dead.seal()
     dead.close()
-    assert survivor.adopt() == [dead.spool_id]
-    assert survivor.size_bytes == 3 * (FRAME + 10)
+    assert survivor.adopt()
+    assert (survivor.size_bytes, survivor.emptied) == (3 * (FRAME + 10), set())
     survivor.seal()
     for segment in survivor.segments():
         survivor.discard(segment)
-    assert len(survivor.adopt()) == 1
-    assert payloads(survivor) == [b"%010d" % 2]
+    assert survivor.adopt()
+    assert (payloads(survivor), survivor.emptied) == ([b"%010d" % 2], {dead.spool_id})
     survivor.close()
 
 
@@ -445,16 +474,18 @@ def test_a_living_process_takes_over_from_one_that_dies(tmp_path: Path, waiting:
     assert other.stdout.readline() == "1\n"
     (tmp_path / "1" / SET_ASIDE).mkdir()
     (tmp_path / "1" / SET_ASIDE / "a.json").write_text("{}")
-    assert survivor.adopt() == []
+    assert not survivor.adopt()
+    assert survivor.emptied == set()
     assert is_held(tmp_path / "1")
     other.send_signal(signal.SIGKILL)
     other.wait()
     other.stdout.close()
     assert not is_held(tmp_path / "1")
-    assert survivor.adopt() == [UUID((tmp_path / "1" / "id").read_text())]
+    assert survivor.adopt()
+    assert survivor.emptied == {UUID((tmp_path / "1" / "id").read_text())}
     assert payloads(survivor) == [b"from the other process"]
     assert (survivor.folder / SET_ASIDE / "a.json").read_text() == "{}"
-    assert survivor.adopt() == []
+    assert not survivor.adopt()
     survivor.close()
 
 
@@ -476,9 +507,9 @@ def test_what_only_waited_is_taken_over_too(tmp_path: Path) -> None:
     dead.keep_newer([b"newer"])
     alive = claim(tmp_path)
     dead.close()
-    assert alive.adopt() == [dead.spool_id]
+    assert alive.adopt()
     assert payloads(alive) == [b"newer"]
-    assert alive.adopt() == []
+    assert not alive.adopt()
     alive.close()
 
 
