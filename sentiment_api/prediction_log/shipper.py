@@ -158,6 +158,7 @@ class Shipper:
         self.database = "unknown"
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
         self._last_failure = ""
+        self._unreadable: set[Path] = set()
 
     async def wake(self) -> None:
         """Say that there is something to ship. The background task of a reply: it sets a flag and is done."""
@@ -215,6 +216,9 @@ class Shipper:
                 segment, segment_bytes = read_segment(path), path.stat().st_size
             except FileNotFoundError:  # it gave way to newer records
                 continue
+            except OSError as error:  # those behind it are not to wait
+                self._tell_unreadable(path, error)
+                continue
             group = group._replace(damaged_bytes=group.damaged_bytes + segment.damaged_bytes)
             group.paths.append(path)
             size += segment_bytes
@@ -228,6 +232,11 @@ class Shipper:
             if len(group.records) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
                 break
         return group if group.paths else None
+
+    def _tell_unreadable(self, path: Path, error: OSError) -> None:
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            _log.error("a segment cannot be read; its records are not shipped", file=str(path), error=error.strerror)
 
     async def _ship_group(self, group: _Group) -> None:
         outcome = await self._store(group.records)

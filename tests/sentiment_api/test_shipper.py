@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from sentiment_api.database import schema
@@ -172,6 +173,22 @@ async def test_damage_is_counted_once_and_the_rest_arrives(
     assert await Shipper(spool, engine, metrics).ship()
     assert await ids(engine) == [record.prediction_id for record in records[:2]]
     assert value(metrics, "damaged_spool_bytes_total") == len(whole) - 2 * len(whole) // 3
+
+
+async def test_a_segment_that_cannot_be_read_holds_up_no_other(
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord
+) -> None:
+    """The records behind it arrive, it stays where it is, and the log says so once."""
+    (spool.folder / "000000000000001.seg").mkdir()
+    record = new_record()
+    spool.append(encode(record))
+    shipper = Shipper(spool, engine, Metrics())
+    with capture_logs() as logged:
+        assert await shipper.ship()
+        assert await shipper.ship()
+    assert await ids(engine) == [record.prediction_id]
+    assert [each["event"] for each in logged] == ["a segment cannot be read; its records are not shipped"]
+    assert (spool.folder / "000000000000001.seg").exists()
 
 
 async def test_while_postgres_is_away_everything_is_kept(
