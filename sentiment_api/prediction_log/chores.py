@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombstone, say_alive, say_gone
 from sentiment_api.metrics import Metrics
+from sentiment_api.prediction_log.files import alone_with, in_files
+from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper, is_data_error
-from sentiment_api.prediction_log.spool import SET_ASIDE, FilesFailed, Spool, alone_with, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
 
 T = TypeVar("T")
 
@@ -109,7 +111,7 @@ class Chores:
 
     async def _adopt(self) -> None:
         try:
-            await self._in_files(self._spool.adopt)
+            await in_files(self._executor, self._spool.adopt)
         finally:
             if self._spool.came:
                 self._spool.came = False
@@ -122,7 +124,7 @@ class Chores:
         """Remove from this process's files what was erased, and what is too old to be kept."""
         # The shipper has no record in its hands now, to put back afterwards.
         async with self._shipper.busy:
-            await self._in_files(self._spool.seal)
+            await in_files(self._executor, self._spool.seal)
             files = [*self._spool.segments(), *self._spool.newer_files()]
             removed = [await self._purge_file(path, bound) for path in (*files, *files_in(self._spool.folder))]
         if any(removed):
@@ -131,10 +133,10 @@ class Chores:
 
     async def _purge_file(self, path: Path, bound: UUID) -> int:
         """Purge one file; return how many records were removed."""
-        found = await self._in_files(partial(_subjects, path))
+        found = await in_files(self._executor, partial(_subjects, path))
         gone = await self._erased([subject for subject in found if subject is not None], bound)
         if gone:
-            await self._in_files(partial(_remove, self._spool, path, gone))
+            await in_files(self._executor, partial(_remove, self._spool, path, gone))
         return len(gone)
 
     async def _erased(self, subjects: list[_Subject], bound: UUID) -> set[UUID]:
@@ -148,12 +150,6 @@ class Chores:
             # Before their records go: they are all that tells of which product they are.
             await bury(self._engine, erased)
         return erased | {each.prediction_id for each in subjects if each.prediction_id < bound}
-
-    async def _in_files(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except OSError as error:
-            raise FilesFailed(error.strerror) from error
 
 
 def _subjects(path: Path) -> list[_Subject | None]:

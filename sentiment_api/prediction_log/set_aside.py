@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sentiment_api.errors import SetAsideInvalid
+from sentiment_api.prediction_log.files import alone_with, write_whole
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, alone_with, write_whole
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
 
 UNDECODABLE = "undecodable"
 """The reason of bytes whose checksum is right and that are no record."""

@@ -38,9 +38,11 @@ from sentiment_api.database.partitions import (
 )
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.metrics import Metrics
+from sentiment_api.prediction_log.files import FilesFailed, in_files
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
+from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
-from sentiment_api.prediction_log.spool import FilesFailed, Spool, read_segment
+from sentiment_api.prediction_log.spool import Spool
 
 T = TypeVar("T")
 
@@ -187,7 +189,7 @@ class Shipper:
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
         try:
-            await self._in_files(self._spool.seal)
+            await in_files(self._executor, self._spool.seal)
             if not await self._ship_next():
                 await self._ping()
             while await self._ship_next():
@@ -202,7 +204,7 @@ class Shipper:
     async def _ship_next(self) -> bool:
         """Ship the oldest group; return whether there was one."""
         async with self.busy:
-            group = await self._in_files(self._group)
+            group = await in_files(self._executor, self._group)
             if group is not None:
                 await self._ship_group(group)
         return group is not None
@@ -241,7 +243,7 @@ class Shipper:
     async def _ship_group(self, group: _Group) -> None:
         outcome = await self._store(group.records)
         aside = [*outcome.refused, *(SetAside(UNDECODABLE, payload) for payload in group.undecodable)]
-        await self._in_files(partial(self._settle, group, aside))
+        await in_files(self._executor, partial(self._settle, group, aside))
         # Counted only now: a group that could not be settled is read again.
         self._metrics.damaged.inc(group.damaged_bytes)
         for kind, count in outcome.stored.items():
@@ -322,12 +324,6 @@ class Shipper:
         """Ask Postgres for nothing, so that an idle service knows how it is."""
         async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
             await connection.execute(text("select 1"))
-
-    async def _in_files(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except OSError as error:
-            raise FilesFailed(error.strerror) from error
 
     def _succeeded(self) -> None:
         if self._last_failure:

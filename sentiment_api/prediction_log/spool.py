@@ -1,11 +1,8 @@
 """The spool: records on disk between the reply and Postgres.
 
-A spool is a numbered folder of segment files. A segment is a run of records, each framed as
-
-    magic (4 bytes)  length (4)  CRC-32 of the payload (4)  payload
-
-so that damage costs the records that it touches and no other. The process appends to one segment; the shipper seals it,
-ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they were begun in.
+A spool is a numbered folder of segment files, each a run of framed records. The process appends to one segment; the
+shipper seals it, ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they
+were begun in.
 
 Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies; what
 is left in it is taken over by any other process that shares the root, at its start or while it runs.
@@ -18,25 +15,29 @@ import errno
 import fcntl
 import itertools
 import os
-import struct
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal, Self
 from uuid import UUID, uuid4
 
 from sentiment_api.errors import SettingsInvalid, SpoolFull
+from sentiment_api.prediction_log.files import (
+    alone_with,
+    file_to_disk,
+    names_to_disk,
+    remove_fresh,
+    write_whole,
+    written,
+)
+from sentiment_api.prediction_log.segments import frame, read_segment
 
-_MAGIC = b"SPL1"
-_HEADER = struct.Struct("<4sII")
 _SEGMENT_BYTES = 4 << 20
 SET_ASIDE = "set-aside"
 """The folder, in a spool's, of records that Postgres refuses as data."""
 _SEGMENT = ".seg"
 _NEWER = ".newer"
-_FRESH = ".fresh"
 _CLOCK_SLACK_MS = 60_000
 """How far the clock may have been set back between a prediction and its append."""
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
@@ -133,13 +134,15 @@ class Spool:
 
         They survive a power cut afterwards, as the one who wrote them may have been killed before they did.
         """
-        _remove_fresh(folder)
+        for place in (folder, folder / SET_ASIDE):
+            with alone_with(place):
+                remove_fresh(place)
         moved = [self._move_here(path) for path in _files_of_records(folder)]
         aside = folder != self.folder and self._move_set_aside(folder)
         if self._fsync != "never":
             for path in self._paths() if any(moved) or folder == self.folder else []:
-                _file_to_disk(path)
-            _names_to_disk(self.folder)
+                file_to_disk(path)
+            names_to_disk(self.folder)
         return any(moved) or aside
 
     def _move_here(self, path: Path) -> bool:
@@ -205,7 +208,7 @@ class Spool:
 
     def replace(self, segment: Path, payloads: list[bytes]) -> None:
         """Have a sealed segment hold these payloads instead, or remove it when there are none."""
-        fresh = _written(segment, b"".join(map(frame, payloads))) if payloads else None
+        fresh = written(segment, b"".join(map(frame, payloads))) if payloads else None
         with self._append_lock, contextlib.suppress(FileNotFoundError):  # when it gave way meanwhile
             before = segment.stat().st_size
             if fresh is None:
@@ -215,7 +218,7 @@ class Spool:
                 self._sealed_bytes += segment.stat().st_size - before if segment.suffix == _SEGMENT else 0
         if fresh is not None:
             fresh.unlink(missing_ok=True)
-        _names_to_disk(self.folder)
+        names_to_disk(self.folder)
         if segment.suffix == _NEWER:
             self._count_newer()
 
@@ -289,7 +292,7 @@ class Spool:
             for descriptor in [*(file.fileno() for file in retired), *([] if dirty is None else [dirty])]:
                 self._to_disk(descriptor)
         if new_names and self._fsync != "never":
-            _names_to_disk(self.folder)  # a file survives a power cut when its name does
+            names_to_disk(self.folder)  # a file survives a power cut when its name does
         return appended
 
     def _to_disk(self, descriptor: int) -> None:
@@ -372,10 +375,6 @@ class Spool:
         file.seek(self._file_bytes)
 
 
-class FilesFailed(Exception):
-    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may be one."""
-
-
 class _NoRoom(Exception):
     """A record does not fit, unless others give way."""
 
@@ -385,108 +384,6 @@ def _refusal(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _NoRoom(_DISK_FULL)
     return SpoolFull("The prediction log cannot be written, so no prediction can be given.")
-
-
-class Segment:
-    """The readable part of a segment file."""
-
-    def __init__(self, payloads: list[bytes], damaged_bytes: int) -> None:
-        """Keep the payloads, in order, and how many bytes were no part of any."""
-        self.payloads = payloads
-        self.damaged_bytes = damaged_bytes
-
-
-def frame(payload: bytes) -> bytes:
-    """Return the payload as `read_segment` finds it again."""
-    return _HEADER.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
-
-
-def read_segment(path: Path) -> Segment:
-    """Return what can be read of a segment, whatever happened to the file.
-
-    After damage the reading goes on at the next magic whose record has the right checksum.
-
-    Raises:
-        FileNotFoundError: the segment is gone.
-    """
-    data = path.read_bytes()
-    payloads: list[bytes] = []
-    position = 0
-    good = 0
-    while (position := data.find(_MAGIC, position)) != -1:
-        payload = _payload_at(data, position)
-        if payload is None:
-            position += 1
-            continue
-        payloads.append(payload)
-        size = _HEADER.size + len(payload)
-        good += size
-        position += size
-    return Segment(payloads, len(data) - good)
-
-
-def _payload_at(data: bytes, position: int) -> bytes | None:
-    start = position + _HEADER.size
-    if start > len(data):
-        return None
-    _, length, checksum = _HEADER.unpack_from(data, position)
-    payload = data[start : start + length]
-    return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Give a file this content, all of it or, when cut off, none. When this returns it survives a power cut."""
-    _written(path, content).rename(path)
-    _names_to_disk(path.parent)
-
-
-def _written(path: Path, content: bytes) -> Path:
-    """Return a file beside `path` that has this content, on the disk."""
-    fresh = path.with_suffix(_FRESH)
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    return fresh
-
-
-@contextlib.contextmanager
-def alone_with(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, if it is there: of those who rewrite files in it one at a time does so."""
-    if not folder.exists():
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_fresh(folder: Path) -> None:
-    """Remove what `write_whole` left when it was cut off: what it was to replace is there."""
-    for place in (folder, folder / SET_ASIDE):
-        with alone_with(place):
-            for path in place.glob(f"*{_FRESH}"):
-                path.unlink()
-
-
-def _names_to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _file_to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fdatasync(file.fileno())
 
 
 def _files_of_records(folder: Path) -> list[Path]:
@@ -524,7 +421,7 @@ def _locked(folder: Path) -> IO[bytes] | None:
     """Return the lock of the spool in `folder`; None while a living process has it."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
-        _names_to_disk(folder.parent)
+        names_to_disk(folder.parent)
     lock = (folder / "lock").open("ab", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ from benchmarks.chaos.postgres import Postgres
 from benchmarks.chaos.stage import QUICK, play
 from benchmarks.log_records import new_record
 from sentiment_api.prediction_log.records import encode
-from sentiment_api.prediction_log.spool import read_segment
+from sentiment_api.prediction_log.segments import read_segment
 
 SEED = 20_261
 REPRESENTATIVE = ["service-killed", "postgres-killed", "two-services", "drained"]

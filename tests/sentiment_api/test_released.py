@@ -20,9 +20,10 @@ from sentiment_api.database import schema
 from sentiment_api.database.tables import drift_metrics, drift_runs, feedback, predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord, RecordNewer, decode, encode
+from sentiment_api.prediction_log.segments import frame, read_segment
 from sentiment_api.prediction_log.set_aside import files_in, find_all
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool, frame, read_segment
+from sentiment_api.prediction_log.spool import Spool
 
 NewRecord = Callable[..., PredictionRecord]
 Row = dict[str, Any]

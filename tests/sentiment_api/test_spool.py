@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, frame, is_held, read_segment
+from sentiment_api.prediction_log.segments import frame, read_segment
+from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, is_held
 
 BOUND = 1 << 20
 FRAME = 12
@@ -139,7 +140,7 @@ print(left, spool.dropped_records, "dropped")
 WHOLE_WRITER = """
 import resource, sys
 from pathlib import Path
-from sentiment_api.prediction_log.spool import write_whole
+from sentiment_api.prediction_log.files import write_whole
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_whole(Path(sys.argv[1]) / "whole.seg", b"x" * 2000)
