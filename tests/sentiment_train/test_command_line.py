@@ -23,7 +23,11 @@ Command = Callable[..., tuple[object, str, str]]
 
 _ROOT = Path(__file__).parents[2]
 _COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export")
-_MODULES = sorted(path.stem for path in Path(sentiment_train.__file__).parent.glob("*.py"))
+_PACKAGE = Path(sentiment_train.__file__).parent
+_MODULES = sorted(
+    ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in _PACKAGE.rglob("*.py")
+)
 
 
 def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -218,8 +222,7 @@ def test_the_commands_are_listed_in_order_of_use(command: Command) -> None:
 
 def test_every_module_can_be_imported_with_an_empty_environment() -> None:
     """Importing needs no variable, writes nothing and starts nothing."""
-    modules = [f"sentiment_train.{name}" for name in _MODULES if name != "__init__"]
-    program = f"import importlib\nfor name in {modules}: importlib.import_module(name)"
+    program = f"import importlib\nfor name in {_MODULES}: importlib.import_module(name)"
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", program],
         env={},
