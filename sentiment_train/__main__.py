@@ -11,7 +11,7 @@ from sentiment_train.commands.export import export
 from sentiment_train.commands.fit import fit
 from sentiment_train.commands.import_bert import import_bert
 from sentiment_train.commands.prepare import prepare
-from sentiment_train.errors import TrainingError
+from sentiment_train.errors import Interrupted, TrainingError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +35,10 @@ for command in (prepare, fit, evaluate, export):
 
 
 def main() -> None:
-    """Run the command line; a failure that a user can mend is one line on standard error and exit code 1."""
+    """Run the command line; a failure that a user can mend is one line on standard error and exit code 1.
+
+    A fit that a signal stopped ends with 128 + the signal's number, as shells have it.
+    """
     # Its bars and reports of what it loaded are no news: what matters in them is refused as an error.
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -43,7 +46,7 @@ def main() -> None:
         app()
     except (TrainingError, SentimentError) as error:
         print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
 
 
 if __name__ == "__main__":

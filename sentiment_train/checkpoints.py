@@ -4,6 +4,7 @@ transformers fills weights that it does not find with random numbers and loads o
 with a warning; both are refused here. A folder is read without asking the hub.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
+from transformers.utils import cached_file
 
 from sentiment_train.errors import UnusableCheckpoint
 
@@ -66,6 +68,19 @@ def read_tokenizer(source: str, vocabulary: int, **options: Any) -> Any:  # noqa
             f"{len(tokenizer)}"
         )
     return tokenizer
+
+
+def weights_hash(source: str) -> str:
+    """Return the SHA-256 of the weights file of the checkpoint `source`, as `sha256sum` gives it.
+
+    Raises:
+        UnusableCheckpoint: it has none that can be read.
+    """
+    with _translated(source):
+        options = {"local_files_only": _is_local(source), "_raise_exceptions_for_missing_entries": False}
+        found = cached_file(source, "model.safetensors", **options) or cached_file(source, "pytorch_model.bin")
+        with Path(found).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_local(source: str) -> bool:

@@ -3,7 +3,11 @@
 TrainingError            every failure a user can mend; the command line prints it as one line
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
-└── FolderTaken          the folder to write holds something already
+├── FolderTaken          the folder to write holds something already
+├── FullDisk             what a command made could not be written
+├── OutOfMemory          the machine or its GPU has too little memory for the batch
+├── Diverged             the loss is no number any more
+└── Interrupted          a signal ended the fit, after a checkpoint
 """
 
 
@@ -21,3 +25,24 @@ class UnusableCheckpoint(TrainingError):
 
 class FolderTaken(TrainingError):
     """The folder that a command was told to write holds something already."""
+
+
+class FullDisk(TrainingError):
+    """A file could not be written: no room, a quota, or no permission."""
+
+
+class OutOfMemory(TrainingError):
+    """A step of training needs more memory than there is."""
+
+
+class Diverged(TrainingError):
+    """The loss is not finite: the weights are lost."""
+
+
+class Interrupted(TrainingError):
+    """A fit was told to stop, and left a checkpoint to go on from."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+        """As shells have it: 130 for Ctrl-C, 143 for SIGTERM."""

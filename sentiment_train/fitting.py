@@ -5,103 +5,135 @@ bundle.
 """
 
 import json
-import shutil
-import time
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import polars as pl
 import torch
+import transformers
+from accelerate import Accelerator
 from rich.console import Console
-from sklearn.metrics import accuracy_score, f1_score
-from transformers import (
-    DistilBertForSequenceClassification,
-    EvalPrediction,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import DistilBertForSequenceClassification, set_seed
 
 from sentiment_api.tokenizer import ReviewTokenizer
-from sentiment_train.checkpoints import check_model_type, read_model, read_tokenizer
-from sentiment_train.errors import UnusableData
-from sentiment_train.folders import check_free
+from sentiment_train.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
+from sentiment_train.errors import Interrupted, UnusableData
+from sentiment_train.examples import Examples, read_examples
 from sentiment_train.preparation import read_part
+from sentiment_train.recipe import DEFAULT_CONDUCT, Conduct, Recipe
+from sentiment_train.reporting import Reporter
+from sentiment_train.run_folder import RunFolder
+from sentiment_train.training import Training, uses_bf16
 
-PADDING_MULTIPLE = 8
 FEW_STEPS = 100
 """Below it a warning is due: 8 steps on 106 reviews gave a model that called everything positive."""
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that decides the weights, beside the data and the base checkpoint."""
+class Ingredients(msgspec.Struct, frozen=True):
+    """What a fit starts from."""
 
-    epochs: float = 2.0
-    batch_size: int = 32
-    learning_rate: float = 8e-5
-    weight_decay: float = 0.01
-    warmup_share: float = 0.06
-    max_tokens: int = 160
-    """Training texts are cut here; the model may serve longer ones."""
-    bf16: bool = False
-    seed: int = 0
+    record: dict[str, Any]
+    """Of the data, as `prepare` wrote it down."""
+    model: DistilBertForSequenceClassification
+    tokenizer: Any
+    train: Examples
+    validation: Examples
 
 
-def fit(data: Path, base: str, destination: Path, recipe: Recipe, console: Console) -> dict[str, Any]:
+def fit(
+    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, conduct: Conduct = DEFAULT_CONDUCT
+) -> dict[str, Any]:
     """Fine-tune `base` (a DistilBERT folder or hub name) on the prepared folder `data` and write it to `destination`.
 
     Returns what `fit.json` holds.
 
     Raises:
-        FolderTaken: `destination` holds something.
-        UnusableData: `data` is not a prepared folder.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+        Diverged: the loss is not finite.
+        FolderTaken: `destination` holds something, and the fit is not resumed.
+        FullDisk: there is no room for a checkpoint or the model.
+        Interrupted: a signal came; a checkpoint was written.
+        OutOfMemory: a step does not fit into memory.
+        UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or the checkpoint to go on from
+            is missing, damaged or of another fit.
     """
-    check_free(destination)
-    started = time.monotonic()
-    record = read_data_record(data)
-    set_seed(recipe.seed)
-    model = _load_model(base, record["labels"])
-    read_tokenizer(base, model.config.vocab_size).save_pretrained(destination)
-    tokenizer = ReviewTokenizer(destination / "tokenizer.json", recipe.max_tokens)
-
-    train = TokenizedReviews(read_part(data, "train"), tokenizer, record["labels"])
-    validation = TokenizedReviews(read_part(data, "validation"), tokenizer, record["labels"])
+    folder = RunFolder(destination)
+    folder.check(resume=conduct.resume)
+    accelerator = new_accelerator()
+    if not accelerator.is_main_process:
+        console = Console(quiet=True)
+    console.print(f"will write {destination}: weights, configuration, tokenizer and fit.json, the record of the run")
+    start = gather(data, base, recipe)
+    identity = _identity(start.record, base, recipe)
+    train, validation = start.train, start.validation
     console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
 
-    trainer = Trainer(
-        model=model,
-        args=_arguments(destination, recipe, len(train)),
-        train_dataset=train,
-        eval_dataset=validation,
-        data_collator=pad,
-        compute_metrics=_metrics,
-        callbacks=[PlainProgress(console)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    if (steps := _steps(recipe, len(train))) < FEW_STEPS:
-        console.print(f"only {steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size")
-    trainer.train()
+    training = Training(start.model, train, validation, recipe, accelerator)
+    if conduct.resume:
+        training.resume(folder.load_checkpoint(identity))
+        console.print(f"going on after step {training.step}")
+    if training.steps < FEW_STEPS:
+        console.print(
+            f"only {training.steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size"
+        )
+    accelerator.wait_for_everyone()  # before one of them writes into the folder that all of them check
+    tensorboard = conduct.tensorboard if accelerator.is_main_process else None
+    with Reporter(console, training.steps, training.step, tensorboard) as report:
+        if signal_number := training.run(folder, conduct, identity, report):
+            raise Interrupted(
+                f"stopped after step {training.step} of {training.steps}; the same command with --resume goes on",
+                signal_number,
+            )
 
-    model.save_pretrained(destination)
-    shutil.rmtree(destination / "checkpoints", ignore_errors=True)
-    outcome = {
-        "base": base if not Path(base).is_dir() else Path(base).name,
-        "recipe": msgspec.to_builtins(recipe),
-        "data": record,
-        "validation": {key.removeprefix("eval_"): value for key, value in trainer.evaluate().items()},
-        "history": trainer.state.log_history,
-        "minutes": round((time.monotonic() - started) / 60, 1),
-    }
-    (destination / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+    accelerator.wait_for_everyone()
+    model = training.model(folder)
+    outcome = _outcome(training, start.record, base, recipe, accelerator)
+
+    def write(staging: Path) -> None:
+        start.tokenizer.save_pretrained(staging)
+        model.save_pretrained(staging)
+        (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+
+    if accelerator.is_main_process:
+        folder.finish(write)
+    accelerator.wait_for_everyone()
+    figures = outcome["validation"]
+    console.print(
+        f"wrote {destination}: validation accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
+    )
     return outcome
+
+
+def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
+    """Return the model with a new head, and the reviews as numbers.
+
+    Raises:
+        UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+    """
+    record = read_data_record(data)
+    labels = record["labels"]
+    set_seed(recipe.seed)
+    model = _load_model(base, labels, recipe)
+    vocabulary = model.config.vocab_size
+    tokenizer = read_tokenizer(base, vocabulary)
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer.save_pretrained(scratch)
+        reviews = ReviewTokenizer(Path(scratch) / "tokenizer.json", recipe.max_tokens)
+    train = read_examples(
+        _read_part(data, "train"), reviews, labels, vocabulary, crops=recipe.sentence_crops, seed=recipe.seed
+    )
+    validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
+    return Ingredients(record, model, tokenizer, train, validation)
+
+
+def new_accelerator() -> Accelerator:
+    """Return what knows the device and the other processes that `torchrun` started."""
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    return Accelerator(cpu=not torch.cuda.is_available())
 
 
 def read_data_record(data: Path) -> dict[str, Any]:
@@ -120,57 +152,17 @@ def read_data_record(data: Path) -> dict[str, Any]:
     return record
 
 
-class TokenizedReviews(torch.utils.data.Dataset):  # type: ignore[misc]  # torch is not followed by mypy
-    """A part of the prepared ratings as token ids and label indexes, in memory."""
-
-    def __init__(self, part: pl.DataFrame, tokenizer: ReviewTokenizer, labels: list[str]) -> None:
-        """Tokenize the column text and number the column label by its place in `labels`."""
-        self._examples: list[dict[str, Any]] = [
-            {"input_ids": tokens.ids, "labels": labels.index(label), "length": len(tokens.ids)}
-            for tokens, label in zip(tokenizer.encode_batch(part["text"].to_list()), part["label"], strict=True)
-        ]
-        self.tokens: int = sum(example["length"] for example in self._examples)
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self._examples[index]
+def _read_part(data: Path, name: str) -> pl.DataFrame:
+    part = read_part(data, name)
+    if (found := part["label"].n_unique()) < 2:
+        raise UnusableData(
+            f"expected at least two labels in the part {name!r} of {data}, found {found} in {len(part)} rows; "
+            "prepare more ratings, over more products and a longer time"
+        )
+    return part.select("text", "label")
 
 
-def pad(examples: list[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Return one batch: input_ids and attention_mask `(n, longest)`, labels `(n,)`, all int64."""
-    longest = max(len(example["input_ids"]) for example in examples)
-    width = -(-longest // PADDING_MULTIPLE) * PADDING_MULTIPLE
-    ids = torch.zeros(len(examples), width, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, example in enumerate(examples):
-        ids[row, : len(example["input_ids"])] = torch.tensor(example["input_ids"])
-        mask[row, : len(example["input_ids"])] = 1
-    return {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([e["labels"] for e in examples])}
-
-
-class PlainProgress(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
-    """One line each logging step: readable in a terminal and in a log file."""
-
-    def __init__(self, console: Console) -> None:
-        """Write the lines to `console`."""
-        self._console = console
-
-    def on_log(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 - transformers' signature
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 - transformers' signature
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: object,  # noqa: ARG002 - transformers' signature
-    ) -> None:
-        """Print the step, the share done and every figure that transformers logged."""
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items() if isinstance(value, float))
-        self._console.print(f"step {state.global_step}/{state.max_steps}  {figures}", highlight=False)
-
-
-def _load_model(base: str, labels: list[str]) -> DistilBertForSequenceClassification:
+def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSequenceClassification:
     check_model_type(base, "distilbert")
     return read_model(
         DistilBertForSequenceClassification,
@@ -179,42 +171,35 @@ def _load_model(base: str, labels: list[str]) -> DistilBertForSequenceClassifica
         num_labels=len(labels),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
+        dropout=recipe.dropout,
+        attention_dropout=recipe.attention_dropout,
     )
 
 
-def _steps(recipe: Recipe, rows: int) -> int:
-    """Return the number of optimizer steps."""
-    return int(recipe.epochs * -(-rows // recipe.batch_size))
+def _identity(record: dict[str, Any], base: str, recipe: Recipe) -> dict[str, Any]:
+    """Return what a resumed fit must have in common with the one before."""
+    return {**msgspec.to_builtins(recipe), "data hash": record["hash"], "base sha256": weights_hash(base)}
 
 
-def _arguments(destination: Path, recipe: Recipe, rows: int) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(destination / "checkpoints"),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        warmup_steps=int(recipe.warmup_share * _steps(recipe, rows)),
-        lr_scheduler_type="linear",
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
-        bf16=recipe.bf16,
-        eval_strategy="epoch",
-        save_strategy="no",
-        logging_steps=25,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        seed=recipe.seed,
-        dataloader_pin_memory=False,
-        use_cpu=not torch.cuda.is_available(),
-    )
-
-
-def _metrics(prediction: EvalPrediction) -> dict[str, float]:
-    guessed = np.argmax(prediction.predictions, axis=1)
+def _outcome(
+    training: Training, record: dict[str, Any], base: str, recipe: Recipe, accelerator: Accelerator
+) -> dict[str, Any]:
+    device = accelerator.device
+    kept = training.kept
     return {
-        "accuracy": accuracy_score(prediction.label_ids, guessed),
-        "macro_f1": f1_score(prediction.label_ids, guessed, average="macro"),
+        "base": base if not Path(base).is_dir() else Path(base).name,
+        "base_sha256": weights_hash(base),
+        "recipe": msgspec.to_builtins(recipe),
+        "data": record,
+        "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},
+        "best_step": kept["step"],
+        "steps": training.step,
+        "history": training.history,
+        "minutes": round(training.seconds / 60, 1),
+        "tokens_per_s": round(training.tokens / training.seconds),
+        "reviews_per_s": round(training.reviews / training.seconds, 1),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": accelerator.num_processes,
+        "precision": "bf16" if uses_bf16(recipe, device) else "fp32",
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

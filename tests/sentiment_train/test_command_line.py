@@ -208,7 +208,7 @@ def test_every_command_has_help(name: str, command: Command) -> None:
     assert code == 0
     assert f"{name} [OPTIONS]" in words
     if name in {"import-bert", "prepare", "fit"}:
-        assert "new or empty. One with files in it is refused." in words
+        assert "new or empty. One with files in it is refused" in words
     if name == "export":
         assert "which must not exist yet" in words
 

@@ -200,9 +200,10 @@ def test_a_model_that_knows_nothing_is_not_exported(
 def test_an_int8_file_that_answers_otherwise_is_not_exported(run_copy: Path, export_to: Export, tmp_path: Path) -> None:
     """Weights whose int8 form gives other labels are refused with the share that agrees."""
     weights = _weights(run_copy)
-    table = weights["distilbert.transformer.layer.1.ffn.lin2.weight"]
-    table[0, 0] = 6e4  # the scale of the whole channel follows its largest weight
-    weights["distilbert.transformer.layer.1.ffn.lin1.weight"] *= 50
+    for layer in range(2):
+        for name in ("attention.out_lin", "ffn.lin2"):
+            # A channel's scale follows its largest weight; one that all channels have is taken out by the norm.
+            weights[f"distilbert.transformer.layer.{layer}.{name}.weight"][:, 0] = 600.0
     save_file(weights, run_copy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UnusableCheckpoint, match="expected int8 and fp32 to agree on 99% of the validation texts"):
         export_to(run_copy, tmp_path / "bundle")
