@@ -173,6 +173,7 @@ def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSe
         label2id={label: index for index, label in enumerate(labels)},
         dropout=recipe.dropout,
         attention_dropout=recipe.attention_dropout,
+        seq_classif_dropout=recipe.head_dropout,
     )
 
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -104,17 +105,20 @@ class RunFolder:
             FullDisk: it could not be written; the checkpoints stay.
         """
         staging = self._checkpoints / "model"
-        with _room(self.folder):
+        with self._room_for(self.folder):
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir(parents=True)
-            write(staging)
-            for path in sorted(staging.iterdir(), key=lambda path: path.name == _WEIGHTS):
-                path.replace(self.folder / path.name)
+            try:
+                write(staging)
+                for path in sorted(staging.iterdir(), key=lambda path: path.name == _WEIGHTS):
+                    path.replace(self.folder / path.name)
+            finally:
+                shutil.rmtree(staging)
             shutil.rmtree(self._checkpoints)
 
     def _save(self, path: Path, content: dict[str, Any]) -> None:
         partial = path.with_suffix(".partial")
-        with _room(path):
+        with self._room_for(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("wb") as file:
@@ -125,6 +129,15 @@ class RunFolder:
             finally:
                 partial.unlink(missing_ok=True)
 
+    @contextmanager
+    def _room_for(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer makes a RuntimeError of an OSError
+            cause = error.__context__ if isinstance(error.__context__, OSError) else error
+            last = "go on with --resume from the last whole checkpoint" if self._by_age() else "fit again"
+            raise FullDisk(f"cannot write {path} ({cause}); make room and {last}") from error
+
     def _by_age(self) -> list[Path]:
         """Return the checkpoints, oldest first."""
         return sorted(self._checkpoints.glob("step-*.pt"))
@@ -133,8 +146,14 @@ class RunFolder:
 def _load(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise UnusableCheckpoint(f"{path} is damaged ({error}); remove it to go on from the one before") from error
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        UnpicklingError,
+    ) as error:  # torch's advice would be wrong here
+        raise UnusableCheckpoint(f"{path} is damaged; remove it to go on from the one before") from error
     return content
 
 
@@ -145,14 +164,3 @@ def _differences(saved: dict[str, Any], found: dict[str, Any]) -> list[str]:
         for name in sorted(saved.keys() | found.keys())
         if saved.get(name) != found.get(name)
     ]
-
-
-@contextmanager
-def _room(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer says RuntimeError for what the disk said
-        cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise FullDisk(
-            f"cannot write {path} ({cause}); make room and go on with --resume: the last whole checkpoint is kept"
-        ) from error

@@ -106,7 +106,7 @@ class Training:
             OutOfMemory: a step does not fit into memory.
         """
         saved_at = time.monotonic()
-        with noted_signals() as interruption, _memory_translated():
+        with noted_signals() as interruption, memory_translated():
             while not self.is_ended:
                 self.advance()
                 report.step(self.step)
@@ -320,13 +320,15 @@ def _figures(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str,
 
 
 @contextmanager
-def _memory_translated() -> Iterator[None]:
+def memory_translated() -> Iterator[None]:
+    """Turn what torch says when memory is short, on a CPU or a GPU, into `OutOfMemory`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch says RuntimeError on CPUs, and a class of its own on GPUs
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
+        reason = (str(error) or "memory is exhausted").splitlines()[0]
         raise OutOfMemory(
-            f"a step needs more memory than there is ({str(error).splitlines()[0]}); lower --batch-size or "
+            f"a step needs more memory than there is ({reason}); lower --batch-size or "
             "--max-tokens, and raise --gradient-accumulation for as many reviews a step"
         ) from error

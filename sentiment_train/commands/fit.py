@@ -59,6 +59,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     attention_dropout: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Any slows CPUs down.", rich_help_panel=_REGULARIZATION)
     ] = _DEFAULTS.attention_dropout,
+    head_dropout: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Before the last layer.", rich_help_panel=_REGULARIZATION)
+    ] = _DEFAULTS.head_dropout,
     label_smoothing: Annotated[
         float, typer.Option(min=0.0, max=0.9, rich_help_panel=_REGULARIZATION)
     ] = _DEFAULTS.label_smoothing,
