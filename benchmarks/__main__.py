@@ -16,6 +16,7 @@ _BENCHMARKS = {
     "log_shipping": "rows a second from the spool into Postgres, and the memory that takes",
     "log_append": "what an append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC",
     "log_memory": "the service's memory under load while Postgres is away",
+    "fit": "reviews a second in training, beside the plain Trainer example with fixed padding",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 

@@ -150,6 +150,10 @@ class Training:
         self.tokens += int(self._train.lengths[rows].sum())
         self.seconds += time.monotonic() - started
 
+    def validate(self) -> dict[str, float]:
+        """Return loss, accuracy and macro F1 of the model on the validation part; neither weights nor steps change."""
+        return _figures(self._validation_logits(), self._validation.labels)
+
     def resume(self, state: dict[str, Any]) -> None:
         """Go back to where a checkpoint's `state` was taken."""
         self._model.load_state_dict(state["model"])
@@ -241,7 +245,7 @@ class Training:
     def _evaluate(self, folder: RunFolder) -> dict[str, float]:
         """Return the figures of the validation part, and keep the model if it is the best one and that is asked for."""
         self._check_finite()
-        figures = _figures(self._validation_logits(), self._validation.labels)
+        figures = self.validate()
         entry = {**{f"eval_{name}": value for name, value in figures.items()}, **self._place()}
         self.history.append(entry)
         if self._recipe.patience and self._accelerator.is_main_process and self._best is entry:

@@ -7,6 +7,7 @@ import typer
 
 from sentiment_train.commands import console
 from sentiment_train.fitting import fit as fit_model
+from sentiment_train.forecast import forecast
 from sentiment_train.recipe import ClassWeights, Conduct, Judge, Precision, Recipe, Schedule
 
 _DEFAULTS = Recipe()
@@ -85,6 +86,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Precision, typer.Option(help="auto: bf16 on GPUs that have it.", rich_help_panel=_RUN)
     ] = _DEFAULTS.precision,
     seed: Annotated[int, typer.Option(min=0, rich_help_panel=_RUN)] = _DEFAULTS.seed,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and how long it would take.", rich_help_panel=_RUN)
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out.", rich_help_panel=_RUN)
     ] = False,
@@ -106,4 +110,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     options = locals()
     recipe = Recipe(**{name: options[name] for name in Recipe.__struct_fields__})
     conduct = Conduct(**{name: options[name] for name in Conduct.__struct_fields__})
-    fit_model(data, base, out, recipe, console, conduct)
+    if dry_run:
+        forecast(data, base, recipe, console)
+    else:
+        fit_model(data, base, out, recipe, console, conduct)

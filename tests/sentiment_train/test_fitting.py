@@ -123,7 +123,7 @@ def _are_same(first: Path, second: Path) -> bool:
 def test_killed_and_resumed_it_ends_with_the_same_model(
     prepared: Path, base: Path, start: Start, quiet: Console, tmp_path: Path
 ) -> None:
-    """With every option, after SIGKILL, going on from the checkpoint gives the weights and the history of a fit that nobody killed."""
+    """With every option, after SIGKILL, --resume gives the weights and the history of a fit that nobody killed."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = start(_command(prepared, base, killed, _RICH, "--checkpoint-steps", 7))
     _wait_for_checkpoint(process, killed)
