@@ -9,6 +9,7 @@ import html
 import json
 import unicodedata
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ RATING_LABELS: dict[str, dict[int, str | None]] = {
     "three-way": {1: "negative", 2: "negative", 3: "neutral", 4: "positive", 5: "positive"},
 }
 _COLUMNS = ("text", "rating", "product_id", "timestamp")
+_ID_COLUMNS = ("prediction_id", "review_id", "id")
 _UTC = pl.Datetime("us", "UTC")
 _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
@@ -46,7 +48,7 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
     check_free(destination)
     raw = pl.concat([read_ratings(source) for source in sources])
     cleaned = _cleaned(raw)
-    unique = _unique(cleaned)
+    unique = _identified(_unique(cleaned))
     reviews, cuts = split(unique)
     reviews = _labelled(reviews, labels)
     parts = {name: reviews.filter(part=name).drop("part") for name in PARTS}
@@ -72,7 +74,7 @@ def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -
 
 
 def read_ratings(source: Path) -> pl.DataFrame:
-    """Return the file's columns text, rating, product_id, timestamp (UTC) and category.
+    """Return the file's columns id (null without one), text, rating, product_id, timestamp (UTC) and category.
 
     Timestamps are a column of that type, or ISO 8601 text; without an offset they count as UTC.
 
@@ -86,6 +88,7 @@ def read_ratings(source: Path) -> pl.DataFrame:
     category = pl.col("category") if "category" in frame.columns else pl.lit(source.name.removesuffix(_ending(source)))
     try:
         return frame.select(
+            _own_ids(frame),
             pl.col("text").cast(pl.String),
             _whole_ratings(frame["rating"], source),
             pl.col("product_id").cast(pl.String),
@@ -107,6 +110,11 @@ def _read(source: Path) -> pl.DataFrame:
 
 def _ending(source: Path) -> str:
     return next((ending for ending in _READERS if source.name.endswith(ending)), "")
+
+
+def _own_ids(frame: pl.DataFrame) -> pl.Expr:
+    name = next((name for name in _ID_COLUMNS if name in frame.columns), None)
+    return (pl.lit(None) if name is None else pl.col(name)).cast(pl.String).alias("id")
 
 
 def _whole_ratings(ratings: pl.Series, source: Path) -> pl.Series:
@@ -170,7 +178,7 @@ def normalized(text: str) -> str:
 def _cleaned(reviews: pl.DataFrame) -> pl.DataFrame:
     """Unescape HTML entities, strip, and drop rows without text, rating, product or time."""
     text = pl.col("text").map_elements(lambda raw: html.unescape(raw).strip(), return_dtype=pl.String)
-    return reviews.with_columns(text).drop_nulls().filter(pl.col("text").str.len_chars() > 0)
+    return reviews.with_columns(text).drop_nulls(_COLUMNS).filter(pl.col("text").str.len_chars() > 0)
 
 
 def _unique(reviews: pl.DataFrame) -> pl.DataFrame:
@@ -178,6 +186,27 @@ def _unique(reviews: pl.DataFrame) -> pl.DataFrame:
     key = pl.col("text").map_elements(normalized, return_dtype=pl.String)
     ordered = reviews.sort("timestamp", "product_id", "text", maintain_order=True).with_columns(key=key)
     return ordered.unique("key", keep="first", maintain_order=True).drop("key")
+
+
+def _identified(reviews: pl.DataFrame) -> pl.DataFrame:
+    """Give each review an id of its own, and count the reviews of its product.
+
+    The id is the source's where that is unique, else 16 hex digits of BLAKE2b over product, time and text.
+    """
+    hashed = pl.Series(
+        "hashed",
+        [
+            blake2b("\0".join(map(str, row)).encode(), digest_size=8).hexdigest()
+            for row in reviews.select("product_id", pl.col("timestamp").dt.epoch("us"), "text").iter_rows()
+        ],
+        dtype=pl.String,
+    )
+    own_is_unique = pl.col("id").is_not_null() & pl.col("id").is_unique()
+    return reviews.with_columns(hashed).select(
+        pl.when(own_is_unique).then("id").otherwise("hashed").alias("id"),
+        *("text", "rating", "product_id", "timestamp", "category"),
+        pl.len().over("product_id").cast(pl.UInt32).alias("product_reviews"),
+    )
 
 
 def _labelled(reviews: pl.DataFrame, labels: str) -> pl.DataFrame:
