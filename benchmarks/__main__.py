@@ -16,6 +16,7 @@ _BENCHMARKS = {
     "log_shipping": "rows a second from the spool into Postgres, and the memory that takes",
     "log_append": "what an append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC",
     "log_memory": "the service's memory under load while Postgres is away",
+    "prepare_memory": "memory and time of sentiment-train prepare on ten million generated rows",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 
