@@ -17,6 +17,7 @@ _BENCHMARKS = {
     "log_append": "what an append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC",
     "log_memory": "the service's memory under load while Postgres is away",
     "fit": "reviews a second in training, beside the plain Trainer example with fixed padding",
+    "prepare_memory": "memory and time of sentiment-train prepare on ten million generated rows",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 

@@ -4,8 +4,8 @@ TrainingError            every failure a user can mend; the command line prints 
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
 ├── FolderTaken          the folder to write holds something already
-├── FullDisk             what a command made could not be written
-├── OutOfMemory          the machine or its GPU has too little memory for the batch
+├── NotWritten           the disk is full, or the place cannot be written; nothing is left there
+├── OutOfMemory          the machine or its GPU has too little memory for a step
 ├── Diverged             the loss is no number any more
 └── Interrupted          a signal ended the fit, after a checkpoint
 """
@@ -27,8 +27,8 @@ class FolderTaken(TrainingError):
     """The folder that a command was told to write holds something already."""
 
 
-class FullDisk(TrainingError):
-    """A file could not be written: no room, a quota, or no permission."""
+class NotWritten(TrainingError):
+    """The disk is full, or the place cannot be written; nothing half-written is left."""
 
 
 class OutOfMemory(TrainingError):

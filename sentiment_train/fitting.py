@@ -52,7 +52,7 @@ def fit(
     Raises:
         Diverged: the loss is not finite.
         FolderTaken: `destination` holds something, and the fit is not resumed.
-        FullDisk: there is no room for a checkpoint or the model.
+        NotWritten: there is no room for a checkpoint or the model.
         Interrupted: a signal came; a checkpoint was written.
         OutOfMemory: a step does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.

@@ -1,8 +1,11 @@
-"""The rule for every folder that a command writes: what is there already is never overwritten or mixed with."""
+"""The rules for folders that a command writes: never over what is there already, and all of it or nothing."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sentiment_train.errors import FolderTaken
+from sentiment_train.errors import FolderTaken, NotWritten
 
 
 def check_free(folder: Path) -> None:
@@ -15,3 +18,28 @@ def check_free(folder: Path) -> None:
         return
     found = "files in it" if folder.is_dir() else "a file"
     raise FolderTaken(f"expected a new or empty folder {folder}, found {found}; name another one, or remove it first")
+
+
+@contextmanager
+def staged(destination: Path) -> Iterator[Path]:
+    """Yield a folder that becomes `destination` at the end, and of which nothing is left after an error.
+
+    Its parent is for what is needed on the way, and goes in any case.
+
+    Raises:
+        FolderTaken: `destination` holds something.
+        NotWritten: the disk is full, or the place cannot be written.
+    """
+    check_free(destination)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}-") as scratch:
+            staging = Path(scratch) / "folder"
+            staging.mkdir()
+            yield staging
+            staging.rename(destination)
+    except OSError as error:
+        raise NotWritten(
+            f"cannot write {destination}: {error.strerror or error}; nothing of it is left; make room or name another "
+            "place"
+        ) from error

@@ -1,154 +1,117 @@
-"""Ratings in, a prepared folder out: one parquet file per part and `data.json`, the record of what was done.
+"""Ratings in, a prepared folder out: a parquet file for each part, `data.json` as the record, `README.md` as its card.
 
-The parts are decided in `splits`; texts are cleaned and made unique here.
+Two passes, so that memory does not grow with the rows: the first reads and cleans every row and keeps numbers about it,
+by which all is decided; the second writes what is kept. This page is the story, its steps stand in files of their own.
 """
 
-import datetime as dt
-import hashlib
-import html
 import json
-import unicodedata
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from sentiment_train.data_card import data_card
 from sentiment_train.errors import UnusableData
-from sentiment_train.folders import check_free
-from sentiment_train.splits import PARTS, split
+from sentiment_train.folders import check_free, staged
+from sentiment_train.gathering import Gathered, Tell, describe, gather, read_batch
+from sentiment_train.leakage import measure
+from sentiment_train.planning import Plan, make_plan
+from sentiment_train.reading import open_ratings
+from sentiment_train.sources import Reading
+from sentiment_train.splits import PARTS
+from sentiment_train.spool import Ledger, Spool
+from sentiment_train.values import Clock
+from sentiment_train.writing import write_parts
 
 RATING_LABELS: dict[str, dict[int, str | None]] = {
     "binary": {1: "negative", 2: "negative", 3: None, 4: "positive", 5: "positive"},
     "three-way": {1: "negative", 2: "negative", 3: "neutral", 4: "positive", 5: "positive"},
 }
-_COLUMNS = ("text", "rating", "product_id", "timestamp")
-_UTC = pl.Datetime("us", "UTC")
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    # As text: a product id such as 0439023483 is no number.
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".jsonl.gz": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-}
+_QUANTILES = (0.05, 0.5, 0.95, 1.0)
 
 
-def prepare(sources: list[Path], destination: Path, *, labels: str = "binary") -> dict[str, Any]:
+def ignore(stage: str, share: float, rows: int) -> None:
+    """Tell nobody how far the work is."""
+
+
+def prepare(
+    sources: Sequence[Path],
+    destination: Path,
+    *,
+    labels: str = "binary",
+    reading: Reading | None = None,
+    tell: Tell = ignore,
+) -> dict[str, Any]:
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
 
-    Each file needs the columns text, rating (1 to 5), product_id and timestamp; without a column category the file's
-    name is the category. Returns what `data.json` holds.
+    Each file needs a text, a rating (1 to 5), a product and a time, in columns whose names `columns` knows or `reading`
+    gives; without a category the file's name is the category. Returns what `data.json` holds.
 
     Raises:
         FolderTaken: `destination` holds something.
         UnusableData: a file cannot be read, lacks a column, or a part would hold fewer than two labels.
+        NotWritten: the disk is full; nothing is left of what was written.
     """
     check_free(destination)
-    raw = pl.concat([read_ratings(source) for source in sources])
-    cleaned = _cleaned(raw)
-    unique = _unique(cleaned)
-    reviews, cuts = split(unique)
-    reviews = _labelled(reviews, labels)
-    parts = {name: reviews.filter(part=name).drop("part") for name in PARTS}
-    _check_parts(parts)
-    destination.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        part.write_parquet(destination / f"{name}.parquet")
-    record: dict[str, Any] = {
-        "labels": _ordered_labels(labels),
-        "rating_labels": {str(rating): label for rating, label in RATING_LABELS[labels].items()},
-        "rows_read": len(raw),
-        "rows_left_out": {
-            "incomplete": len(raw) - len(cleaned),
-            "duplicate": len(cleaned) - len(unique),
-            "no label": len(unique) - len(reviews),
-        },
-        "parts": {name: _counts(part) for name, part in parts.items()},
-        "cuts": cuts,
-        "hash": _content_hash(parts),
-    }
-    (destination / "data.json").write_text(json.dumps(record, indent=2) + "\n")
+    reading = reading or Reading()
+    opened = [open_ratings(source, reading) for source in sources]
+    label_of = RATING_LABELS[labels]
+    with staged(destination) as folder, Ledger(folder.parent) as ledger:
+        with Spool(folder.parent) as spool:
+            gathered = gather(opened, reading, spool, ledger, tell)
+        _check_any(ledger, gathered)
+        plan = make_plan(ledger, gathered, [rating for rating, label in label_of.items() if label])
+        parts = _summaries(ledger, plan, label_of, gathered)
+        _check_parts(parts)
+        content_hash = write_parts(folder, spool, ledger, plan, label_of, tell)
+        record: dict[str, Any] = {
+            "labels": list(dict.fromkeys(label for label in label_of.values() if label)),
+            "rating_labels": {str(rating): label for rating, label in label_of.items()},
+            "sources": gathered.sources,
+            "rows_read": gathered.read,
+            "rows_left_out": dict(+gathered.dropped | +Counter(plan.dropped)),
+            "texts_mended": dict(+gathered.mended),
+            "parts": parts,
+            "cuts": plan.cuts,
+            "copies_across_parts": plan.copies_across_parts,
+            "near_duplicates": {"left_out": plan.near, "reference_near_later": plan.near_held_out},
+            "leakage": measure(folder),
+            "hash": content_hash,
+        }
+        (folder / "data.json").write_text(json.dumps(record, indent=2) + "\n")
+        (folder / "README.md").write_text(data_card(record))
     return record
 
 
-def read_ratings(source: Path) -> pl.DataFrame:
-    """Return the file's columns text, rating, product_id, timestamp (UTC) and category.
+def look(sources: Sequence[Path], destination: Path, *, reading: Reading | None = None) -> list[dict[str, Any]]:
+    """Return what `prepare` would recognise in each file, and what its first rows would become. Nothing is written.
 
-    Timestamps are a column of that type, or ISO 8601 text; without an offset they count as UTC.
+    Keys: name, columns by role, times, rows (looked at), kept, rows_left_out and texts_mended among them.
 
     Raises:
-        UnusableData: the name ends in none of .parquet, .csv, .jsonl and .jsonl.gz, a column is missing, or a
-            value has another type.
+        FolderTaken: `destination` holds something.
+        UnusableData: a file cannot be read, or lacks a column.
     """
-    frame = _read(source)
-    if missing := set(_COLUMNS) - set(frame.columns):
-        raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {frame.columns}")
-    category = pl.col("category") if "category" in frame.columns else pl.lit(source.name.removesuffix(_ending(source)))
-    try:
-        return frame.select(
-            pl.col("text").cast(pl.String),
-            _whole_ratings(frame["rating"], source),
-            pl.col("product_id").cast(pl.String),
-            _moments(frame["timestamp"], source),
-            category.cast(pl.String).alias("category"),
+    check_free(destination)
+    reading = reading or Reading()
+    found = []
+    for source in [open_ratings(source, reading) for source in sources]:
+        gathered, clock, kept = Gathered(), Clock(), 0
+        batches = source.batches()
+        if (batch := next(batches, None)) is not None:
+            kept = len(read_batch(batch, source, clock, reading, gathered))
+        found.append(
+            describe(source, clock, gathered.read)
+            | {"kept": kept, "rows_left_out": dict(+gathered.dropped), "texts_mended": dict(+gathered.mended)}
         )
-    except pl.exceptions.PolarsError as error:
-        raise UnusableData(f"a column of {source} has another type than expected: {error}") from error
-
-
-def _read(source: Path) -> pl.DataFrame:
-    if not (ending := _ending(source)):
-        raise UnusableData(f"expected a file ending in {', '.join(_READERS)}, found {source}")
-    try:
-        return _READERS[ending](source)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UnusableData(f"cannot read {source}: {error}") from error
-
-
-def _ending(source: Path) -> str:
-    return next((ending for ending in _READERS if source.name.endswith(ending)), "")
-
-
-def _whole_ratings(ratings: pl.Series, source: Path) -> pl.Series:
-    numbers = ratings.cast(pl.Float64)
-    outside = numbers.drop_nulls().filter(~numbers.drop_nulls().is_in([1.0, 2.0, 3.0, 4.0, 5.0]))
-    if len(outside) > 0:
-        raise UnusableData(
-            f"expected whole ratings from 1 to 5 in {source}, found {len(outside)} rows with others, such as "
-            f"{outside[0]:g}"
-        )
-    return numbers.cast(pl.Int8)
-
-
-def _moments(timestamps: pl.Series, source: Path) -> pl.Series:
-    if timestamps.dtype.is_temporal() or timestamps.dtype == pl.Null:
-        return timestamps.cast(_UTC)
-    if timestamps.dtype != pl.String:
-        # Seconds, milliseconds and microseconds cannot be told apart for certain.
-        raise UnusableData(
-            f"expected timestamps in {source} as ISO 8601 text or of a date type, found {timestamps.dtype}"
-        )
-    moments = pl.Series("timestamp", [_moment(text) for text in timestamps], dtype=_UTC)
-    unreadable = timestamps.filter(moments.is_null() & (timestamps != ""))
-    if len(unreadable) > 0:
-        raise UnusableData(
-            f"expected timestamps in {source} as ISO 8601 text, found {len(unreadable)} others, such as "
-            f"{unreadable[0]!r}"
-        )
-    return moments
-
-
-def _moment(text: str | None) -> dt.datetime | None:
-    """Return the moment that ISO 8601 `text` names, None when it names none; without an offset it is UTC."""
-    try:
-        moment = dt.datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return found
 
 
 def read_part(data: Path, part: str) -> pl.DataFrame:
-    """Return one part of a prepared folder.
+    """Return one part of a prepared folder, in order of time.
 
     Raises:
         UnusableData: the folder has no such part.
@@ -162,53 +125,69 @@ def read_part(data: Path, part: str) -> pl.DataFrame:
         raise UnusableData(f"{path} is damaged ({error}); prepare the ratings again") from error
 
 
-def normalized(text: str) -> str:
-    """Return the form under which two texts count as the same: NFKC, lower case, single blanks."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+def _check_any(ledger: Ledger, gathered: Gathered) -> None:
+    if ledger.rows == 0:
+        reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items())
+        raise UnusableData(
+            f"expected ratings to split, found 0 in {gathered.read} rows{f' ({reasons})' if reasons else ''}; give files "
+            "with text, rating, product and time in their rows"
+        )
 
 
-def _cleaned(reviews: pl.DataFrame) -> pl.DataFrame:
-    """Unescape HTML entities, strip, and drop rows without text, rating, product or time."""
-    text = pl.col("text").map_elements(lambda raw: html.unescape(raw).strip(), return_dtype=pl.String)
-    return reviews.with_columns(text).drop_nulls().filter(pl.col("text").str.len_chars() > 0)
+def _summaries(
+    ledger: Ledger, plan: Plan, label_of: dict[int, str | None], gathered: Gathered
+) -> dict[str, dict[str, Any]]:
+    """Return what each part holds, by part."""
+    columns = {name: ledger.load(name) for name in ("rating", "time", "category", "characters", "words", "product")}
+    names = list(gathered.categories)
+    return {
+        name: _summary(
+            {each: column[rows] for each, column in columns.items()}, label_of, names, int(plan.unseen[rows].sum())
+        )
+        for number, name in enumerate(PARTS)
+        for rows in [np.flatnonzero((plan.part == number) & (plan.place >= 0))]
+    }
 
 
-def _unique(reviews: pl.DataFrame) -> pl.DataFrame:
-    """Keep the earliest of the reviews with the same normalized text, in order of time."""
-    key = pl.col("text").map_elements(normalized, return_dtype=pl.String)
-    ordered = reviews.sort("timestamp", "product_id", "text", maintain_order=True).with_columns(key=key)
-    return ordered.unique("key", keep="first", maintain_order=True).drop("key")
+def _summary(
+    columns: dict[str, np.ndarray[Any, Any]], label_of: dict[int, str | None], categories: list[str], unseen: int
+) -> dict[str, Any]:
+    ratings = {rating: int(np.sum(columns["rating"] == rating)) for rating in label_of}
+    labels: Counter[str] = Counter()
+    for rating, rows in ratings.items():
+        labels[label_of[rating] or ""] += rows
+    numbers = np.bincount(columns["category"], minlength=len(categories))
+    return {
+        "rows": len(columns["rating"]),
+        "unseen": unseen,
+        "labels": {label: rows for label, rows in labels.most_common() if label and rows},
+        "ratings": {str(rating): rows for rating, rows in ratings.items()},
+        "categories": {name: int(rows) for name, rows in sorted(zip(categories, numbers, strict=True)) if rows},
+        "products": len(np.unique(columns["product"])),
+        "from": _day(columns["time"], 0.0),
+        "to": _day(columns["time"], 1.0),
+        "characters": _quantiles(columns["characters"]),
+        "words": _quantiles(columns["words"]),
+    }
 
 
-def _labelled(reviews: pl.DataFrame, labels: str) -> pl.DataFrame:
-    label = pl.col("rating").replace_strict(RATING_LABELS[labels], return_dtype=pl.String)
-    return reviews.with_columns(label=label).drop_nulls("label")
+def _day(micros: np.ndarray[Any, Any], quantile: float) -> str:
+    """Return the date of the first or last of `micros`."""
+    if len(micros) == 0:
+        return ""
+    return str(np.quantile(micros, quantile, method="nearest").astype("datetime64[us]").astype("datetime64[D]"))
 
 
-def _ordered_labels(labels: str) -> list[str]:
-    return list(dict.fromkeys(label for label in RATING_LABELS[labels].values() if label))
+def _quantiles(lengths: np.ndarray[Any, Any]) -> dict[str, int]:
+    found = np.quantile(lengths, _QUANTILES, method="nearest") if len(lengths) else np.zeros(len(_QUANTILES))
+    return {f"{quantile:.0%}": int(value) for quantile, value in zip(_QUANTILES, found, strict=True)}
 
 
-def _check_parts(parts: dict[str, pl.DataFrame]) -> None:
+def _check_parts(parts: dict[str, dict[str, Any]]) -> None:
     for name, part in parts.items():
-        found = part["label"].n_unique()
+        found = len(part["labels"])
         if found < 2:
             raise UnusableData(
-                f"expected at least two labels in the part {name!r}, found {found} in {len(part)} rows; "
+                f"expected at least two labels in the part {name!r}, found {found} in {part['rows']} rows; "
                 "give more ratings, over more products and a longer time"
             )
-
-
-def _counts(part: pl.DataFrame) -> dict[str, Any]:
-    by_label = part["label"].value_counts(sort=True)
-    return {"rows": len(part), "unseen": int(part["unseen"].sum()), "labels": dict(by_label.iter_rows())}
-
-
-def _content_hash(parts: dict[str, pl.DataFrame]) -> str:
-    """Return the SHA-256 of all rows of all parts, in order."""
-    digest = hashlib.sha256()
-    for name, part in parts.items():
-        digest.update(name.encode())
-        for row in part.select("text", "rating", "product_id", "timestamp", "category").iter_rows():
-            digest.update(repr(row).encode())
-    return digest.hexdigest()

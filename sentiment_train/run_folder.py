@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from sentiment_train.errors import FolderTaken, FullDisk, UnusableCheckpoint
+from sentiment_train.errors import FolderTaken, NotWritten, UnusableCheckpoint
 from sentiment_train.folders import check_free
 
 KEPT_CHECKPOINTS = 2
@@ -57,7 +57,7 @@ class RunFolder:
         `identity` says of which fit it is: names and JSON values.
 
         Raises:
-            FullDisk: it could not be written; the ones before it stay.
+            NotWritten: it could not be written; the ones before it stay.
         """
         self._save(self._checkpoints / f"step-{step:08}.pt", {"identity": identity, "state": state})
         for path in self._by_age()[:-KEPT_CHECKPOINTS]:
@@ -84,7 +84,7 @@ class RunFolder:
         """Keep `weights` as the best model so far.
 
         Raises:
-            FullDisk: they could not be written; the best one before stays.
+            NotWritten: they could not be written; the best one before stays.
         """
         self._save(self._checkpoints / "best.pt", weights)
 
@@ -102,7 +102,7 @@ class RunFolder:
         The weights come last, so that a folder with weights has all the rest.
 
         Raises:
-            FullDisk: it could not be written; the checkpoints stay.
+            NotWritten: it could not be written; the checkpoints stay.
         """
         staging = self._checkpoints / "model"
         with self._room_for(self.folder):
@@ -136,7 +136,7 @@ class RunFolder:
         except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer makes a RuntimeError of an OSError
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             last = "go on with --resume from the last whole checkpoint" if self._by_age() else "fit again"
-            raise FullDisk(f"cannot write {path} ({cause}); make room and {last}") from error
+            raise NotWritten(f"cannot write {path} ({cause}); make room and {last}") from error
 
     def _by_age(self) -> list[Path]:
         """Return the checkpoints, oldest first."""

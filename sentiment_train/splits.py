@@ -17,6 +17,9 @@ LATER_QUANTILE = 0.8
 UNSEEN_ONE_IN = 5
 VALIDATION_QUANTILE = 0.95
 VALIDATION_ONE_IN = 20
+_UNSEEN = pl.col("product") % UNSEEN_ONE_IN == 0
+# The first modulus is spent on `unseen`; the quotient gives a second, independent digit of the hash.
+_OF_VALIDATION = (pl.col("product") // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
 
 
 def product_hash(product_id: str) -> int:
@@ -27,45 +30,53 @@ def product_hash(product_id: str) -> int:
 def split(reviews: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, dict[str, str]]]:
     """Return `reviews` with the columns `unseen` (bool) and `part`, and the time cuts by category.
 
-    Expects the columns product_id, timestamp and category. The cuts are ISO 8601 strings under `later` and
-    `validation`.
+    Expects the columns product_id, timestamp and category. The cuts are as `written_cuts` returns them.
     """
-    hashes = pl.Series("hash", [product_hash(product_id) for product_id in reviews["product_id"]], dtype=pl.UInt64)
-    marked = reviews.with_columns(hashes).with_columns(
-        unseen=pl.col("hash") % UNSEEN_ONE_IN == 0,
-        later_from=_quantile_by_category(LATER_QUANTILE),
+    hashes = pl.Series("product", [product_hash(product_id) for product_id in reviews["product_id"]], dtype=pl.UInt64)
+    hashed = reviews.with_columns(hashes)
+    cuts = find_cuts(hashed)
+    marked = assign(hashed, cuts).with_columns(part=pl.col("part").replace_strict(dict(enumerate(PARTS))))
+    return marked.drop("product"), written_cuts(cuts)
+
+
+def find_cuts(reviews: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns category, later_from and validation_from (null where nothing trains), in order of category.
+
+    Expects the columns product (`product_hash`), timestamp and category.
+    """
+    later = reviews.group_by("category").agg(later_from=pl.col("timestamp").quantile(LATER_QUANTILE, "lower"))
+    is_train = ~_UNSEEN & (pl.col("timestamp") < pl.col("later_from"))
+    train = reviews.join(later, on="category", how="left").filter(is_train)
+    validation = train.group_by("category").agg(
+        validation_from=pl.col("timestamp").quantile(VALIDATION_QUANTILE, "lower")
     )
-    is_train = ~pl.col("unseen") & (pl.col("timestamp") < pl.col("later_from"))
-    train_timestamp = pl.when(is_train).then("timestamp")
-    marked = marked.with_columns(
-        validation_from=train_timestamp.quantile(VALIDATION_QUANTILE, "lower").over("category")
-    )
-    # The first modulus is spent on `unseen`; the quotient gives a second, independent digit of the hash.
-    product_of_validation = (pl.col("hash") // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
+    return later.join(validation, on="category", how="left").sort("category")
+
+
+def assign(reviews: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
+    """Return `reviews` with the columns unseen (bool) and part (UInt8, the place in `PARTS`).
+
+    Expects the columns product (`product_hash`), timestamp and category, of which all are in `cuts`.
+    """
+    train, validation, reference, later = (pl.lit(place, pl.UInt8) for place in range(len(PARTS)))
     part = (
         pl.when(pl.col("timestamp") >= pl.col("later_from"))
-        .then(pl.lit("later"))
-        .when(pl.col("unseen"))
-        .then(pl.lit("reference"))
-        .when(product_of_validation | (pl.col("timestamp") >= pl.col("validation_from")))
-        .then(pl.lit("validation"))
-        .otherwise(pl.lit("train"))
+        .then(later)
+        .when(_UNSEEN)
+        .then(reference)
+        .when(_OF_VALIDATION | (pl.col("timestamp") >= pl.col("validation_from")))
+        .then(validation)
+        .otherwise(train)
     )
-    marked = marked.with_columns(part=part)
-    return marked.drop("hash", "later_from", "validation_from"), _cuts(marked)
+    cut = reviews.join(cuts, on="category", how="left", maintain_order="left")
+    return cut.with_columns(unseen=_UNSEEN, part=part).drop("later_from", "validation_from")
 
 
-def _quantile_by_category(quantile: float) -> pl.Expr:
-    return pl.col("timestamp").quantile(quantile, "lower").over("category")
-
-
-def _cuts(marked: pl.DataFrame) -> dict[str, dict[str, str]]:
-    by_category = marked.group_by("category").agg(
-        pl.col("later_from").first(), pl.col("validation_from").drop_nulls().first()
-    )
+def written_cuts(cuts: pl.DataFrame) -> dict[str, dict[str, str]]:
+    """Return the cuts by category as ISO 8601 under `later` and `validation`; empty where there is none."""
     return {
         row["category"]: {"later": _iso(row["later_from"]), "validation": _iso(row["validation_from"])}
-        for row in by_category.sort("category").iter_rows(named=True)
+        for row in cuts.iter_rows(named=True)
     }
 
 

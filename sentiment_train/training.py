@@ -102,7 +102,7 @@ class Training:
 
         Raises:
             Diverged: the loss is not finite.
-            FullDisk: a checkpoint cannot be written.
+            NotWritten: a checkpoint cannot be written.
             OutOfMemory: a step does not fit into memory.
         """
         saved_at = time.monotonic()

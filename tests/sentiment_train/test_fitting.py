@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from sentiment_train.errors import (
     Diverged,
     FolderTaken,
-    FullDisk,
     Interrupted,
+    NotWritten,
     OutOfMemory,
     UnusableCheckpoint,
     UnusableData,
@@ -298,7 +298,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     request.getfixturevalue("small_files")
     conduct = Conduct(resume=True, checkpoint_steps=1)
     with pytest.raises(
-        FullDisk, match=r"cannot write .*step-00000026.pt \(.*File too large\); make room and go on with"
+        NotWritten, match=r"cannot write .*step-00000026.pt \(.*File too large\); make room and go on with"
     ):
         fit(prepared, str(base), stopped, _PLAIN, quiet, conduct)
     assert [path.name for path in stopped.rglob("*")] == ["checkpoints", "step-00000025.pt"]
@@ -309,7 +309,7 @@ def test_a_full_disk_leaves_no_half_a_model(
 ) -> None:
     """Weights that find no room leave nothing that could be taken for a model."""
     brief = msgspec.structs.replace(_PLAIN, epochs=1.0)
-    with pytest.raises(FullDisk, match=r"cannot write .*run \(.*File too large.*\); make room and fit again"):
+    with pytest.raises(NotWritten, match=r"cannot write .*run \(.*File too large.*\); make room and fit again"):
         fit(prepared, str(base), tmp_path / "run", brief, quiet)
     assert [path.name for path in (tmp_path / "run").rglob("*")] == ["checkpoints"]
 

@@ -53,6 +53,7 @@ def test_every_form_of_file_is_read_alike(suffix: str, tmp_path: Path) -> None:
     path = _write(tmp_path / f"shop.{suffix}", {}, {"rating": 2, "timestamp": "2024-01-05T10:30:00+02:00"})
     frame = read_ratings(path)
     assert frame.schema == {
+        "id": pl.String,
         "text": pl.String,
         "rating": pl.Int8,
         "product_id": pl.String,
@@ -60,8 +61,8 @@ def test_every_form_of_file_is_read_alike(suffix: str, tmp_path: Path) -> None:
         "category": pl.String,
     }
     assert frame.rows() == [
-        ("Works well.", 5, "0012", dt.datetime(2024, 1, 5, 10, 30, tzinfo=dt.UTC), "shop"),
-        ("Works well.", 2, "0012", dt.datetime(2024, 1, 5, 8, 30, tzinfo=dt.UTC), "shop"),
+        (None, "Works well.", 5, "0012", dt.datetime(2024, 1, 5, 10, 30, tzinfo=dt.UTC), "shop"),
+        (None, "Works well.", 2, "0012", dt.datetime(2024, 1, 5, 8, 30, tzinfo=dt.UTC), "shop"),
     ]
 
 
@@ -135,6 +136,15 @@ def test_rows_without_text_product_or_time_are_dropped(reviews: pl.DataFrame, tm
     both = prepare([tmp_path / "shop.parquet", empty], tmp_path / "both")
     assert both["rows_read"] == alone["rows_read"] + 4
     assert both["hash"] == alone["hash"]
+
+
+def test_every_review_has_an_id_and_its_products_count(prepared: Path, ratings_file: Path) -> None:
+    """Without ids in the source an id is a hash of product, time and text; reviews of a product are counted."""
+    rows = _all_rows(prepared)
+    assert rows["id"].str.contains("^[0-9a-f]{16}$").all()
+    assert rows["id"].is_unique().all()
+    counts = pl.read_parquet(ratings_file).group_by("product_id").len().rows()
+    assert set(rows.select("product_id", "product_reviews").rows()) <= set(counts)
 
 
 def test_every_review_is_in_exactly_one_part(reviews: pl.DataFrame, prepared: Path) -> None:

@@ -1,0 +1,129 @@
+"""Memory and time of `sentiment-train prepare` on generated ratings.
+
+    python -m benchmarks prepare_memory                       # 10 million rows; half an hour
+    python -m benchmarks prepare_memory --rows 200000
+
+Writes prepare-memory.json. The ratings are a csv file of made-up words, with entities, mojibake, exact copies and near
+copies in known shares. Memory is the most that the process and its children held at one moment, in MB, shared pages
+counted (RSS).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psutil
+
+from benchmarks import machine
+from benchmarks.chaos.waiting import let_pass
+
+RESULTS = Path(__file__).parent / "results"
+LIMIT_MB = 2_000
+_SAMPLE_S = 0.2
+_CHUNK = 100_000
+_WORDS = 30_000
+_START_S, _SPAN_S = 1_262_304_000, 473_000_000  # fifteen years from 2010 on
+
+
+def main() -> None:
+    """Generate, prepare, write the results; exit code 1 when prepare fails or takes more memory than it may."""
+    options = _options()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="prepare-memory-") as scratch:
+        ratings, out = Path(scratch) / "ratings.csv", Path(scratch) / "out"
+        generate(ratings, options.rows, options.seed)
+        print(f"generated {options.rows} rows, {ratings.stat().st_size / 1e6:.0f} MB", flush=True)
+        command = [sys.executable, "-m", "sentiment_train", "prepare", str(ratings), "--out", str(out)]
+        figures = _watched(command)
+        if figures["exit_code"] == 0:
+            record = json.loads((out / "data.json").read_text())
+            figures |= {key: record[key] for key in ("rows_read", "rows_left_out", "texts_mended", "near_duplicates")}
+            figures |= {"leakage": record["leakage"], "parts": {k: v["rows"] for k, v in record["parts"].items()}}
+            figures["rows_a_second"] = round(record["rows_read"] / figures["seconds"])
+        figures["ratings_mb"] = round(ratings.stat().st_size / 1e6)
+    result = {"machine": machine.describe(), "rows": options.rows, **figures}
+    print(json.dumps(result, indent=2))
+    (RESULTS / "prepare-memory.json").write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(0 if figures["exit_code"] == 0 and figures["peak_mb"] <= LIMIT_MB else 1)
+
+
+def generate(path: Path, rows: int, seed: int) -> None:
+    """Write a csv file of made-up ratings: 5 % exact copies, 2 % near copies, some entities and mojibake."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    words = _vocabulary(random)
+    with path.open("wb") as file:
+        file.write(b"reviewText,overall,asin,unixReviewTime\n")
+        for begin in range(0, rows, _CHUNK):
+            _chunk(random, words, min(_CHUNK, rows - begin)).write_csv(file, include_header=False)
+
+
+def _vocabulary(random: np.random.Generator) -> pl.Series:
+    letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
+    lengths = random.integers(2, 10, _WORDS)
+    return pl.Series([f"{''.join(random.choice(letters, length))}" for length in lengths])
+
+
+def _chunk(random: np.random.Generator, words: pl.Series, rows: int) -> pl.DataFrame:
+    lengths = np.clip(random.lognormal(3.6, 0.8, rows), 5, 1_000).astype(np.int64)
+    ranks = np.minimum(random.zipf(1.15, int(lengths.sum())) - 1, _WORDS - 1)
+    owners = np.repeat(np.arange(rows), lengths)
+    texts = pl.DataFrame({"row": owners, "word": words.gather(ranks)}).group_by("row", maintain_order=True)
+    text = texts.agg(pl.col("word").str.join(" "))["word"].to_list()
+    for row in random.integers(0, rows, rows // 20):
+        text[row] = text[random.integers(0, rows)]
+    for row in random.integers(0, rows, rows // 50):
+        text[row] = text[random.integers(0, rows)] + " indeed"
+    for row in random.integers(0, rows, rows // 50):
+        text[row] += " caf&eacute; &amp; bar<br />"
+    for row in random.integers(0, rows, rows // 100):
+        text[row] += " cafÃ© doesnâ€™t"
+    return pl.DataFrame(
+        {
+            "reviewText": text,
+            "overall": random.choice([1.0, 2.0, 3.0, 4.0, 5.0], rows, p=[0.1, 0.06, 0.09, 0.2, 0.55]),
+            "asin": [f"B{number:09d}" for number in np.minimum(random.zipf(1.2, rows), 2_000_000)],
+            "unixReviewTime": _START_S + random.integers(0, _SPAN_S, rows),
+        }
+    )
+
+
+def _watched(command: list[str]) -> dict[str, Any]:
+    """Run a command, and return its exit code, seconds, and peak memory with that of its children."""
+    started = time.perf_counter()
+    peak = 0
+    process = subprocess.Popen(command)
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        peak = max(peak, _resident(watched))
+        let_pass(_SAMPLE_S)
+    seconds = time.perf_counter() - started
+    return {"exit_code": process.returncode, "seconds": round(seconds, 1), "peak_mb": round(peak / 1e6)}
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks prepare_memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=None, help="for some 12 GB of scratch files")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
