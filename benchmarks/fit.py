@@ -32,7 +32,8 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from benchmarks import machine
-from sentiment_train.fitting import gather, new_accelerator
+from sentiment_train.devices import new_accelerator
+from sentiment_train.fitting import gather
 from sentiment_train.optimization import warmup_steps
 from sentiment_train.recipe import Recipe
 from sentiment_train.training import Training

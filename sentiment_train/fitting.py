@@ -19,13 +19,14 @@ from transformers import DistilBertForSequenceClassification, set_seed
 
 from sentiment_api.tokenizer import ReviewTokenizer
 from sentiment_train.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
+from sentiment_train.devices import new_accelerator, uses_bf16
 from sentiment_train.errors import Interrupted, UnusableData
 from sentiment_train.examples import Examples, read_examples
 from sentiment_train.preparation import read_part
 from sentiment_train.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.reporting import Reporter
 from sentiment_train.run_folder import RunFolder
-from sentiment_train.training import Training, uses_bf16
+from sentiment_train.training import Training
 
 FEW_STEPS = 100
 """Below it a warning is due: 8 steps on 106 reviews gave a model that called everything positive."""
@@ -129,13 +130,6 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
     return Ingredients(record, model, tokenizer, train, validation)
 
 
-def new_accelerator() -> Accelerator:
-    """Return what knows the device and the other processes that `torchrun` started."""
-    if torch.cuda.is_available():
-        torch.use_deterministic_algorithms(mode=True, warn_only=True)
-    return Accelerator(cpu=not torch.cuda.is_available())
-
-
 def read_data_record(data: Path) -> dict[str, Any]:
     """Return what `prepare` wrote down about the folder `data`.
 
@@ -186,7 +180,7 @@ def _outcome(
     training: Training, record: dict[str, Any], base: str, recipe: Recipe, accelerator: Accelerator
 ) -> dict[str, Any]:
     device = accelerator.device
-    kept = training.kept
+    kept = training.history.kept
     return {
         "base": base if not Path(base).is_dir() else Path(base).name,
         "base_sha256": weights_hash(base),
@@ -195,7 +189,7 @@ def _outcome(
         "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},
         "best_step": kept["step"],
         "steps": training.step,
-        "history": training.history,
+        "history": training.history.entries,
         "minutes": round(training.seconds / 60, 1),
         "tokens_per_s": round(training.tokens / training.seconds),
         "reviews_per_s": round(training.reviews / training.seconds, 1),

@@ -11,12 +11,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sentiment_train.devices import memory_translated, new_accelerator, uses_bf16
 from sentiment_train.examples import Examples, steps_of_epoch
-from sentiment_train.fitting import gather, new_accelerator
+from sentiment_train.fitting import gather
 from sentiment_train.optimization import class_weights, warmup_steps
 from sentiment_train.recipe import Recipe
 from sentiment_train.reporting import time_words
-from sentiment_train.training import Training, memory_translated, uses_bf16
+from sentiment_train.training import Training
 
 TIMED_STEPS = 3
 _BYTES_PER_PARAMETER = 16

@@ -6,8 +6,7 @@ not, and a checkpoint needs no state of a random generator.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,10 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
-from sentiment_train.errors import Diverged, OutOfMemory
+from sentiment_train.devices import memory_translated, uses_bf16
+from sentiment_train.errors import Diverged
 from sentiment_train.examples import Examples, steps_of_epoch
+from sentiment_train.history import History
 from sentiment_train.interruption import noted_signals
 from sentiment_train.optimization import class_weights, new_optimizer, new_schedule, row_losses
 from sentiment_train.recipe import Conduct, Recipe
@@ -66,8 +67,7 @@ class Training:
         self.reviews = 0
         self.seconds = 0.0
         """In steps; evaluations and checkpoints are not counted."""
-        self.history: list[dict[str, float]] = []
-        """One entry a report, with loss; one an evaluation, with eval_loss, eval_accuracy and eval_macro_f1."""
+        self.history = History(recipe.patience, recipe.judge)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,22 +80,9 @@ class Training:
         return max(1, int(self._recipe.epochs * self.steps_per_epoch))
 
     @property
-    def evaluations(self) -> list[dict[str, float]]:
-        """The entries of the history that are evaluations."""
-        return [entry for entry in self.history if "eval_loss" in entry]
-
-    @property
-    def kept(self) -> dict[str, float]:
-        """The evaluation of the model that is kept: the best one where there is patience, otherwise the last."""
-        return self._best if self._recipe.patience else self.evaluations[-1]
-
-    @property
     def is_ended(self) -> bool:
         """Whether all steps are done, or the evaluations have not become better for long enough."""
-        if self.step >= self.steps:
-            return True
-        patience, evaluations = self._recipe.patience, self.evaluations
-        return bool(patience and evaluations) and len(evaluations) - 1 - evaluations.index(self._best) >= patience
+        return self.step >= self.steps or self.history.is_stale
 
     def run(self, folder: RunFolder, conduct: Conduct, identity: dict[str, Any], report: Reporter) -> int:
         """Go on to the end, or until a signal: the number of the signal is returned then, otherwise 0.
@@ -166,10 +153,10 @@ class Training:
         self._norm.copy_(state["norm"])
         self._unreported = state["unreported"]
         self.step, self.tokens, self.reviews = state["step"], state["tokens"], state["reviews"]
-        self.seconds, self.history = state["seconds"], state["history"]
+        self.seconds, self.history.entries = state["seconds"], state["history"]
 
     def model(self, folder: RunFolder) -> DistilBertForSequenceClassification:
-        """Return the model that is kept (see `kept`), on the CPU.
+        """Return the model that is kept (see `History.kept`), on the CPU.
 
         Raises:
             UnusableCheckpoint: it is that of an earlier evaluation, whose weights are damaged.
@@ -178,13 +165,6 @@ class Training:
             self._model.load_state_dict(folder.load_best())
             return self._model.cpu()
         return self._judged.cpu()
-
-    @property
-    def _best(self) -> dict[str, float]:
-        """The best evaluation so far, the earliest of equal ones."""
-        if self._recipe.judge == "loss":
-            return min(self.evaluations, key=lambda entry: entry["eval_loss"])
-        return max(self.evaluations, key=lambda entry: entry["eval_macro_f1"])
 
     @property
     def _judged(self) -> DistilBertForSequenceClassification:
@@ -239,7 +219,7 @@ class Training:
         self._loss.zero_()
         self._norm.zero_()
         self._unreported = 0
-        self.history.append({**figures, **self._place()})
+        self.history.entries.append({**figures, **self._place()})
         return {**figures, "tokens_per_s": self.tokens / self.seconds}
 
     def _evaluate(self, folder: RunFolder) -> dict[str, float]:
@@ -247,8 +227,8 @@ class Training:
         self._check_finite()
         figures = self.validate()
         entry = {**{f"eval_{name}": value for name, value in figures.items()}, **self._place()}
-        self.history.append(entry)
-        if self._recipe.patience and self._accelerator.is_main_process and self._best is entry:
+        self.history.entries.append(entry)
+        if self._recipe.patience and self._accelerator.is_main_process and self.history.best is entry:
             folder.save_best(self._judged.state_dict())
         return figures
 
@@ -301,16 +281,9 @@ class Training:
             "tokens": self.tokens,
             "reviews": self.reviews,
             "seconds": self.seconds,
-            "history": self.history,
+            "history": self.history.entries,
         }
         folder.save_checkpoint(self.step, identity, state)
-
-
-def uses_bf16(recipe: Recipe, device: torch.device) -> bool:
-    """Return whether the passes compute in bf16."""
-    if recipe.precision == "auto":
-        return device.type == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return recipe.precision == "bf16"
 
 
 def _figures(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
@@ -321,18 +294,3 @@ def _figures(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str,
         "accuracy": float(accuracy_score(truth, guessed)),
         "macro_f1": float(f1_score(truth, guessed, average="macro")),
     }
-
-
-@contextmanager
-def memory_translated() -> Iterator[None]:
-    """Turn what torch says when memory is short, on a CPU or a GPU, into `OutOfMemory`."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError on CPUs, and a class of its own on GPUs
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        reason = (str(error) or "memory is exhausted").splitlines()[0]
-        raise OutOfMemory(
-            f"a step needs more memory than there is ({reason}); lower --batch-size or "
-            "--max-tokens, and raise --gradient-accumulation for as many reviews a step"
-        ) from error

@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from sentiment_train.devices import memory_translated
 from sentiment_train.errors import (
     Diverged,
     FolderTaken,
@@ -29,7 +30,6 @@ from sentiment_train.errors import (
 )
 from sentiment_train.fitting import fit
 from sentiment_train.recipe import Conduct, Recipe
-from sentiment_train.training import memory_translated
 
 _ROOT = Path(__file__).parents[2]
 _PLAIN = Recipe(epochs=20.0, batch_size=4, learning_rate=1e-3, max_tokens=64, seed=1)
