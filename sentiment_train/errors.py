@@ -3,12 +3,15 @@
 TrainingError            every failure a user can mend; the command line prints it as one line
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
-└── FolderTaken          the folder to write holds something already
+├── FolderTaken          the folder to write holds something already
+└── NotComparable        two models cannot be compared on these rows; exit code 2, since 1 says that B may not replace A
 """
 
 
 class TrainingError(Exception):
     """A failure whose message says what was expected, what was found and the remedy."""
+
+    exit_code = 1
 
 
 class UnusableData(TrainingError):
@@ -21,3 +24,9 @@ class UnusableCheckpoint(TrainingError):
 
 class FolderTaken(TrainingError):
     """The folder that a command was told to write holds something already."""
+
+
+class NotComparable(TrainingError):
+    """Two models cannot be compared, or the rows would not tell which is better."""
+
+    exit_code = 2

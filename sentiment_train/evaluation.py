@@ -59,7 +59,7 @@ def evaluate_texts(classifier: Classifier, file: Path) -> dict[str, Any]:
     Raises:
         UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
     """
-    texts = _read_texts(file)
+    texts = read_texts(file)
     truth = label_indexes(texts["label"], classifier.labels)
     probabilities = classifier.calibrate(score(classifier, texts["text"].to_list()).logits)
     return figures(truth, probabilities, classifier.labels)
@@ -117,8 +117,12 @@ def label_indexes(column: pl.Series, labels: list[str]) -> NDArray[np.int64]:
     return column.replace_strict(labels, range(len(labels)), return_dtype=pl.Int64).to_numpy()
 
 
-def _read_texts(file: Path) -> pl.DataFrame:
-    """Return the file's columns text and label, labels by name."""
+def read_texts(file: Path) -> pl.DataFrame:
+    """Return the columns text and label of a parquet file of labelled texts, labels by name.
+
+    Raises:
+        UnusableData: the file cannot be read, is empty, or lacks a column.
+    """
     try:
         frame = pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
