@@ -1,43 +1,34 @@
 """Two models on the same rows: how far they differ, in what, and whether B may replace A.
 
-A is what serves, B the candidate. The tests are in `paired` and `resampling`, the clock in `timing`, and the rules in
-`verdict`.
+A is what serves, B the candidate. The tests are in `paired`, the intervals over products in `intervals`, the clock in
+`timing`, and the rules in `verdict`.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from rich.console import Console
 from scipy.stats import norm
 
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
+from sentiment_train.answers import Answers, answer
 from sentiment_train.contenders import Contender, Rows, check_labels, common_engine, data_warnings, sampled
-from sentiment_train.evaluation import figures, label_indexes
+from sentiment_train.evaluation import figures
+from sentiment_train.intervals import clusters, intervals
+from sentiment_train.measures import calibration_gap, confusion, equal_bins, of_confusion
+from sentiment_train.mistakes import worst_mistakes
 from sentiment_train.paired import holm, loss_beyond, mcnemar, score_interval, visible_loss
-from sentiment_train.resampling import Differences, differences
-from sentiment_train.scoring import score
 from sentiment_train.slices import slices
 from sentiment_train.timing import ROUNDS, TIMED_TEXTS, Latency, interleaved
 from sentiment_train.verdict import FAMILY_ERROR, Bounds, Evidence, SliceEvidence, failed_rules
 
+Bools = NDArray[np.bool_]
+
 EXAMPLES = 10
 """Of rows that only one model gets right, each way."""
-
-
-class Answers(NamedTuple):
-    """What one model says of the n rows."""
-
-    probabilities: NDArray[np.float64]
-    """`(n, n_labels)`, in the order of A's labels."""
-    right: NDArray[np.bool_]
-    """`(n,)`"""
-    tokens: NDArray[np.int64]
-    """`(n,)`, how many it read."""
 
 
 def compare(
@@ -63,12 +54,10 @@ def compare(
     check_labels(a, b)
     warnings = data_warnings(a, b, rows, allow_other_data=allow_other_data)
     engine = engine or common_engine(a, b)
-    truth = label_indexes(rows.reviews["label"], a.labels)
-    console.print(f"scoring {len(truth)} rows of {rows.name} with both models, engine {engine}")
-    of_a, of_b = (_answers(model, engine, rows, a.labels, truth) for model in (a, b))
+    console.print(f"scoring {len(rows.reviews)} rows of {rows.source.name} with both models, engine {engine}")
+    of_a, of_b = (_answers(model, engine, rows, a.labels) for model in (a, b))
     same_version = a.bundle.manifest.version == b.bundle.manifest.version
-    masks = slices(rows.reviews, of_a.tokens)
-    measured = statistics(truth, of_a, of_b, _clusters(rows.reviews), masks, bounds, same_version=same_version)
+    measured = statistics(of_a, of_b, bounds, same_version=same_version)
     texts = sampled(rows, TIMED_TEXTS).reviews["text"].to_list()
     console.print(f"timing {len(texts)} texts in {ROUNDS} rounds, one at a time")
     latencies = _latencies(a, b, engine, texts, same_version=same_version)
@@ -79,40 +68,31 @@ def compare(
         "failed": failed,
         "warnings": warnings,
         "bounds": msgspec.to_builtins(bounds),
-        "rows": {"name": rows.name, "n": len(truth), "data_hash": rows.data_hash},
+        "rows": {"name": rows.source.name, "n": len(rows.reviews), "data_hash": rows.data_hash},
         "engine": engine,
-        "a": _model(a, of_a, truth, a.labels, latencies[0]),
-        "b": _model(b, of_b, truth, a.labels, latencies[1]),
+        "a": _model(a, of_a, latencies[0]),
+        "b": _model(b, of_b, latencies[1]),
         **measured,
         "slowdown": found.slowdown,
         "timed": {"texts": len(texts), "rounds": ROUNDS},
-        "only_a_right": list(_examples(rows.reviews, truth, of_a, of_b, a.labels)),
-        "only_b_right": list(_examples(rows.reviews, truth, of_b, of_a, a.labels)),
+        "only_a_right": worst_mistakes(of_b.of(_right(of_a)), EXAMPLES),
+        "only_b_right": worst_mistakes(of_a.of(_right(of_b)), EXAMPLES),
     }
 
 
-def statistics(
-    truth: NDArray[np.int64],
-    a: Answers,
-    b: Answers,
-    clusters: NDArray[np.int64],
-    masks: Mapping[str, NDArray[np.bool_]],
-    bounds: Bounds,
-    *,
-    same_version: bool = False,
-) -> dict[str, Any]:
+def statistics(a: Answers, b: Answers, bounds: Bounds, *, same_version: bool = False) -> dict[str, Any]:
     """Return how B's figures differ from A's: `accuracy`, `macro_f1` and `calibration_error` with intervals, `slices`.
 
-    `truth` and `clusters` (the number of each row's product) are `(n,)`, as are the `masks` of the slices. Two models
-    of the same version answer alike everywhere, so that their interval is 0.
+    Both are answers to the same rows, with the same labels in the same order. Two models of the same version answer
+    alike everywhere, so that their interval is 0.
     """
-    differ = differences(truth, a.probabilities, b.probabilities, clusters)
-    accuracy = _accuracy(differ, a, b, same_version=same_version)
+    differ = _differences(a, b)
+    accuracy = _accuracy(differ["accuracy"], _right(a), _right(b), same_version=same_version)
     return {
-        "accuracy": {**accuracy, "rows_needed": _rows_needed(accuracy, len(truth), bounds)},
-        "macro_f1": differ.macro_f1._asdict(),
-        "calibration_error": differ.calibration_error._asdict(),
-        "slices": _slices(masks, a, b, bounds),
+        "accuracy": {**accuracy, "rows_needed": _rows_needed(accuracy, len(a.truth), bounds)},
+        "macro_f1": differ["macro_f1"],
+        "calibration_error": differ["calibration_error"],
+        "slices": _slices(slices(a.reviews, a.tokens), _right(a), _right(b), bounds),
     }
 
 
@@ -131,36 +111,58 @@ def evidence(measured: dict[str, Any], slowdown: float) -> Evidence:
     )
 
 
-def _answers(model: Contender, engine: str, rows: Rows, labels: list[str], truth: NDArray[np.int64]) -> Answers:
+def _answers(model: Contender, engine: str, rows: Rows, labels: list[str]) -> Answers:
+    """Return the model's answers, with `labels` in that order."""
     classifier = Classifier.load(model.bundle, engine, usable_cores())
     classifier.self_check()
-    scores = score(classifier, rows.reviews["text"].to_list())
-    probabilities = classifier.calibrate(scores.logits)[:, [classifier.labels.index(label) for label in labels]]
-    right = probabilities.argmax(axis=1) == truth
-    return Answers(probabilities, right, np.array([len(tokens.ids) for tokens in scores.tokens]))
+    found = answer(classifier, rows.reviews, rows.source)
+    places = [classifier.labels.index(label) for label in labels]
+    truth = np.argsort(places)[found.truth]
+    return found._replace(labels=labels, truth=truth, probabilities=found.probabilities[:, places])
 
 
-def _clusters(reviews: pl.DataFrame) -> NDArray[np.int64]:
-    """Return the number of each row's product, or of the row itself where products are not known."""
-    if "product_id" not in reviews.columns:
-        return np.arange(len(reviews))
-    return np.unique(reviews["product_id"].to_numpy(), return_inverse=True)[1]
+def _right(answers: Answers) -> Bools:
+    right: Bools = answers.given == answers.truth
+    return right
 
 
-def _accuracy(differ: Differences, a: Answers, b: Answers, *, same_version: bool) -> dict[str, Any]:
-    """Return the difference of accuracy with its interval and McNemar's test.
+def _differences(a: Answers, b: Answers) -> dict[str, dict[str, float | None]]:
+    """Return `value`, `low` and `high` of each difference; the ends are None where there are too few rows for them."""
 
-    The interval reaches as far as the wider of two at each end: that over products, which is too narrow with few of
-    them, and Tango's over rows, for which a hundred rows without a disagreement are no proof. Two models of the same
-    version answer alike everywhere, so that theirs is 0.
+    def statistics_of(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        of_a, of_b = (_compared(each, weights) for each in (a, b))
+        return {name: of_b[name] - of_a[name] for name in of_a}
+
+    n = len(a.truth)
+    whole = statistics_of(np.ones((1, n)))
+    ends = intervals(statistics_of, clusters(a.reviews.get_column("product_id", default=None), n))
+    return {name: {"value": float(value[0]), **_ends(ends.get(name))} for name, value in whole.items()}
+
+
+def _ends(ends: NDArray[np.float64] | None) -> dict[str, float | None]:
+    return {"low": None, "high": None} if ends is None else {"low": float(ends[0]), "high": float(ends[1])}
+
+
+def _compared(answers: Answers, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return accuracy, macro F1 and calibration error `(m,)` for weights `(m, n)`."""
+    of_labels = of_confusion(confusion(answers.truth, answers.probabilities, weights))
+    gap = calibration_gap(answers.truth, answers.probabilities, weights, equal_bins(answers.score))
+    return {"accuracy": of_labels["accuracy"], "macro_f1": of_labels["macro_f1"], "calibration_error": gap}
+
+
+def _accuracy(differ: dict[str, float | None], a: Bools, b: Bools, *, same_version: bool) -> dict[str, Any]:
+    """Return the difference of accuracy with its interval and McNemar's test; `a` and `b` say where they are right.
+
+    The interval reaches as far as the wider of two at each end: that over products, and Tango's over rows, for which a
+    hundred rows without a disagreement are no proof.
     """
-    gained, lost = int(np.sum(b.right & ~a.right)), int(np.sum(a.right & ~b.right))
+    gained, lost = int(np.sum(b & ~a)), int(np.sum(a & ~b))
     p, test = mcnemar(gained, lost)
-    low, high = (0.0, 0.0) if same_version else score_interval(gained, lost, len(a.right))
+    low, high = (0.0, 0.0) if same_version else score_interval(gained, lost, len(a))
     return {
-        "value": differ.accuracy.value,
-        "low": min(low, differ.accuracy.low),
-        "high": max(high, differ.accuracy.high),
+        "value": differ["value"],
+        "low": low if differ["low"] is None else min(low, differ["low"]),
+        "high": high if differ["high"] is None else max(high, differ["high"]),
         "gained": gained,
         "lost": lost,
         "p": p,
@@ -190,13 +192,13 @@ def _latencies(
     return (of_a, of_a) if same_version else (of_a, of_b)
 
 
-def _slices(masks: Mapping[str, NDArray[np.bool_]], a: Answers, b: Answers, bounds: Bounds) -> list[dict[str, Any]]:
+def _slices(masks: dict[str, Bools], a: Bools, b: Bools, bounds: Bounds) -> list[dict[str, Any]]:
     """Return each slice with its paired tests, that in which B loses most first; only large ones are judged.
 
     `p` is that of equal accuracy and `p_beyond` that of losing at most the bound (see `verdict`), both after Holm's
     correction over the judged slices. `visible_loss` is the loss that would have been refused four times of five.
     """
-    found = [_slice(name, a.right[mask], b.right[mask], bounds) for name, mask in masks.items()]
+    found = [_slice(name, a[mask], b[mask], bounds) for name, mask in masks.items()]
     judged = [each for each in found if each["judged"]]
     for key in ("p", "p_beyond"):
         for each, corrected in zip(judged, holm([each[key] for each in judged]), strict=True):
@@ -208,7 +210,7 @@ def _slices(masks: Mapping[str, NDArray[np.bool_]], a: Answers, b: Answers, boun
     return sorted(found, key=lambda each: each["difference"])
 
 
-def _slice(name: str, a: NDArray[np.bool_], b: NDArray[np.bool_], bounds: Bounds) -> dict[str, Any]:
+def _slice(name: str, a: Bools, b: Bools, bounds: Bounds) -> dict[str, Any]:
     gained, lost = int(np.sum(b & ~a)), int(np.sum(a & ~b))
     return {
         "name": name,
@@ -224,24 +226,6 @@ def _slice(name: str, a: NDArray[np.bool_], b: NDArray[np.bool_], bounds: Bounds
     }
 
 
-def _model(
-    model: Contender, answers: Answers, truth: NDArray[np.int64], labels: list[str], latency: Latency
-) -> dict[str, Any]:
-    found = figures(truth, answers.probabilities, labels)
+def _model(model: Contender, answers: Answers, latency: Latency) -> dict[str, Any]:
+    found = figures(answers.truth, answers.probabilities, answers.labels)
     return {**model.described(), "figures": found, "latency": latency._asdict()}
-
-
-def _examples(
-    reviews: pl.DataFrame, truth: NDArray[np.int64], right: Answers, wrong: Answers, labels: list[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield rows that only the first model gets right, the second's surest mistakes first; ids, never texts."""
-    differing = np.flatnonzero(right.right & ~wrong.right)
-    surest = differing[np.argsort(-wrong.probabilities[differing].max(axis=1), kind="stable")][:EXAMPLES]
-    for row in surest.tolist():
-        yield {
-            "id": reviews["id"][row],
-            "label": labels[truth[row]],
-            "given": labels[int(wrong.probabilities[row].argmax())],
-            "score": float(wrong.probabilities[row].max()),
-            "tokens": int(wrong.tokens[row]),
-        }

@@ -101,13 +101,14 @@ def _headed(letter: str, found: dict[str, Any]) -> Column:
     return Column(f"{letter}: {model['name']} {model['version']}", overflow="fold")
 
 
-def _interval(difference: dict[str, float], key: str) -> str:
-    numbers = [difference[each] for each in ("value", "low", "high")]
-    if key == "accuracy":
-        value, low, high = (f"{_POINTS * each:+.2f}" for each in numbers)
-        return f"{value} points ({low} to {high})"
-    value, low, high = (f"{each:+.4f}" for each in numbers)
-    return f"{value} ({low} to {high})"
+def _interval(difference: dict[str, float | None], key: str) -> str:
+    """Return the difference with its interval, where it has one; that of the accuracy in points."""
+    scale, digits, unit = (_POINTS, 2, " points") if key == "accuracy" else (1, 4, "")
+    value, *ends = (
+        None if number is None else f"{scale * number:+.{digits}f}"
+        for number in (difference[each] for each in ("value", "low", "high"))
+    )
+    return f"{value}{unit}" if None in ends else f"{value}{unit} ({ends[0]} to {ends[1]})"
 
 
 def _tests(each: dict[str, Any]) -> tuple[str, str, str]:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from sentiment_api.bundle import CPU_MODEL, WEIGHTS, Bundle, open_bundle
+from sentiment_train.answers import read_texts
 from sentiment_train.errors import NotComparable
-from sentiment_train.evaluation import read_texts
 from sentiment_train.fitting import read_data_record
 from sentiment_train.preparation import read_part
 
@@ -17,8 +17,8 @@ from sentiment_train.preparation import read_part
 class Rows(NamedTuple):
     """What both models are asked."""
 
-    name: str
-    """Of the part or the file."""
+    source: Path
+    """The file of the part, or the plain file."""
     reviews: pl.DataFrame
     """The columns id, text and label; of a prepared folder also product_id and those that `slices` reads."""
     data_hash: str | None
@@ -56,16 +56,16 @@ def prepared_rows(data: Path, part: str) -> Rows:
     Raises:
         UnusableData: the folder has no such part, or no record.
     """
-    return Rows(part, _with_ids(read_part(data, part)), read_data_record(data)["hash"])
+    return Rows(data / f"{part}.parquet", _with_ids(read_part(data, part)), read_data_record(data)["hash"])
 
 
 def plain_rows(file: Path) -> Rows:
-    """Return the labelled texts of a plain file, as `evaluate` reads it; a row's id is its number, from 0.
+    """Return the labelled texts of a plain file, as `evaluate` reads it; without ids a row's is its number, from 0.
 
     Raises:
-        UnusableData: the file cannot be read, is empty, or lacks a column.
+        UnusableData: the file cannot be read.
     """
-    return Rows(file.name, _with_ids(read_texts(file)), None)
+    return Rows(file, _with_ids(read_texts(file)), None)
 
 
 def sampled(rows: Rows, size: int) -> Rows:
@@ -114,7 +114,7 @@ def data_warnings(a: Contender, b: Contender, rows: Rows, *, allow_other_data: b
         NotComparable: B was not trained on the folder of the rows, so that it could have seen them.
     """
     if rows.data_hash is None:
-        return [f"a plain file does not show whether a model was trained on rows of {rows.name}: be sure that none was"]
+        return [f"{rows.source.name} does not show whether a model was trained on its rows: be sure that none was"]
     warnings = []
     for name, model in (("A", a), ("B", b)):
         if model.data_hash == rows.data_hash:
@@ -137,5 +137,5 @@ def common_engine(a: Contender, b: Contender) -> str:
 
 def _with_ids(reviews: pl.DataFrame) -> pl.DataFrame:
     if "id" in reviews.columns:
-        return reviews
+        return reviews.with_columns(pl.col("id").cast(pl.String))
     return reviews.with_columns(id=pl.int_range(len(reviews), eager=True).cast(pl.String))

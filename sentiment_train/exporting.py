@@ -36,10 +36,11 @@ from sentiment_api.bundle import (
 )
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import describe
+from sentiment_train.answers import label_indexes
 from sentiment_train.card import model_card
 from sentiment_train.checkpoints import read_model
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
-from sentiment_train.evaluation import evaluate, label_indexes
+from sentiment_train.evaluation import evaluate
 from sentiment_train.fitting import read_data_record
 from sentiment_train.golden import GOLDEN_TEXTS
 from sentiment_train.preparation import read_part

@@ -1,7 +1,7 @@
 """Tests of two models on the same rows, where only the rows count on which one is right and the other wrong.
 
 `gained` is the number of rows that B gets right and A wrong, `lost` the number that A gets right and B wrong. Rows
-count as independent here; `resampling` has the intervals that know products.
+count as independent here; `intervals` has those that know products.
 """
 
 import math

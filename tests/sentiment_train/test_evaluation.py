@@ -9,15 +9,9 @@ import pytest
 
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
+from sentiment_train.answers import label_indexes
 from sentiment_train.errors import UnusableData
-from sentiment_train.evaluation import (
-    brier_score,
-    calibration_error,
-    evaluate,
-    evaluate_texts,
-    figures,
-    label_indexes,
-)
+from sentiment_train.evaluation import evaluate, evaluate_texts, figures
 from sentiment_train.preparation import read_part
 from sentiment_train.scoring import score
 
@@ -78,20 +72,21 @@ def test_one_label_has_no_ranking() -> None:
 @pytest.mark.parametrize(("positive", "expected"), [(1.0, 0.0), (0.5, 0.5), (0.0, 2.0)])
 def test_brier_runs_from_0_to_2(positive: float, expected: float) -> None:
     """Sure and right costs nothing, sure and wrong two."""
-    assert brier_score(np.array([1]), _binary([positive])) == pytest.approx(expected)
+    assert figures(np.array([1]), _binary([positive]), _LABELS)["brier"] == pytest.approx(expected)
 
 
 def test_a_calibrated_model_has_no_calibration_error() -> None:
     """Four answers at 0.75 of which three are right have the error 0; of which one is right, 0.5."""
     probabilities = _binary([0.75] * 4)
-    assert calibration_error(np.array([1, 1, 1, 0]), probabilities) == pytest.approx(0.0)
-    assert calibration_error(np.array([1, 0, 0, 0]), probabilities) == pytest.approx(0.5)
+    assert figures(np.array([1, 1, 1, 0]), probabilities, _LABELS)["calibration_error"] == pytest.approx(0.0)
+    assert figures(np.array([1, 0, 0, 0]), probabilities, _LABELS)["calibration_error"] == pytest.approx(0.5)
 
 
 def test_full_certainty_falls_into_the_last_bin() -> None:
     """A probability of exactly one is counted with its neighbours, not past the end."""
     together = abs(1 / 2 - (1.0 + 0.95) / 2)
-    assert calibration_error(np.array([0, 1]), _binary([1.0, 0.95])) == pytest.approx(together)
+    found = figures(np.array([0, 1]), _binary([1.0, 0.95]), _LABELS)
+    assert found["calibration_error"] == pytest.approx(together)
 
 
 def test_labels_are_numbered_in_the_models_order() -> None:
@@ -111,7 +106,7 @@ def test_evaluation_takes_a_part_apart(classifier: Classifier, prepared: Path) -
     found = evaluate(classifier, prepared, "reference")
     part = read_part(prepared, "reference")
     assert found["all"]["n"] == found["unseen"]["n"] == len(part)
-    assert found["by_category"] == {"shop": found["all"]}
+    assert found["by_category"] == {"shop": {k: v for k, v in found["all"].items() if k != "interval"}}
     assert found["category_mean"] == {name: found["all"][name] for name in ("accuracy", "macro_f1")}
     assert evaluate(classifier, prepared, "validation")["unseen"] is None
 
