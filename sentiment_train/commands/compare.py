@@ -60,6 +60,8 @@ def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         calibration_loss=max_calibration_loss,
         slowdown=max_slowdown,
     )
+    if as_json is not None and not as_json.parent.is_dir():  # before the minutes that scoring takes
+        raise typer.BadParameter(f"expected a folder {as_json.parent} for {as_json.name}, found none")
     try:
         rows = _rows(data, texts, part, sample)
         found = compare_models(

@@ -16,13 +16,12 @@ import pytest
 
 import sentiment_train
 from sentiment_api.bundle import open_bundle, sealed, write_manifest
-from sentiment_train.__main__ import main
 from sentiment_train.preparation import read_part
 
 Command = Callable[..., tuple[object, str, str]]
 
 _ROOT = Path(__file__).parents[2]
-_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export")
+_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export", "compare")
 _PACKAGE = Path(sentiment_train.__file__).parent
 _MODULES = sorted(
     ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -65,20 +64,6 @@ class _HubHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sentiment-train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
