@@ -6,6 +6,7 @@ import typer
 from transformers.utils import logging as transformers_logging
 
 from sentiment_api.errors import SentimentError
+from sentiment_train.commands.card import card
 from sentiment_train.commands.compare import compare
 from sentiment_train.commands.evaluate import evaluate
 from sentiment_train.commands.export import export
@@ -31,7 +32,7 @@ app = typer.Typer(
 """,
 )
 app.command("import-bert")(import_bert)
-for command in (prepare, fit, evaluate, export, compare):
+for command in (prepare, fit, evaluate, export, compare, card):
     app.command()(command)
 
 

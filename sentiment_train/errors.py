@@ -4,6 +4,7 @@ TrainingError            every failure a user can mend; the command line prints 
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
 ├── FolderTaken          the folder to write holds something already
+├── FullDisk             what a command made could not be written
 └── NotComparable        two models cannot be compared on these rows; exit code 2, since 1 says that B may not replace A
 """
 
@@ -24,6 +25,10 @@ class UnusableCheckpoint(TrainingError):
 
 class FolderTaken(TrainingError):
     """The folder that a command was told to write holds something already."""
+
+
+class FullDisk(TrainingError):
+    """A file could not be written: no room, a quota, or no permission."""
 
 
 class NotComparable(TrainingError):

@@ -13,7 +13,8 @@ from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
 from sentiment_train.__main__ import main
-from sentiment_train.exporting import Card, export
+from sentiment_train.card import Card
+from sentiment_train.exporting import export
 from sentiment_train.fitting import Recipe, fit
 from sentiment_train.preparation import prepare
 

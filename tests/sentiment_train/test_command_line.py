@@ -21,7 +21,7 @@ from sentiment_train.preparation import read_part
 Command = Callable[..., tuple[object, str, str]]
 
 _ROOT = Path(__file__).parents[2]
-_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export", "compare")
+_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export", "compare", "card")
 _PACKAGE = Path(sentiment_train.__file__).parent
 _MODULES = sorted(
     ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentiment_train.exporting import fit_temperature
+from sentiment_train.calibration import fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])

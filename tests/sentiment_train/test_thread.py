@@ -18,9 +18,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import Descriptors
+from sentiment_train.card import Card
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation import evaluate
-from sentiment_train.exporting import Card, export
+from sentiment_train.exporting import export
 from sentiment_train.fitting import Recipe, fit
 from sentiment_train.preparation import prepare, read_part
 
