@@ -3,7 +3,8 @@
 TrainingError            every failure a user can mend; the command line prints it as one line
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
-└── FolderTaken          the folder to write holds something already
+├── FolderTaken          the folder to write holds something already
+└── FullDisk             what a command made could not be written
 """
 
 
@@ -21,3 +22,7 @@ class UnusableCheckpoint(TrainingError):
 
 class FolderTaken(TrainingError):
     """The folder that a command was told to write holds something already."""
+
+
+class FullDisk(TrainingError):
+    """A file could not be written: no room, a quota, or no permission."""
