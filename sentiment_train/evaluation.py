@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sentiment_api.classifier import Classifier
 from sentiment_train.answers import Answers, answer_part, answer_texts
-from sentiment_train.intervals import FEWEST_ROWS, LEVEL, RESAMPLES, clusters, intervals
+from sentiment_train.intervals import FEWEST_PRODUCTS, FEWEST_ROWS, LEVEL, RESAMPLES, clusters, intervals
 from sentiment_train.measures import confusion, measures
 from sentiment_train.operating_points import abstain_table, reliability_table, threshold_table
 from sentiment_train.slices import slices
@@ -63,7 +63,11 @@ def evaluation(answers: Answers) -> dict[str, Any]:
         "thresholds": threshold_table(answers),
         "abstain": abstain_table(answers),
         "reliability": reliability_table(answers),
-        "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "drawn": _drawn_unit(answers)},
+        "bootstrap": {
+            "resamples": RESAMPLES,
+            "level": LEVEL,
+            "drawn": "products" if _products(answers) >= FEWEST_PRODUCTS else "reviews",
+        },
         "notes": _notes(answers),
     }
 
@@ -113,8 +117,8 @@ def _drawn(answers: Answers) -> NDArray[np.int64]:
     return clusters(answers.reviews.get_column("product_id", default=None), len(answers.truth))
 
 
-def _drawn_unit(answers: Answers) -> str:
-    return "products" if _drawn(answers).max() + 1 < len(answers.truth) else "reviews"
+def _products(answers: Answers) -> int:
+    return answers.reviews["product_id"].n_unique() if "product_id" in answers.reviews.columns else 0
 
 
 def _categories(answers: Answers) -> dict[str, NDArray[np.bool_]]:
@@ -165,6 +169,9 @@ def _notes(answers: Answers) -> list[str]:
         notes.append(f"no review is labelled {' or '.join(absent)}: ROC AUC needs every label")
     if (rows := len(answers.truth)) < FEWEST_ROWS:
         notes.append(f"intervals need {FEWEST_ROWS} reviews, found {rows}")
-    if _drawn_unit(answers) == "reviews":
-        notes.append("intervals draw single reviews, as there are few products or each has one review alone")
+    elif (products := _products(answers)) < FEWEST_PRODUCTS:
+        notes.append(
+            f"intervals draw single reviews and may be too narrow: products would be drawn from {FEWEST_PRODUCTS} on, "
+            f"found {products or 'no product ids'}"
+        )
     return notes

@@ -20,8 +20,8 @@ RESAMPLES = 1_000
 LEVEL = 0.95
 FEWEST_ROWS = 20
 """With fewer rows a resample knows next to nothing of what else could have been drawn: there is no interval."""
-FEWEST_PRODUCTS = 20
-"""With fewer products rows are drawn: so few clusters give too narrow an interval as well."""
+FEWEST_PRODUCTS = 10
+"""With fewer products many resamples hold but two or three of them: rows are drawn instead."""
 _COUNTS_AT_ONCE = 1_000_000
 """Held in memory, 8 bytes each, several times over; larger was no faster."""
 
