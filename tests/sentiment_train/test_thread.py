@@ -88,7 +88,7 @@ def test_the_manifest_says_how_the_model_was_made(exported: Path, prepared: Path
     assert manifest.training["recipe"]["epochs"] == 40.0
     card = (exported / "README.md").read_text()
     assert "Weights' licence: made in a test\n- Data terms: written by hand\n" in card
-    assert f"| later | 14 | {manifest.training['metrics']['all']['accuracy']:.3f} |" in card
+    assert f"| later | 14 | {manifest.training['metrics']['all']['accuracy']:.4f} |" in card
 
 
 def test_the_recorded_figures_can_be_found_again(exported: Path, prepared: Path) -> None:
