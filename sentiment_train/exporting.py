@@ -39,7 +39,7 @@ from sentiment_train.golden import golden_texts
 from sentiment_train.parity import parity
 from sentiment_train.preparation import read_part
 from sentiment_train.quantization import write_int8
-from sentiment_train.reference import reference
+from sentiment_train.reference import write_reference
 from sentiment_train.scoring import score
 from sentiment_train.training_record import installed_versions, now, read_training_record
 
@@ -95,7 +95,7 @@ def export(
             bundle, found = _calibrated(staging, first, read_part(data, "validation"))
             classifier = Classifier.load(bundle, "cpu", torch.get_num_threads())
             console.print("reference, golden texts and figures")
-            reference(classifier, read_part(data, "reference")).write_parquet(staging / REFERENCE)
+            write_reference(classifier, read_part(data, "reference"), staging / REFERENCE)
             golden = golden_texts(classifier, Classifier.load(bundle, "torch", torch.get_num_threads()))
             training = {
                 **record,

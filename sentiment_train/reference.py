@@ -1,7 +1,9 @@
 """The rows that drift is measured against: numbers about held-out reviews, never their texts."""
 
+import io
 import secrets
 from hashlib import blake2b
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -9,6 +11,13 @@ import polars as pl
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import describe
 from sentiment_train.scoring import score
+
+
+def write_reference(classifier: Classifier, reviews: pl.DataFrame, path: Path) -> None:
+    """Write what `reference` returns to a parquet file."""
+    content = io.BytesIO()  # polars tells of a full disk in words of its own, `Path` by an OSError
+    reference(classifier, reviews).write_parquet(content)
+    path.write_bytes(content.getvalue())
 
 
 def reference(classifier: Classifier, reviews: pl.DataFrame) -> pl.DataFrame:

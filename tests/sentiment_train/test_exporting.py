@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from sentiment_api.bundle import open_bundle, sealed
+from sentiment_api.classifier import Classifier
 from sentiment_train.calibration import fit_temperature
 from sentiment_train.card import Card
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
 from sentiment_train.exporting import export
 from sentiment_train.parity import parity
+from sentiment_train.preparation import read_part
+from sentiment_train.reference import write_reference
 from sentiment_train.training_record import MOST_LOSSES, compact_history, read_training_record
 
 Command = Callable[..., tuple[object, str, str]]
@@ -207,19 +210,26 @@ def test_an_unreadable_set_leaves_nothing(fitted: Path, prepared: Path, quiet: C
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("size", [1_000, 15_000, 40_000])
+@pytest.mark.parametrize("file", ["model.safetensors", "model.int8.onnx"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    size: int, fitted: Path, prepared: Path, tmp_path: Path, command: Command
+    file: str, exported: Path, fitted: Path, prepared: Path, tmp_path: Path, command: Command
 ) -> None:
     """Wherever the room ends, the message says so and neither a bundle nor scratch is left."""
     out = tmp_path / "out" / "bundle"
-    with _largest_file(size):
+    with _largest_file((exported / file).stat().st_size - 1):
         code, _, errors = command("export", fitted, "--data", prepared, "--out", out, "--name", "b", "--max-tokens", 96)
     assert code == 1
     assert errors.startswith(f"sentiment-train: cannot write {out}: ")
     assert errors.count("\n") == 1
     assert "nothing of it is left" in errors
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_reference_that_does_not_fit_is_an_error_of_the_disk(exported: Path, prepared: Path, tmp_path: Path) -> None:
+    """The parquet file's writer hides nothing: its failure is translated as any other's."""
+    classifier = Classifier.load(open_bundle(exported), "cpu", 1)
+    with _largest_file(1_000), pytest.raises(OSError, match="File too large"):
+        write_reference(classifier, read_part(prepared, "reference"), tmp_path / "reference.parquet")
 
 
 def test_a_run_without_its_tokenizer_is_refused(run_copy: Path, prepared: Path, quiet: Console, tmp_path: Path) -> None:
