@@ -112,12 +112,12 @@ def _use(manifest: Manifest) -> Iterator[str]:
 def _data(manifest: Manifest) -> Iterator[str]:
     training = manifest.training
     yield "## Data and terms\n"
-    counts = training.get("label_counts") or {}
+    counts = training.get("label_counts", {})
+    labels = manifest.labels if counts else []
     rows = [
-        [part, str(rows), *(str(counts.get(part, {}).get(label, "")) for label in manifest.labels)]
-        for part, rows in training["rows"].items()
+        [part, str(n), *(str(counts[part].get(label, 0)) for label in labels)] for part, n in training["rows"].items()
     ]
-    yield _markdown(Table("", ["part", "reviews", *manifest.labels], rows)) + "\n"
+    yield _markdown(Table("", ["part", "reviews", *labels], rows)) + "\n"
     yield (
         "Texts were made unique before the split; one product in five never trained (`unseen`), nor did the last fifth "
         "of each category's time (`later`). Drift is measured against `reference`, which neither trained nor is "
@@ -151,16 +151,17 @@ def _figures(manifest: Manifest) -> Iterator[str]:
     training, metrics = manifest.training, _completed(manifest.training["metrics"])
     yield "## Figures\n"
     yield f"On the part `later`, by the engine that serves (`{training['metrics_engine']}`).\n"
-    tables = [figures_table(metrics, "later"), intervals_table(metrics, "later")]
-    tables += [labels_table(metrics)] if "support" in metrics["all"] else []
-    yield from _sections([*tables, slices_table(metrics)])
+    yield _markdown(figures_table(metrics, "later")) + "\n"
+    by_label = [labels_table(metrics)] if "support" in metrics["all"] else []
+    yield from _sections([intervals_table(metrics, "later"), *by_label, slices_table(metrics)])
     if also := training.get("also"):
         yield "### Other sets\n\nScored once, as they are; they chose nothing.\n"
         yield _markdown(_also_table(also)) + "\n"
     for note in metrics["notes"]:
         yield f"Note: {note}.\n"
-    for name, caption in (training.get("figures") or {}).items():
-        yield f"![{caption}](figures/{name})\n"
+    if pictures := training.get("figures"):
+        yield "### Pictures\n"
+        yield from (f"![{caption}](figures/{name})\n" for name, caption in pictures.items())
     if found := training.get("parity"):
         yield "### int8 and fp32\n"
         yield (
@@ -180,14 +181,16 @@ def _calibration(manifest: Manifest) -> Iterator[str]:
         "calibration error, 15 bins)."
     )
     if metrics["abstain"]:
-        yield "\nLeave an answer to a person when its score is low:\n"
-        yield _markdown(abstain_table(metrics))
-        for row in metrics["abstain"]:
-            if row["score"] in _ADVISED_SCORES and row["accuracy"] is not None:
-                yield (
-                    f"\nFrom a score of {row['score']:g} on {row['coverage']:.1%} of reviews are answered, and "
-                    f"{row['accuracy']:.1%} of these rightly."
-                )
+        yield "\nLeave a review to a person when its score is low: where answers count from a score on,\n"
+        yield from (f"- {line}" for line in _advice(metrics["abstain"]))
+        yield "\n" + _markdown(abstain_table(metrics))
+
+
+def _advice(abstain: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for row in abstain:
+        if row["score"] in _ADVISED_SCORES and row["accuracy"] is not None:
+            covered, right = row["coverage"], row["accuracy"]
+            yield f"from {row['score']:g} on: {covered:.1%} of reviews are answered, {right:.1%} of them rightly"
 
 
 def _limits(manifest: Manifest) -> Iterator[str]:

@@ -14,8 +14,8 @@ _LICENCES = (
     *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
 )
 """Of the names that the hub knows, those that weights have."""
-_METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "roc_auc": "roc_auc"}
-"""What the hub calls each figure."""
+_METRICS = {"accuracy": ("accuracy", "accuracy"), "macro_f1": ("f1", "macro F1"), "roc_auc": ("roc_auc", "ROC AUC")}
+"""What the hub calls each figure, and what we do."""
 
 
 def metadata(manifest: Manifest) -> str:
@@ -54,7 +54,7 @@ def _results(training: Mapping[str, Any]) -> Iterator[EvalResult]:
 
 
 def _of_set(kind: str, name: str, split: str | None, figures: Mapping[str, Any] | None) -> Iterator[EvalResult]:
-    for key, metric in _METRICS.items() if figures else ():
+    for key, (metric, words) in _METRICS.items() if figures else ():
         if figures is not None and figures[key] is not None:
             yield EvalResult(
                 task_type="text-classification",
@@ -62,6 +62,6 @@ def _of_set(kind: str, name: str, split: str | None, figures: Mapping[str, Any] 
                 dataset_name=name,
                 dataset_split=split,
                 metric_type=metric,
-                metric_name=key.replace("_", " "),
+                metric_name=words,
                 metric_value=round(figures[key], 4),
             )
