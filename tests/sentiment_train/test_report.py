@@ -3,16 +3,20 @@
 import json
 import re
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from matplotlib.image import imread
 
+from sentiment_api.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.answers import Answers
 from sentiment_train.drawing import draw
 from sentiment_train.errors import FolderTaken, FullDisk, UnusableCheckpoint
@@ -170,12 +174,22 @@ def test_pictures_without_content_are_left_out(tmp_path: Path) -> None:
     assert list(draw(answers, evaluation(answers), tmp_path)) == _ALWAYS
 
 
-def test_the_history_is_that_of_the_fit(fitted: Path, exported: Path) -> None:
-    """A fitted model has its log in `fit.json`; a bundle that carries none has none."""
+def test_the_history_is_that_of_the_fit(fitted: Path) -> None:
+    """A fitted model has its log in `fit.json`, and the loss has fallen in it."""
     losses = [entry["loss"] for entry in read_history(fitted) if "loss" in entry]
     assert losses
     assert losses[-1] < losses[0]
-    assert list(read_history(exported)) == []
+
+
+@pytest.mark.parametrize(("record", "expected"), [({}, []), ({"history": _HISTORY}, _HISTORY)])
+def test_a_bundle_has_the_history_in_its_record(
+    record: dict[str, Any], expected: list[Any], exported: Path, tmp_path: Path
+) -> None:
+    """A bundle without one, such as of an older export, has no learning curve, and is no error."""
+    bundle = Path(shutil.copytree(exported, tmp_path / "bundle"))
+    manifest = open_bundle(bundle).manifest
+    write_manifest(bundle, sealed(bundle, msgspec.structs.replace(manifest, training=record)))
+    assert read_history(bundle) == expected
 
 
 def test_a_damaged_log_is_one_error(tmp_path: Path) -> None:
