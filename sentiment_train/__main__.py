@@ -6,19 +6,21 @@ import typer
 from transformers.utils import logging as transformers_logging
 
 from sentiment_api.errors import SentimentError
+from sentiment_train.commands.card import card
+from sentiment_train.commands.compare import compare
 from sentiment_train.commands.evaluate import evaluate
 from sentiment_train.commands.export import export
 from sentiment_train.commands.fit import fit
 from sentiment_train.commands.import_bert import import_bert
 from sentiment_train.commands.prepare import prepare
-from sentiment_train.errors import Interrupted, TrainingError
+from sentiment_train.errors import TrainingError
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="""Makes the next model from ratings: prepare, fit, evaluate, export.
+    help="""Makes the next model from ratings and shows whether it is better: prepare, fit, evaluate, export, compare.
 
 [bold]Example[/bold]
 
@@ -26,19 +28,16 @@ app = typer.Typer(
     sentiment-train fit prepared --base distilbert/distilbert-base-uncased --out run
     sentiment-train evaluate run --data prepared
     sentiment-train export run --data prepared --out models/mine --name mine
-    SENTIMENT_MODEL=models/mine make serve
+    sentiment-train compare models/starter models/mine --data prepared && SENTIMENT_MODEL=models/mine make serve
 """,
 )
 app.command("import-bert")(import_bert)
-for command in (prepare, fit, evaluate, export):
+for command in (prepare, fit, evaluate, export, compare, card):
     app.command()(command)
 
 
 def main() -> None:
-    """Run the command line; a failure that a user can mend is one line on standard error and exit code 1.
-
-    A fit that a signal stopped ends with 128 + the signal's number, as shells have it.
-    """
+    """Run the command line; a failure that a user can mend is one line on standard error, and an exit code above 0."""
     # Its bars and reports of what it loaded are no news: what matters in them is refused as an error.
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -46,7 +45,7 @@ def main() -> None:
         app()
     except (TrainingError, SentimentError) as error:
         print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
+        sys.exit(error.exit_code if isinstance(error, TrainingError) else 1)
 
 
 if __name__ == "__main__":

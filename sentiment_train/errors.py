@@ -7,12 +7,15 @@ TrainingError            every failure a user can mend; the command line prints 
 ├── NotWritten           the disk is full, or the place cannot be written; nothing is left there
 ├── OutOfMemory          the machine or its GPU has too little memory for a step
 ├── Diverged             the loss is no number any more
-└── Interrupted          a signal ended the fit, after a checkpoint
+├── Interrupted          a signal ended the fit, after a checkpoint
+└── NotComparable        two models cannot be compared on these rows; exit code 2, since 1 says that B may not replace A
 """
 
 
 class TrainingError(Exception):
     """A failure whose message says what was expected, what was found and the remedy."""
+
+    exit_code = 1
 
 
 class UnusableData(TrainingError):
@@ -46,3 +49,9 @@ class Interrupted(TrainingError):
         super().__init__(message)
         self.exit_code = 128 + signal_number
         """As shells have it: 130 for Ctrl-C, 143 for SIGTERM."""
+
+
+class NotComparable(TrainingError):
+    """Two models cannot be compared, or the rows would not tell which is better."""
+
+    exit_code = 2

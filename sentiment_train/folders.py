@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from sentiment_train.errors import FolderTaken, NotWritten
 
 
@@ -38,8 +40,8 @@ def staged(destination: Path) -> Iterator[Path]:
             staging.mkdir()
             yield staging
             staging.rename(destination)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise NotWritten(
-            f"cannot write {destination}: {error.strerror or error}; nothing of it is left; make room or name another "
-            "place"
+            f"cannot write {destination}: {reason}; nothing of it is left; make room or name another place"
         ) from error

@@ -4,6 +4,16 @@ A bundle carries them with the answers it gave at export. The service scores the
 answer means that the engine or the machine computes another function.
 """
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment_api.bundle import GoldenText
+from sentiment_api.classifier import Classifier
+from sentiment_train.errors import UnusableCheckpoint
+
+MIN_GOLDEN = 4
+GOLDEN_MIN_SCORE = 0.6
+"""With two labels: no probability within 0.1 of one half."""
 GOLDEN_TEXTS = (
     "Absolutely love it. Works perfectly, arrived early, and the sound is wonderful.",
     "Terrible. It broke after two days and the seller refused to give my money back.",
@@ -26,3 +36,29 @@ GOLDEN_TEXTS = (
         "the trouble."
     ),
 )
+
+
+def golden_texts(cpu: Classifier, reference: Classifier) -> list[GoldenText]:
+    """Return the golden texts on which the engines `cpu` and `torch`, the reference, agree and are sure.
+
+    Raises:
+        UnusableCheckpoint: fewer than `MIN_GOLDEN` are left, or all have one label.
+    """
+    golden = []
+    for text in GOLDEN_TEXTS:
+        answers = {"cpu": cpu.classify(text), "torch": reference.classify(text)}
+        if _is_sure(list(answers.values())):
+            golden.append(GoldenText(text, {engine: np.round(found, 5).tolist() for engine, found in answers.items()}))
+    labels = {int(np.argmax(text.probabilities["torch"])) for text in golden}
+    if len(golden) < MIN_GOLDEN or len(labels) < 2:
+        raise UnusableCheckpoint(
+            f"expected at least {MIN_GOLDEN} golden texts of two labels with a score of {GOLDEN_MIN_SCORE} or more, "
+            f"found {len(golden)} of {len(labels)}: this model is not sure of plain praise and complaint yet; "
+            "fit it with more --epochs or on more ratings"
+        )
+    return golden
+
+
+def _is_sure(answers: list[NDArray[np.float64]]) -> bool:
+    same_label = len({int(answer.argmax()) for answer in answers}) == 1
+    return same_label and all(answer.max() >= GOLDEN_MIN_SCORE for answer in answers)

@@ -5,51 +5,94 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
+from rich.table import Table as ScreenTable
 
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
+from sentiment_train.answers import answer_part, answer_texts
 from sentiment_train.commands import console
-from sentiment_train.evaluation import evaluate as evaluate_model
-from sentiment_train.evaluation import evaluate_texts
+from sentiment_train.drawing import History
+from sentiment_train.evaluation import evaluation as evaluate_answers
+from sentiment_train.folders import check_free
+from sentiment_train.mistakes import worst_mistakes
+from sentiment_train.report import Subject, evaluation_tables, read_history, write_report
+from sentiment_train.tables import Table, mistakes_table
+
+_WORST_IN_REPORT = 20
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A bundle, or a folder that `fit` made.")],
     data: Annotated[Path | None, typer.Option(help="The folder that `prepare` made.")] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="A parquet file to score as it is: text, and label by name or 0 and 1.")
+        Path | None,
+        typer.Option(help="A parquet, csv or jsonl file to score as it is: text, and label by name or 0 and 1."),
     ] = None,
     engine: Annotated[Literal["cpu", "torch"], typer.Option(help="A folder of `fit` runs on torch only.")] = "torch",
     part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write JSON, a page and pictures here: new or empty. One with files in it is refused."),
+    ] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=0, help="List so many of the worst mistakes, by id; in --out 20 unless given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Print accuracy, macro F1, ROC AUC, Brier score and calibration error on ratings that the model never saw.
+    """Measure a model on ratings that it never saw: figures with intervals, slices, thresholds, mistakes, pictures.
 
-    They come from a prepared folder (--data) or from one plain file of labelled texts (--texts).
+    They come from a prepared folder (--data) or from one plain file of labelled texts (--texts). Texts of reviews are
+    neither printed nor written.
     """
     if (data is None) == (texts is None):
         raise typer.BadParameter("give exactly one of --data and --texts")
-    classifier = Classifier.load(open_bundle(model), engine, usable_cores())
-    if data is not None:
-        result = evaluate_model(classifier, data, part)
-        rows = {part: result["all"], f"{part}, unseen": result["unseen"], **result["by_category"]}
-    elif texts is not None:
-        result = evaluate_texts(classifier, texts)
-        rows = {texts.name: result}
+    history = _history_for(out, model)
+    bundle = open_bundle(model)
+    classifier = Classifier.load(bundle, engine, usable_cores())
+    answers = answer_texts(classifier, texts) if texts else answer_part(classifier, data or Path(), part)
+    evaluation = evaluate_answers(answers)
+    subject = Subject(
+        model=bundle.manifest.name,
+        version=bundle.manifest.version,
+        engine=engine,
+        reviews=texts.name if texts else part,
+    )
+    if out is not None:
+        in_report = _WORST_IN_REPORT if worst is None else worst
+        write_report(out, subject, answers, evaluation, history=history, worst=in_report)
+    mistakes = worst_mistakes(answers, worst or 0)
     if as_json:
-        print(json.dumps(result, indent=2))
+        # A plain file has no parts: what is printed of it are its figures.
+        shown = evaluation["all"] if texts else evaluation
+        print(json.dumps(shown | ({"mistakes": mistakes} if worst else {}), indent=2))
     else:
-        console.print(_figures_table(rows, title=f"{model}, {engine}"))
+        _show(subject, evaluation, mistakes)
+        if out is not None:
+            console.print(f"wrote {out}: index.html, evaluation.json and figures")
 
 
-def _figures_table(rows: dict[str, dict[str, Any] | None], title: str) -> Table:
-    part = Column("part", overflow="fold")
-    table = Table(part, "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error", title=title)
-    for name, figures in rows.items():
-        if figures is not None:
-            numbers = (figures[key] for key in ("accuracy", "macro_f1", "roc_auc", "brier", "calibration_error"))
-            cells = ("" if number is None else f"{number:.4f}" for number in numbers)
-            table.add_row(name, str(figures["n"]), *cells)
-    return table
+def _history_for(out: Path | None, model: Path) -> History:
+    """Return what the learning curve is drawn from; refuse a taken folder before the minutes that scoring takes."""
+    if out is None:
+        return ()
+    check_free(out)
+    return read_history(model)
+
+
+def _show(subject: Subject, evaluation: dict[str, Any], mistakes: list[dict[str, Any]]) -> None:
+    console.print(f"{subject.model} {subject.version}, {subject.engine}", highlight=False)
+    for table in (*evaluation_tables(evaluation, subject.reviews), mistakes_table(mistakes)):
+        if table.rows:
+            console.print(_on_screen(table))
+    for note in evaluation["notes"]:
+        console.print(f"note: {note}", highlight=False)
+
+
+def _on_screen(table: Table) -> ScreenTable:
+    name, *others = table.columns
+    screen = ScreenTable(Column(name, overflow="fold"), *others, title=table.title)
+    for row in table.rows:
+        screen.add_row(*row)
+    return screen

@@ -20,7 +20,7 @@ from sentiment_train.sources import Reading
 _PLAIN_EVERY_S = 10.0
 
 
-def prepare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+def prepare(
     sources: Annotated[
         list[Path],
         typer.Argument(

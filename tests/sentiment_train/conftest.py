@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import torch
 from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
-from sentiment_train.exporting import Card, export
+from sentiment_train.__main__ import main
+from sentiment_train.card import Card
+from sentiment_train.exporting import export
 from sentiment_train.fitting import Recipe, fit
 from sentiment_train.preparation import prepare
 
 MakeBase = Callable[[Path], Path]
+Command = Callable[..., tuple[object, str, str]]
 
 _PRAISE = (
     "Absolutely love it, works perfectly.",
@@ -185,3 +189,17 @@ def exported(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: pyt
     card = Card(licence="made in a test", terms="written by hand")
     export(fitted, prepared, folder, name="tiny", max_tokens=96, card=card, console=quiet)
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sentiment-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run

@@ -16,13 +16,12 @@ import pytest
 
 import sentiment_train
 from sentiment_api.bundle import open_bundle, sealed, write_manifest
-from sentiment_train.__main__ import main
 from sentiment_train.preparation import read_part
 
 Command = Callable[..., tuple[object, str, str]]
 
 _ROOT = Path(__file__).parents[2]
-_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export")
+_COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export", "compare", "card")
 _PACKAGE = Path(sentiment_train.__file__).parent
 _MODULES = sorted(
     ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -65,20 +64,6 @@ class _HubHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sentiment-train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -167,8 +152,37 @@ def test_evaluate_scores_a_prepared_folder(exported: Path, prepared: Path, comma
     """With --data the part, its unseen products and each category have a row."""
     code, table, errors = command("evaluate", exported, "--engine", "cpu", "--data", prepared)
     assert (code, errors) == (0, "")
-    rows = [line.split("│")[1:3] for line in table.splitlines() if line.startswith("│")]
+    rows = [line.split("│")[1:3] for line in table.partition("Labels")[0].splitlines() if line.startswith("│")]
     assert [[cell.strip() for cell in row] for row in rows] == [["later", "14"], ["shop", "14"]]
+    assert "note: intervals need 20 reviews, found 14" in table
+
+
+def test_evaluate_leaves_a_page(exported: Path, prepared: Path, tmp_path: Path, command: Command) -> None:
+    """With --out a page, its pictures and everything as JSON are written, mistakes by id and no text among them."""
+    out = tmp_path / "out"
+    options = ("--engine", "cpu", "--data", prepared, "--part", "validation", "--out", out, "--worst", 3)
+    code, words, errors = command("evaluate", exported, *options)
+    assert (code, errors) == (0, "")
+    assert words.endswith(f"wrote {out}: index.html, evaluation.json and figures\n")
+    assert sorted(path.name for path in out.iterdir()) == ["evaluation.json", "figures", "index.html"]
+    record = json.loads((out / "evaluation.json").read_text())
+    assert (record["model"], record["reviews"], record["engine"]) == ("tiny", "validation", "cpu")
+    wrong = round(record["all"]["n"] * (1 - record["all"]["accuracy"]))
+    assert len(record["mistakes"]) == min(3, wrong)
+    written = (out / "evaluation.json").read_text() + (out / "index.html").read_text() + words
+    assert not [text for text in read_part(prepared, "validation")["text"] if text in written]
+
+
+def test_evaluate_does_not_write_into_a_filled_folder(exported: Path, prepared: Path, command: Command) -> None:
+    """What is there is refused, at once and in one line, and stays."""
+    before = sorted(prepared.iterdir())
+    code, words, errors = command("evaluate", exported, "--engine", "cpu", "--data", prepared, "--out", prepared)
+    assert (code, words) == (1, "")
+    assert errors == (
+        f"sentiment-train: expected a new or empty folder {prepared}, found files in it; name another one, or remove "
+        "it first\n"
+    )
+    assert sorted(prepared.iterdir()) == before
 
 
 @pytest.mark.parametrize("options", [(), ("--data", "prepared", "--texts", "texts.parquet")])
@@ -207,10 +221,8 @@ def test_every_command_has_help(name: str, command: Command) -> None:
     code, words, _ = command(name, "--help")
     assert code == 0
     assert f"{name} [OPTIONS]" in words
-    if name in {"import-bert", "prepare", "fit"}:
+    if name in {"import-bert", "prepare", "fit", "evaluate", "export"}:
         assert "new or empty. One with files in it is refused" in words
-    if name == "export":
-        assert "which must not exist yet" in words
 
 
 def test_the_commands_are_listed_in_order_of_use(command: Command) -> None:

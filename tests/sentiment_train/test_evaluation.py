@@ -1,5 +1,6 @@
 """The figures of a model, against values worked out by hand."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,15 +10,9 @@ import pytest
 
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
+from sentiment_train.answers import Answers, label_indexes
 from sentiment_train.errors import UnusableData
-from sentiment_train.evaluation import (
-    brier_score,
-    calibration_error,
-    evaluate,
-    evaluate_texts,
-    figures,
-    label_indexes,
-)
+from sentiment_train.evaluation import evaluate, evaluate_texts, evaluation, figures
 from sentiment_train.preparation import read_part
 from sentiment_train.scoring import score
 
@@ -63,35 +58,40 @@ def test_figures_of_three_labels() -> None:
     found = figures(np.array([0, 1, 1, 2]), probabilities, ["negative", "neutral", "positive"])
     assert found["accuracy"] == pytest.approx(3 / 4)
     assert found["recall"] == {"negative": 1.0, "neutral": 0.5, "positive": 1.0}
+    assert found["precision"] == {"negative": 0.5, "neutral": 1.0, "positive": 1.0}
+    assert found["support"] == {"negative": 1, "neutral": 2, "positive": 1}
+    assert found["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
     # Neutral: of four pairs with 0.3 and 0.6 against 0.2 and 0.3, three are right and one is a tie.
     assert found["roc_auc"] == pytest.approx((1.0 + 3.5 / 4 + 1.0) / 3)
 
 
 def test_one_label_has_no_ranking() -> None:
-    """Where only one label occurs ROC AUC is None, and the other figures are still given."""
+    """Where only one label occurs ROC AUC and average precision are None, and the other figures are still given."""
     found = figures(np.array([1, 1]), _binary([0.9, 0.7]), _LABELS)
     assert found["roc_auc"] is None
+    assert found["average_precision"] == {"negative": None, "positive": None}
     assert (found["accuracy"], found["recall"]) == (1.0, {"negative": 0.0, "positive": 1.0})
 
 
 @pytest.mark.parametrize(("positive", "expected"), [(1.0, 0.0), (0.5, 0.5), (0.0, 2.0)])
 def test_brier_runs_from_0_to_2(positive: float, expected: float) -> None:
     """Sure and right costs nothing, sure and wrong two."""
-    assert brier_score(np.array([1]), _binary([positive])) == pytest.approx(expected)
+    assert figures(np.array([1]), _binary([positive]), _LABELS)["brier"] == pytest.approx(expected)
 
 
 def test_a_calibrated_model_has_no_calibration_error() -> None:
     """Four answers at 0.75 of which three are right have the error 0; of which one is right, 0.5."""
     probabilities = _binary([0.75] * 4)
-    assert calibration_error(np.array([1, 1, 1, 0]), probabilities) == pytest.approx(0.0)
-    assert calibration_error(np.array([1, 0, 0, 0]), probabilities) == pytest.approx(0.5)
+    assert figures(np.array([1, 1, 1, 0]), probabilities, _LABELS)["calibration_error"] == pytest.approx(0.0)
+    assert figures(np.array([1, 0, 0, 0]), probabilities, _LABELS)["calibration_error"] == pytest.approx(0.5)
 
 
 def test_full_certainty_falls_into_the_last_bin() -> None:
     """A probability of exactly one is counted with its neighbours, not past the end."""
     together = abs(1 / 2 - (1.0 + 0.95) / 2)
-    assert calibration_error(np.array([0, 1]), _binary([1.0, 0.95])) == pytest.approx(together)
+    found = figures(np.array([0, 1]), _binary([1.0, 0.95]), _LABELS)
+    assert found["calibration_error"] == pytest.approx(together)
 
 
 def test_labels_are_numbered_in_the_models_order() -> None:
@@ -111,7 +111,7 @@ def test_evaluation_takes_a_part_apart(classifier: Classifier, prepared: Path) -
     found = evaluate(classifier, prepared, "reference")
     part = read_part(prepared, "reference")
     assert found["all"]["n"] == found["unseen"]["n"] == len(part)
-    assert found["by_category"] == {"shop": found["all"]}
+    assert found["by_category"] == {"shop": {k: v for k, v in found["all"].items() if k != "interval"}}
     assert found["category_mean"] == {name: found["all"][name] for name in ("accuracy", "macro_f1")}
     assert evaluate(classifier, prepared, "validation")["unseen"] is None
 
@@ -159,3 +159,99 @@ def test_a_plain_file_needs_its_columns(classifier: Classifier, tmp_path: Path) 
     path.write_text("text,label")
     with pytest.raises(UnusableData, match=r"cannot read .*texts\.parquet, expected a parquet file"):
         evaluate_texts(classifier, path)
+    with pytest.raises(UnusableData, match=r"expected a file ending in \.parquet, \.csv, \.jsonl, found .*texts\.doc"):
+        evaluate_texts(classifier, tmp_path / "texts.doc")
+
+
+def test_csv_and_jsonl_give_what_parquet_gives(classifier: Classifier, tmp_path: Path) -> None:
+    """In a csv file the labels 0 and 1 are text, and mean the same."""
+    rows = pl.DataFrame({"text": ["Absolutely love it, wonderful.", "Terrible, a waste of money."], "label": [1, 0]})
+    rows.write_parquet(tmp_path / "texts.parquet")
+    rows.write_csv(tmp_path / "texts.csv")
+    rows.write_ndjson(tmp_path / "texts.jsonl")
+    found = [evaluate_texts(classifier, tmp_path / f"texts.{kind}") for kind in ("parquet", "csv", "jsonl")]
+    assert found[0]["accuracy"] == 1.0
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_empty_part_is_refused(classifier: Classifier, prepared: Path, tmp_path: Path) -> None:
+    """A part without rows has nothing to measure; it is named."""
+    read_part(prepared, "later").clear().write_parquet(tmp_path / "later.parquet")
+    with pytest.raises(UnusableData, match=r"in every row of .*later\.parquet, found an empty file or empty cells"):
+        evaluate(classifier, tmp_path)
+
+
+def _drawn_at_random(labels: list[str], rows: int, **columns: object) -> Answers:
+    """Answers of a model that is right in some nine cases of ten, on reviews with these columns."""
+    random = np.random.default_rng(4)
+    truth = random.integers(len(labels), size=rows)
+    logits = random.normal(size=(rows, len(labels))) + 3.0 * np.eye(len(labels))[truth]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Answers(labels, pl.DataFrame({"row": range(rows), **columns}), truth, probabilities, np.full(rows, 30))
+
+
+@pytest.mark.parametrize("labels", [_LABELS, ["negative", "neutral", "positive"]])
+def test_every_figure_lies_in_its_interval(labels: list[str]) -> None:
+    """Whatever the labels, each figure has an interval around it, by label where the figure is."""
+    found = evaluation(_drawn_at_random(labels, 400, product_id=[f"p{row // 4}" for row in range(400)]))["all"]
+    assert set(found) - set(found["interval"]) == {"n", "support", "confusion", "interval"}
+    for name, ends in found["interval"].items():
+        if name.startswith("calibration_error"):  # chance adds to it in every resample
+            assert 0 < ends[0] < ends[1]
+        elif isinstance(ends, dict):
+            assert all(ends[label][0] <= found[name][label] <= ends[label][1] for label in labels), name
+        else:
+            assert ends[0] < found[name] < ends[1], name
+
+
+def test_slices_have_their_own_figures() -> None:
+    """A slice's figures are those of its reviews; one of a single label has no macro F1, a small one no interval."""
+    answers = _drawn_at_random(_LABELS, 100, rating=[5] * 70 + [4] * 15 + [1] * 15)
+    truth = answers.truth.copy()
+    truth[-15:] = 0
+    answers = answers._replace(truth=truth)
+    found = evaluation(answers)["slices"]
+    assert list(found) == ["rating: 1", "rating: 4", "rating: 5"]
+    last = figures(truth[-15:], answers.probabilities[-15:], _LABELS)
+    assert found["rating: 1"] == {
+        "n": 15,
+        "accuracy": last["accuracy"],
+        "interval": None,
+        "macro_f1": None,
+        "calibration_error": last["calibration_error"],
+        "score": pytest.approx(answers.probabilities[-15:].max(axis=1).mean()),
+    }
+    low, high = found["rating: 5"]["interval"]
+    assert low < found["rating: 5"]["accuracy"] < high
+    assert found["rating: 5"]["macro_f1"] == figures(truth[:70], answers.probabilities[:70], _LABELS)["macro_f1"]
+
+
+def test_an_evaluation_says_what_it_could_not_measure() -> None:
+    """One label, an absent label, few rows and few products are each told in a sentence; a full part needs none."""
+    full = _drawn_at_random(_LABELS, 60, product_id=[f"p{row // 3}" for row in range(60)])
+    assert evaluation(full)["notes"] == []
+    assert evaluation(full)["bootstrap"]["drawn"] == "products"
+    one = evaluation(full._replace(truth=np.ones(60, dtype=int)))
+    assert one["notes"] == ["every review is labelled positive: ROC AUC and average precision need a second label"]
+    absent = _drawn_at_random(["negative", "neutral", "positive"], 60)
+    absent = absent._replace(truth=np.where(absent.truth == 1, 0, absent.truth))
+    assert evaluation(absent)["notes"][0] == "no review is labelled neutral: ROC AUC needs every label"
+    assert evaluation(absent)["all"]["roc_auc"] is None
+    few = evaluation(_drawn_at_random(_LABELS, 19))
+    assert few["notes"] == ["intervals need 20 reviews, found 19"]
+    assert few["all"]["interval"] is None
+    products = evaluation(_drawn_at_random(_LABELS, 60, product_id=["a", "b", "c"] * 20))
+    assert products["notes"] == [
+        "intervals draw single reviews and may be too narrow: products would be drawn from 10 on, found 3"
+    ]
+    assert products["bootstrap"]["drawn"] == "reviews"
+
+
+def test_an_evaluation_can_be_written_down(classifier: Classifier, prepared: Path) -> None:
+    """It is plain JSON, the same when read again, and names neither a text nor a product of the data."""
+    found = evaluate(classifier, prepared)
+    words = json.dumps(found, allow_nan=False)
+    assert json.loads(words) == found
+    part = read_part(prepared, "later")
+    assert not [text for text in part["text"] if text in words]
+    assert not [product for product in part["product_id"] if f'"{product}"' in words]

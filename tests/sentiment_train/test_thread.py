@@ -18,9 +18,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import Descriptors
+from sentiment_train.card import Card
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation import evaluate
-from sentiment_train.exporting import Card, export
+from sentiment_train.exporting import export
 from sentiment_train.fitting import Recipe, fit
 from sentiment_train.preparation import prepare, read_part
 
@@ -87,7 +88,7 @@ def test_the_manifest_says_how_the_model_was_made(exported: Path, prepared: Path
     assert manifest.training["recipe"]["epochs"] == 40.0
     card = (exported / "README.md").read_text()
     assert "Weights' licence: made in a test\n- Data terms: written by hand\n" in card
-    assert f"| later | 14 | {manifest.training['metrics']['all']['accuracy']:.3f} |" in card
+    assert f"| later | 14 | {manifest.training['metrics']['all']['accuracy']:.4f} |" in card
 
 
 def test_the_recorded_figures_can_be_found_again(exported: Path, prepared: Path) -> None:

@@ -1,0 +1,45 @@
+"""How far the int8 file that serves is from the fp32 weights that were fitted."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment_train.errors import UnusableCheckpoint
+
+MIN_AGREEMENT = 0.99
+"""Share of validation texts that int8 and fp32 must give the same label."""
+MAX_ACCURACY_LOSS = 0.005
+"""Of int8 against fp32 on the validation part. One row more is allowed where that is less than a row."""
+
+
+def parity(int8: NDArray[np.float64], fp32: NDArray[np.float64], truth: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how two sets of probabilities `(n, n_labels)` agree, `truth` being the `(n,)` right labels.
+
+    Keys: texts; agreement, the share with the same label; mean_distance and max_distance of a label's probability;
+    accuracy of int8 and of fp32.
+
+    Raises:
+        UnusableCheckpoint: they agree on too few texts, or int8 is less accurate.
+    """
+    distances = np.abs(int8 - fp32).max(axis=1)
+    right = {name: each.argmax(axis=1) == truth for name, each in (("int8", int8), ("fp32", fp32))}
+    agreement = float(np.mean(int8.argmax(axis=1) == fp32.argmax(axis=1)))
+    if agreement < MIN_AGREEMENT:
+        raise UnusableCheckpoint(
+            f"expected int8 and fp32 to agree on {MIN_AGREEMENT:.0%} of the validation texts, found {agreement:.1%}"
+        )
+    lost_rows = int(right["fp32"].sum()) - int(right["int8"].sum())
+    if lost_rows > max(1.0, MAX_ACCURACY_LOSS * len(truth)):
+        raise UnusableCheckpoint(
+            f"expected int8 to lose at most {MAX_ACCURACY_LOSS:.1%} of accuracy against fp32 on the validation texts, "
+            f"found {lost_rows / len(truth):.2%}"
+        )
+    return {
+        "texts": len(truth),
+        "agreement": agreement,
+        "mean_distance": float(distances.mean()),
+        "max_distance": float(distances.max()),
+        "accuracy_int8": float(right["int8"].mean()),
+        "accuracy_fp32": float(right["fp32"].mean()),
+    }
