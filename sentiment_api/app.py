@@ -120,7 +120,7 @@ class _Parts:
             when_full=settings.spool_full,
             fsync=settings.spool_fsync,
         )
-        announce(self.spool.folder)
+        announce(self.spool.folder, settings.port)
         self.shadow = None
         if shadow_scorer is not None:
             self.shadow = Shadow(shadow_scorer, settings.shadow_share, self.spool, self.metrics)
