@@ -1,8 +1,10 @@
 """The shadow model scores after the reply, never before live work, and harms nothing when it fails."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import os
+import subprocess
 import sys
 import threading
 import uuid
@@ -25,16 +27,17 @@ from uuid_utils.compat import uuid7
 from sentiment_api.app import create_app
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
+from sentiment_api.commands.shadow import paired, wilson
 from sentiment_api.database.erasures import Subject, erase
 from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
 from sentiment_api.metrics import Metrics
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, encode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, encode
 from sentiment_api.prediction_log.set_aside import SetAside, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas import ModelName, Prediction
-from sentiment_api.settings import ServiceSettings
+from sentiment_api.settings import DatabaseSettings, ServiceSettings
 from sentiment_api.shadow.comparison import MAX_WAITING, Candidate, Shadow
 from sentiment_api.shadow.process import ShadowFailed, ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer, ShadowModel
@@ -184,7 +187,7 @@ async def scored(engine: AsyncEngine) -> set[uuid.UUID]:
         return {uuid.UUID(str(each)) for each in await connection.scalars(select(shadow_predictions.c.prediction_id))}
 
 
-async def ship(engine: AsyncEngine, spool: Spool, *records: PredictionRecord | ShadowRecord) -> Metrics:
+async def ship(engine: AsyncEngine, spool: Spool, *records: Record) -> Metrics:
     """Ship the records and return the metrics of it."""
     metrics = Metrics()
     for record in records:
@@ -546,3 +549,52 @@ def test_a_service_whose_shadow_is_no_bundle_serves(
     waiting(lambda: httpx.get(f"{service.url}/health").json()["shadow"]["state"] == "disabled", "it is given up")
     assert "expected a model bundle" in httpx.get(f"{service.url}/health").json()["shadow"]["reason"]
     assert httpx.post(f"{service.url}/predict", json=REVIEW).status_code == 200
+
+
+def test_intervals_are_those_of_the_books() -> None:
+    """Wilson's for 15 of 148, as in Newcombe 1998, and the paired one as worked out by hand."""
+    assert wilson(15, 148) == pytest.approx((0.1014, 0.0624, 0.1605), abs=5e-5)
+    assert paired(132, 107, 1144) == pytest.approx((-0.02185, -0.04828, 0.00465), abs=1e-5)
+
+
+@pytest.mark.anyio
+async def test_the_report_compares_with_feedback(
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord, database_settings: DatabaseSettings
+) -> None:
+    """Of five texts one is out of the time and one has no feedback; of the others each model has its share right."""
+    now = dt.datetime.now(dt.UTC)
+    old = new_record(prediction_id=first_id(now - dt.timedelta(days=3)))
+    records = [new_record(prediction_id=first_id(now + dt.timedelta(milliseconds=each))) for each in range(4)]
+    ratings = [1, 5, 5]  # the live model says negative, its shadow positive
+    feedback = [
+        FeedbackRecord(
+            feedback_id=uuid7(), prediction_id=record.prediction_id, rating=rating, label=None, request_id="r-1"
+        )
+        for record, rating in zip(records, ratings, strict=False)
+    ]
+    await ship(engine, spool, old, shadow_of(old), *records, *map(shadow_of, records), *feedback)
+    since = (now - dt.timedelta(days=1)).isoformat()
+    done = await asyncio.to_thread(report, database_settings, "--from", since)
+    assert done.stdout.splitlines() == [
+        "live 0123456789ab, shadow fedcba987654",
+        "  texts                 4",
+        f"  same label      {wilson(0, 4)}",
+        "  with feedback         3",
+        f"  live right      {wilson(1, 3)}",
+        f"  shadow right    {wilson(2, 3)}",
+        f"  shadow - live   {paired(1, 2, 3)}",
+    ], done.stderr
+    none = await asyncio.to_thread(report, database_settings, "--to", "2020-01-01T00:00:00Z")
+    assert (none.returncode, none.stdout) == (0, "no shadow answers in that time\n")
+
+
+def report(database: DatabaseSettings, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `sentiment-api shadow report`."""
+    assert database.database_url is not None
+    return subprocess.run(
+        [sys.executable, "-m", "sentiment_api", "shadow", "report", *arguments],
+        env={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value(), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
