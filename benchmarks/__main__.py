@@ -9,6 +9,7 @@ _BENCHMARKS = {
     "offline": "what HTTP and the prediction log cost beside the engine alone",
     "overload": "four times the load that the service can bear: goodput, refusals, health, Retry-After",
     "log_cost": "answers a second with the prediction log, and with one that keeps nothing",
+    "shadow": "live answers a second and latencies with a shadow model that scores every text, and without one",
     "lanes": "single requests beside a client that sends full batches of long texts",
     "long_texts": "accuracy of long reviews, cut and in windows",
     "log_reads": "lists of logged predictions: what each filter reads; and what their indexes cost the insert",

@@ -41,6 +41,8 @@ from sentiment_api.routes.predict import predict, predict_batch
 from sentiment_api.routes.predictions import logged_prediction, logged_predictions
 from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
+from sentiment_api.shadow.comparison import Shadow
+from sentiment_api.shadow.process import Scorer, ShadowProcess
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 from sentiment_api.use_cases.predict import PredictReviews
@@ -49,8 +51,12 @@ _SPARE_THREADS = 4  # beside one for each admitted request: for the name look-up
 _log = structlog.get_logger(__name__)
 
 
-def create_app(settings: ServiceSettings, classifier: Classifier | None = None) -> Litestar:
+def create_app(
+    settings: ServiceSettings, classifier: Classifier | None = None, shadow_scorer: Scorer | None = None
+) -> Litestar:
     """Build the service: load the model and check it, unless one is given; take a spool and connect the parts.
+
+    The shadow model, if there is one, is loaded once the service runs.
 
     Raises:
         StartupError: something is missing or damaged; the message says what, and the remedy.
@@ -60,7 +66,9 @@ def create_app(settings: ServiceSettings, classifier: Classifier | None = None) 
         classifier.self_check()
     if settings.database == "embedded":
         EmbeddedServer(settings.data_dir).start()
-    parts = _Parts(settings, classifier, make_engine(settings))
+    if shadow_scorer is None and settings.shadow_model is not None:
+        shadow_scorer = ShadowProcess(settings.shadow_model, settings.engine)
+    parts = _Parts(settings, classifier, make_engine(settings), shadow_scorer)
     app = Litestar(
         route_handlers=[
             *(predict, predict_batch, feedback, logged_prediction, logged_predictions),
@@ -83,7 +91,9 @@ def create_app(settings: ServiceSettings, classifier: Classifier | None = None) 
 class _Parts:
     """The parts of one process, made in the order in which they need each other."""
 
-    def __init__(self, settings: ServiceSettings, classifier: Classifier, engine: AsyncEngine) -> None:
+    def __init__(
+        self, settings: ServiceSettings, classifier: Classifier, engine: AsyncEngine, shadow_scorer: Scorer | None
+    ) -> None:
         self.settings = settings
         self.classifier = classifier
         self.engine = engine
@@ -98,7 +108,6 @@ class _Parts:
             max_text_tokens=manifest.max_tokens,
             metrics=self.metrics,
         )
-        self.batcher = Batcher(classifier, self.capacity, self.metrics)
         self.admission = Admission(
             self.capacity,
             places=settings.max_concurrent_requests,
@@ -111,12 +120,19 @@ class _Parts:
             when_full=settings.spool_full,
             fsync=settings.spool_fsync,
         )
-        announce(self.spool.folder)
+        announce(self.spool.folder, settings.port)
+        self.shadow = None
+        if shadow_scorer is not None:
+            self.shadow = Shadow(shadow_scorer, settings.shadow_share, self.spool, self.metrics)
+        self.batcher = Batcher(classifier, self.capacity, self.metrics, self.shadow)
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
         cache = ResultCache(settings.cache_bytes, self.metrics)
-        self.chores = Chores(self.spool, self.shipper, engine, self.files, self.metrics, cache.clear)
-        self.predict_reviews = PredictReviews(classifier, self.batcher, cache, self.spool, keeper, self.metrics)
+        forgetful = [cache.clear, *([self.shadow.forget] if self.shadow else [])]
+        self.chores = Chores(self.spool, self.shipper, engine, self.files, self.metrics, forgetful)
+        self.predict_reviews = PredictReviews(
+            classifier, self.batcher, cache, self.spool, keeper, self.metrics, self.shadow
+        )
         pending_window = dt.timedelta(hours=settings.pending_window_h)
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
         self.look_up = LookUpPrediction(self.spool, engine, self.files)
@@ -125,7 +141,7 @@ class _Parts:
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
         names = (
-            *("settings", "classifier", "batcher", "metrics", "spool", "shipper"),
+            *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow"),
             *("predict_reviews", "take_feedback", "look_up", "list_predictions"),
         )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
@@ -136,6 +152,8 @@ class _Parts:
         handlers = ThreadPoolExecutor(self.settings.max_concurrent_requests + _SPARE_THREADS, "handler")
         asyncio.get_running_loop().set_default_executor(handlers)
         self.batcher.start()
+        if self.shadow is not None:
+            self.shadow.start()
         version = self.classifier.bundle.manifest.version
         if self.settings.spool_full == "drop_oldest":
             _log.warning("a full spool will lose its oldest predictions", setting="SENTIMENT_SPOOL_FULL=drop_oldest")
@@ -148,7 +166,9 @@ class _Parts:
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)
         yield
-        await asyncio.get_running_loop().run_in_executor(self.files, self.batcher.stop)
+        for part in (self.shadow, self.batcher):
+            if part is not None:
+                await asyncio.get_running_loop().run_in_executor(self.files, part.stop)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

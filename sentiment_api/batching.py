@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -24,16 +25,32 @@ from sentiment_api.metrics import Metrics
 _log = structlog.get_logger(__name__)
 
 
+class Yielding(Protocol):
+    """What works only while the engine has nothing to do. Called under the batcher's lock: it must not wait."""
+
+    def live_begins(self) -> None:
+        """Hear that the engine had nothing to do and has now."""
+        ...
+
+    def live_ends(self) -> None:
+        """Hear that nothing waits or is computed any more."""
+        ...
+
+
 class Batcher:
     """Owns the engine threads."""
 
-    def __init__(self, classifier: Classifier, capacity: Capacity, metrics: Metrics) -> None:
+    def __init__(
+        self, classifier: Classifier, capacity: Capacity, metrics: Metrics, yielding: Yielding | None = None
+    ) -> None:
         """Keep the parts; no thread runs before `start`."""
         self._classifier = classifier
         self._capacity = capacity
         self._metrics = metrics
         self._lanes = Lanes(classifier.engine.limits, metrics)
         self._computing = 0
+        self._yielding = yielding
+        self._was_idle = True
         self._changed = threading.Condition()
         self._stopping = False
         self._threads: list[threading.Thread] = []
@@ -68,6 +85,7 @@ class Batcher:
                 raise Draining("The service is stopping; send the request again to another instance.")
             self._lanes.add(lane, entries)
             self._metrics.queued_tokens.set(self._lanes.tokens)
+            self._tell()
             self._changed.notify(len(entries))
         return [entry.future for entry in entries]
 
@@ -84,6 +102,7 @@ class Batcher:
             outcomes = self._compute(batch, alone=alone)
             with self._changed:
                 self._computing -= 1
+                self._tell()
             for entry, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, InferenceFailed):
                     entry.future.set_exception(outcome)
@@ -103,8 +122,16 @@ class Batcher:
                 if batch:
                     self._computing += 1
                     return batch, self._computing == 1 and not self._lanes
+                self._tell()
                 if self._stopping:
                     return [], False
+
+    def _tell(self) -> None:
+        """Tell who yields when the engine gets its first work, or has done its last."""
+        is_idle = not self._computing and not self._lanes
+        if self._yielding is not None and is_idle != self._was_idle:
+            (self._yielding.live_ends if is_idle else self._yielding.live_begins)()
+        self._was_idle = is_idle
 
     def _compute(self, batch: list[Entry], *, alone: bool) -> list[Scored | InferenceFailed]:
         """Return for each text, in order, what the engine says of it or that it failed."""

@@ -6,6 +6,7 @@ need little, and the system gives it to them at once, since engine threads have 
 gets all the cores. Nothing else starts threads that compute.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 
 _COMPUTING_NICENESS = 5
 """A third of the usual weight: against the threads of this process, and against others that share its cores."""
+_LAST_NICENESS = 19
 
 
 def usable_cores() -> int:
@@ -39,6 +41,21 @@ def let_others_go_first() -> None:
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _COMPUTING_NICENESS)
+
+
+def put_behind_everything(pid: int) -> None:
+    """Give a process the processor only where nobody else wants it, and let it be the first to go for want of memory.
+
+    It is one that was just started: threads that it has already would keep what they have. None of it needs a
+    privilege; where the system lacks one of the three, the others are done.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _LAST_NICENESS)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
 
 
 def cpu_quota(hierarchy: Path, membership: Path) -> float | None:

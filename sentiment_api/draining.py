@@ -9,26 +9,31 @@ from pathlib import Path
 
 _FLAG = "draining"
 _SERVER = "server"
+_PORT = "port"
 
 
-def announce(spool_folder: Path) -> None:
-    """Say that a service has this spool, that it is ready, and which process to send SIGTERM to: the one above it."""
+def announce(spool_folder: Path, port: int) -> None:
+    """Say that a service has this spool, that it is ready, where, and which process to send SIGTERM to: its parent."""
     end_draining(spool_folder)
     with contextlib.suppress(OSError):  # a full disk must not keep a process from shipping what it has
+        (spool_folder / _PORT).write_text(str(port))
         (spool_folder / _SERVER).write_text(str(os.getppid()))
 
 
 def withdraw(spool_folder: Path) -> None:
     """Take back what `announce` said: the service ends, or another program has the spool."""
-    (spool_folder / _SERVER).unlink(missing_ok=True)
+    for name in (_SERVER, _PORT):
+        (spool_folder / name).unlink(missing_ok=True)
 
 
 def server_of(spool_folder: Path) -> int | None:
     """Return the process that the service announced; None when it announced none. It may have ended."""
-    try:
-        return int((spool_folder / _SERVER).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
+    return _number(spool_folder / _SERVER)
+
+
+def port_of(spool_folder: Path) -> int | None:
+    """Return the port that the service announced; None when it announced none, as release 0.1 does not."""
+    return _number(spool_folder / _PORT)
 
 
 def begin_draining(spool_folder: Path) -> None:
@@ -44,3 +49,10 @@ def end_draining(spool_folder: Path) -> None:
 def is_draining(spool_folder: Path) -> bool:
     """Return whether it was told to drain."""
     return (spool_folder / _FLAG).exists()
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None

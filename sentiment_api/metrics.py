@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (8, 16, 32, 64, 128, 192, 256, 384, 512)
 _APPEND = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
+_DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 
 
@@ -54,6 +55,23 @@ class Metrics:
         self.cache_lookups = self._counter("cache_lookups", "Texts looked up in the result cache.", "result")
         self.cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")
         self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
+
+        self.shadow_compared = self._counter(
+            "shadow_compared", "Texts that the shadow model scored, by whether it gave the same label.", "agreement"
+        )
+        self.shadow_distance = self._histogram(
+            "shadow_score_distance", "Between the two models' probabilities of the label given.", _DISTANCES
+        )
+        self.shadow_dropped = self._counter(
+            "shadow_dropped",
+            "Texts chosen for the shadow model and not scored, or whose answer was not kept.",
+            "reason",
+        )
+        self.shadow_waiting = self._gauge("shadow_waiting_texts", "Texts that wait for the shadow model.")
+        self.shadow_disabled = self._gauge("shadow_disabled", "1 when the shadow model failed and was given up.")
+        self.shadow_model = self._gauge(
+            "shadow_model", "1, with the shadow model; 0 once it was given up.", "name", "version", "engine"
+        )
 
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
         self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")

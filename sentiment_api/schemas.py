@@ -255,6 +255,22 @@ class PredictionPage(msgspec.Struct, frozen=True):
     """The cursor of the page that follows, null on the last one."""
 
 
+class ShadowHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the shadow model does, which answers nobody and on which readiness does not hang."""
+
+    state: str
+    """`loading`, `ready`, `disabled` when it failed and was given up until the next start, or `stopped`."""
+    name: str | None
+    """Null until it is loaded, as its version."""
+    version: str | None
+    share: float
+    """Of customers' predictions that it is to score."""
+    waiting: int
+    """Texts that wait for it."""
+    reason: str | None
+    """Why it is disabled."""
+
+
 class ModelReply(msgspec.Struct, frozen=True):
     """The model that serves, and what it takes."""
 
@@ -265,6 +281,8 @@ class ModelReply(msgspec.Struct, frozen=True):
     max_tokens: int
     limits: dict[str, int]
     training: dict[str, Any]
+    shadow: ShadowHealth | None
+    """The model that scores beside it for comparison; null without one."""
 
 
 class LogHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,3 +314,5 @@ class HealthReply(msgspec.Struct, frozen=True):
 
     status: str
     prediction_log: LogHealth | None = None
+    shadow: ShadowHealth | None = None
+    """Null without a shadow model."""

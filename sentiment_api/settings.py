@@ -30,6 +30,15 @@ class ModelSettings(_Settings):
     """Engine threads; by default the cores that this process may use."""
 
 
+class ShadowSettings(_Settings):
+    """Which model scores beside it, for comparison."""
+
+    shadow_model: Path | None = None
+    """The bundle of the shadow model; None is none. It runs on the engine of the model that serves."""
+    shadow_share: float = Field(default=0.1, ge=0, le=1)
+    """Of customers' predictions that the shadow model scores after their replies."""
+
+
 class DataSettings(_Settings):
     """Where the service keeps its files."""
 
@@ -79,7 +88,7 @@ class SpoolSettings(DataSettings):
     """The most that a power cut can cost when `spool_fsync` is `interval`. kill -9 never costs anything."""
 
 
-class ServiceSettings(ModelSettings, DatabaseSettings, SpoolSettings):
+class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSettings):
     """Everything that an operator may choose about the service."""
 
     host: str = "127.0.0.1"

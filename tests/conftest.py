@@ -198,6 +198,12 @@ def service(new_service: Callable[..., ServiceProcess]) -> ServiceProcess:
 
 
 @pytest.fixture
+def free_ports() -> list[int]:
+    """Three TCP ports of the loopback interface that nothing listens on."""
+    return [free_port() for _ in range(3)]
+
+
+@pytest.fixture
 def closed_port() -> int:
     """A TCP port of the loopback interface that nothing listens on."""
     return free_port()

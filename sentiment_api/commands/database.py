@@ -47,7 +47,8 @@ _moments: TypeAdapter[dt.datetime] = TypeAdapter(Timestamp)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
-def _moment(given: str) -> dt.datetime:
+def moment(given: str) -> dt.datetime:
+    """Return the time that an option gives."""
     try:
         return _moments.validate_python(given)
     except ValidationError:
@@ -78,7 +79,7 @@ def downgrade(
     if not yes:
         console.print(f"would take the schema back to {revision} and lose what newer revisions brought; --yes does it")
         raise typer.Exit(1)
-    asyncio.run(_run(lambda engine: schema.downgrade(engine, revision)))
+    asyncio.run(on_database(lambda engine: schema.downgrade(engine, revision)))
     console.print(f"schema    {revision}")
 
 
@@ -140,7 +141,7 @@ def maintain(
     `drift-jobs nightly` and `drift-jobs schedule` do so each night.
     """
     settings = read_settings(DatabaseSettings, keep=keep)
-    months = asyncio.run(_run(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
+    months = asyncio.run(on_database(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
     for name in months:
         console.print(f"{'would drop' if dry_run else 'dropped'} {name}")
     console.print(f"{len(months)} months older than {settings.keep.days} days")
@@ -164,10 +165,10 @@ def erase(
         erasures.Subject(prediction_id=prediction_id) if prediction_id else erasures.Subject.product(product_id or "")
     )
     if dry_run:
-        found = asyncio.run(_run(lambda engine: erasures.count_subject(engine, subject)))
+        found = asyncio.run(on_database(lambda engine: erasures.count_subject(engine, subject)))
         console.print(f"would erase {found.predictions} predictions and {found.feedback} feedback, and what is spooled")
         return
-    if not asyncio.run(_run(lambda engine: _erase(engine, subject, timeout))):
+    if not asyncio.run(on_database(lambda engine: _erase(engine, subject, timeout))):
         raise typer.Exit(1)
 
 
@@ -185,7 +186,7 @@ def export_feedback(
     A prediction's latest feedback counts. A label without a rating counts where the model of SENTIMENT_MODEL has one
     rating for it. The file holds reviews, and an erasure does not reach it; the column prediction_id tells their rows.
     """
-    bounds = _moment(start) if start else None, _moment(end) if end else None
+    bounds = moment(start) if start else None, moment(end) if end else None
     with Status("reading", console=console) as status:
 
         def tell(seen: int) -> None:
@@ -193,7 +194,7 @@ def export_feedback(
                 status.update(f"read {seen} predictions with feedback")
 
         exported = asyncio.run(
-            _run(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
+            on_database(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
         )
     _print_exported(file, exported)
 
@@ -261,7 +262,7 @@ async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: floa
     return not late
 
 
-async def _run(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
+async def on_database(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
     """Return what `work` does on a migrated database."""
     try:
         async with connected(read_settings(DatabaseSettings), command_timeout_s=None) as engine:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sentiment_api.commands import console
-from sentiment_api.draining import begin_draining, end_draining, server_of
+from sentiment_api.draining import begin_draining, end_draining, port_of, server_of
 from sentiment_api.prediction_log.spool import is_held
 from sentiment_api.settings import SpoolSettings, read_settings
 
@@ -20,6 +20,7 @@ _POLL_S = 0.2
 def drain(
     grace: Annotated[float, typer.Option(help="Seconds to go on serving: as long as the proxy takes to notice.")] = 10,
     stop: Annotated[bool, typer.Option("--stop", help="Then send SIGTERM and wait for the end.")] = False,
+    port: Annotated[int | None, typer.Option(help="Only the service on this port; all of them otherwise.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Be ready again instead.")] = False,
     timeout: Annotated[
         float, typer.Option(help="Seconds to wait for the end; exit code 1 when it does not come.")
@@ -27,11 +28,12 @@ def drain(
 ) -> None:
     """Have the services that share SENTIMENT_DATA_DIR answer 503 to /health/ready while they go on serving.
 
-    As the preStop hook of a container: `sentiment-api drain --grace 10`. By hand: `sentiment-api drain --stop`.
+    As the preStop hook of a container: `sentiment-api drain --grace 10`. By hand: `sentiment-api drain --stop`. Of two
+    behind a proxy that sends on what one did not answer: `sentiment-api drain --port 8000 --grace 0 --stop`.
     """
-    services = _services(read_settings(SpoolSettings).data_dir / "spool")
+    services = _services(read_settings(SpoolSettings).data_dir / "spool", port)
     if not services:
-        console.print("no service runs on this SENTIMENT_DATA_DIR")
+        console.print(f"no service runs on this SENTIMENT_DATA_DIR{'' if port is None else f' and port {port}'}")
         raise typer.Exit(1)
     for folder, pid in services.items():
         (end_draining if undo else begin_draining)(folder)
@@ -66,7 +68,7 @@ def _runs(folder: Path, pid: int) -> bool:
     return is_held(folder) and server_of(folder) == pid
 
 
-def _services(root: Path) -> dict[Path, int]:
-    """Return the process to send SIGTERM to, by the spool's folder, of services that run."""
-    held = [folder for folder in sorted(root.glob("*")) if is_held(folder)]
+def _services(root: Path, port: int | None) -> dict[Path, int]:
+    """Return the process to send SIGTERM to, by the spool's folder, of services that run, or of the one on `port`."""
+    held = [folder for folder in sorted(root.glob("*")) if is_held(folder) and port in (None, port_of(folder))]
     return {folder: pid for folder in held if (pid := server_of(folder)) is not None}

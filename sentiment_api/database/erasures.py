@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, any_, delete, func, literal, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, Uuid, and_, any_, delete, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.partitions import first_id, kept_from, lock_out_inserts
-from sentiment_api.database.tables import feedback, predictions, spools, tombstones
+from sentiment_api.database.tables import feedback, predictions, shadow_predictions, spools, tombstones
 
 LIVES_S = 60.0
 """A process that has not said for so long that it lives is taken for dead. They say it four times as often."""
@@ -90,7 +90,7 @@ async def count_subject(engine: AsyncEngine, subject: Subject) -> Found:
     ids = select(predictions.c.prediction_id).where(_covers(subject))
     async with engine.connect() as connection:
         rows = await connection.scalar(select(func.count()).select_from(ids.subquery()))
-        said = await connection.scalar(select(func.count()).select_from(feedback).where(_feedback_of(subject, ids)))
+        said = await connection.scalar(select(func.count()).select_from(feedback).where(_of(feedback, subject, ids)))
     return Found(rows or 0, said or 0)
 
 
@@ -104,21 +104,23 @@ async def erase(engine: AsyncEngine, subject: Subject) -> tuple[int, Found]:
         await connection.execute(insert(tombstones).values(subject._asdict()).on_conflict_do_nothing())
         gone = delete(predictions).where(_covers(subject)).returning(_id).cte("gone")
         ids = select(gone.c.prediction_id)
-        said = delete(feedback).where(_feedback_of(subject, ids)).returning(feedback.c.feedback_id).cte("said")
-        # Feedback for them may lie in a spool, and does not say of which product it is.
+        said = delete(feedback).where(_of(feedback, subject, ids)).returning(feedback.c.feedback_id).cte("said")
+        shadowed = delete(shadow_predictions).where(_of(shadow_predictions, subject, ids)).cte("shadowed")
+        # Feedback and shadow answers for them may lie in a spool, and do not say of which product they are.
         marked = insert(tombstones).from_select(["prediction_id"], ids).on_conflict_do_nothing().cte("marked")
-        counts = select(_count(gone), _count(said)).add_cte(marked)
+        counts = select(_count(gone), _count(said)).add_cte(marked, shadowed)
         found = Found(*(await connection.execute(counts)).one())
         return await _last_number(connection), found
 
 
 async def bury(engine: AsyncEngine, prediction_ids: Collection[UUID]) -> None:
-    """Write tombstones of predictions that are covered as a product's, and delete feedback that came before them."""
+    """Write tombstones of predictions that are covered as a product's, and delete what came before them for those."""
     async with engine.begin() as connection:
         await lock_out_inserts(connection)
         rows = [{"prediction_id": each} for each in prediction_ids]
         await connection.execute(insert(tombstones).on_conflict_do_nothing(), rows)
-        await connection.execute(delete(feedback).where(feedback.c.prediction_id == _any_of(prediction_ids)))
+        for table in (feedback, shadow_predictions):
+            await connection.execute(delete(table).where(table.c.prediction_id == _any_of(prediction_ids)))
 
 
 async def last_tombstone(engine: AsyncEngine) -> tuple[int, UUID]:
@@ -166,8 +168,9 @@ def _covers(subject: Subject) -> ColumnElement[bool]:
     return and_(predictions.c.product_id == subject.product_id, _id < subject.until)
 
 
-def _feedback_of(subject: Subject, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column
-    return or_(feedback.c.prediction_id == subject.prediction_id, feedback.c.prediction_id.in_(ids))
+def _of(table: Table, subject: Subject, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column
+    """Return which rows of a table go with the subject, whose predictions that Postgres holds are `ids`."""
+    return or_(table.c.prediction_id == subject.prediction_id, table.c.prediction_id.in_(ids))
 
 
 def _any_of(ids: Collection[UUID]) -> Any:  # noqa: ANN401 - one parameter, however many they are

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.tables import feedback, retention, tombstones
+from sentiment_api.database.tables import feedback, retention, shadow_predictions, tombstones
 
 MONTHS_AHEAD = 2
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -122,7 +122,7 @@ async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
 
 
 async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
-    """Drop the partitions that `old_months` lists, with feedback and tombstones for them; return their names.
+    """Drop the partitions that `old_months` lists, with what other tables have for them; return their names.
 
     A spool that was away for longer than `keep` does not bring them back. Readers of other months are not held up.
     """
@@ -143,8 +143,8 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
             await connection.execute(text(f"drop table if exists {name}"))
         await connection.execute(text("reset lock_timeout"))
         await connection.execute(select(func.pg_advisory_unlock(_DROP_LOCK)))
-        await connection.execute(delete(feedback).where(feedback.c.prediction_id < bound))
-        await connection.execute(delete(tombstones).where(tombstones.c.prediction_id < bound))
+        for table in (feedback, shadow_predictions, tombstones):
+            await connection.execute(delete(table).where(table.c.prediction_id < bound))
     return months
 
 

@@ -90,7 +90,7 @@ def page_query(selection: Selection) -> Select[Any]:
     """Return the query of `select_predictions`: the page first, then the feedback for its rows and no others."""
     newest_first = predictions.c.prediction_id.desc()
     page = select(predictions).where(*_conditions(selection)).order_by(newest_first).limit(selection.limit).subquery()
-    latest = _latest_feedback(page)
+    latest = latest_feedback(page)
     both = page.outerjoin(latest, true())
     return select(*page.c, *latest.c).select_from(both).order_by(page.c.prediction_id.desc())
 
@@ -106,7 +106,7 @@ async def stream_feedback(
     Raises:
         DatabaseAway: Postgres does not answer.
     """
-    latest = _latest_feedback(predictions)
+    latest = latest_feedback(predictions)
     moment = func.coalesce(predictions.c.event_timestamp, predictions.c.created_at).label("moment")
     columns = (predictions.c.prediction_id, predictions.c.text, predictions.c.product_id, moment)
     selection = Selection(None, None, CUSTOMER_SOURCES, start, end)
@@ -125,7 +125,7 @@ async def stream_feedback(
         raise DatabaseAway("The database does not respond; try again later.") from error
 
 
-def _latest_feedback(of: FromClause) -> FromClause:
+def latest_feedback(of: FromClause) -> FromClause:
     """Return the latest feedback for each row of `of`.
 
     Looked up for each row: the cost grows with the rows also when the planner's statistics are stale.

@@ -85,6 +85,23 @@ feedback = Table(
     Index("feedback_prediction_id_idx", "prediction_id", "received_at"),
 )
 
+shadow_predictions = Table(
+    "shadow_predictions",
+    metadata,
+    Column("prediction_id", UUID(as_uuid=True), primary_key=True, comment="of the live prediction; no foreign key"),
+    Column("model_version", Text, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, comment="of the live prediction"),
+    Column("model_name", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("logits", ARRAY(REAL), nullable=False, comment="uncalibrated, in the order of the bundle's labels"),
+    Column("label", Text, nullable=False),
+    Column("score", REAL, nullable=False, comment="calibrated probability of the label"),
+    Column("probabilities", JSONB, nullable=False, comment="calibrated, by label"),
+    Column("latency_ms", REAL, nullable=False, comment="with all the time that it stood still for live work"),
+    Column("processor_ms", REAL, nullable=False, comment="what it took of one processor"),
+    comment="what a shadow model says of live predictions' texts; given to nobody",
+)
+
 tombstones = Table(
     "tombstones",
     metadata,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
@@ -57,15 +57,15 @@ class Chores:
         engine: AsyncEngine,
         executor: Executor,
         metrics: Metrics,
-        forget_answers: Callable[[], None],
+        forgetful: Sequence[Callable[[], None]],
     ) -> None:
-        """`executor` reads and writes files; `forget_answers` empties what keeps answers of texts seen before."""
+        """`executor` reads and writes files; each of `forgetful` empties what keeps texts or answers in memory."""
         self._spool = spool
         self._shipper = shipper
         self._engine = engine
         self._executor = executor
         self._metrics = metrics
-        self._forget_answers = forget_answers
+        self._forgetful = forgetful
         self._purged_to = 0
         self._kept_from = _FIRST
 
@@ -129,7 +129,8 @@ class Chores:
             removed = [await self._purge_file(path, bound) for path in (*files, *files_in(self._spool.folder))]
         if any(removed):
             _log.info("erased from the spool", records=sum(removed))
-        self._forget_answers()
+        for forget in self._forgetful:
+            forget()
 
     async def _purge_file(self, path: Path, bound: UUID) -> int:
         """Purge one file; return how many records were removed."""

@@ -1,4 +1,7 @@
-"""What the spool holds: one record for each prediction and each feedback, as msgpack, and its row in Postgres."""
+"""What the spool holds, as msgpack: records of predictions, feedback and shadow answers, and their rows in Postgres.
+
+Each kind keeps the number of the format that it came with: a release leaves what is newer than it knows alone.
+"""
 
 import datetime as dt
 from typing import Any
@@ -8,13 +11,14 @@ import msgspec
 
 from sentiment_api.database.partitions import created_at
 
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
+"""The newest that this release knows. 1: predictions and feedback; 2: shadow answers, too."""
 
 
 class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
     """Everything that is kept about one prediction."""
 
-    format: int = RECORD_FORMAT
+    format: int = 1
     prediction_id: UUID
     request_id: str
     idempotency_key: str | None
@@ -53,7 +57,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, tag="predictio
 class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
     """Everything that is kept about one feedback."""
 
-    format: int = RECORD_FORMAT
+    format: int = 1
     feedback_id: UUID
     prediction_id: UUID
     rating: int | None
@@ -68,7 +72,36 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
         }
 
 
-Record = PredictionRecord | FeedbackRecord
+class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):
+    """What a shadow model says of a text that was predicted. The text is the prediction's to keep, or not."""
+
+    format: int = 2
+    prediction_id: UUID
+    model_name: str
+    model_version: str
+    engine: str
+    logits: list[float]
+    label: str
+    score: float
+    probabilities: dict[str, float]
+    latency_ms: float
+    processor_ms: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the values of the row in `shadow_predictions`, by column."""
+        return {
+            **{name: getattr(self, name) for name in self.__struct_fields__ if name != "format"},
+            "created_at": created_at(self.prediction_id),
+            "probabilities": _json(self.probabilities),
+        }
+
+
+Record = PredictionRecord | FeedbackRecord | ShadowRecord
+
+
+def kind_of(record: Record) -> str:
+    """Return `prediction`, `feedback` or `shadow`."""
+    return str(record.__struct_config__.tag)
 
 
 class RecordNewer(Exception):

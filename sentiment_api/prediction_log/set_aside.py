@@ -13,7 +13,7 @@ import msgspec
 
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log.files import alone_with, write_whole
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
+from sentiment_api.prediction_log.records import FeedbackRecord, Record, ShadowRecord, encode, kind_of
 from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
 
 UNDECODABLE = "undecodable"
@@ -30,17 +30,19 @@ class SetAside(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What it is called: the id of the prediction or of the feedback, or a hash."""
-        if isinstance(self.record, PredictionRecord):
-            return str(self.record.prediction_id)
+        """What it is called: the id of the prediction or of the feedback, that with `shadow-` before it, or a hash."""
+        if isinstance(self.record, bytes):
+            return f"bytes-{sha256(self.record).hexdigest()[:12]}"
         if isinstance(self.record, FeedbackRecord):
             return str(self.record.feedback_id)
-        return f"bytes-{sha256(self.record).hexdigest()[:12]}"
+        if isinstance(self.record, ShadowRecord):
+            return f"shadow-{self.record.prediction_id}"
+        return str(self.record.prediction_id)
 
     @property
     def kind(self) -> str:
-        """`prediction`, `feedback` or `bytes`."""
-        return "bytes" if isinstance(self.record, bytes) else str(self.record.__struct_config__.tag)
+        """`prediction`, `feedback`, `shadow` or `bytes`."""
+        return "bytes" if isinstance(self.record, bytes) else kind_of(self.record)
 
     def save(self, spool_folder: Path) -> None:
         """Write it to its file, and return when it is on the disk. A second time changes nothing."""

@@ -36,10 +36,18 @@ from sentiment_api.database.partitions import (
     month_of,
     prepare_to_write,
 )
-from sentiment_api.database.tables import feedback, predictions
+from sentiment_api.database.tables import feedback, predictions, shadow_predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.files import FilesFailed, in_files
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
+from sentiment_api.prediction_log.records import (
+    FeedbackRecord,
+    PredictionRecord,
+    Record,
+    RecordNewer,
+    ShadowRecord,
+    decode,
+    kind_of,
+)
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool
@@ -75,7 +83,11 @@ class _Insert:
         return tuple(row[column] for column in self._columns)
 
 
-_INSERTS: dict[type, _Insert] = {PredictionRecord: _Insert(predictions), FeedbackRecord: _Insert(feedback)}
+_INSERTS: dict[type, _Insert] = {
+    PredictionRecord: _Insert(predictions),
+    FeedbackRecord: _Insert(feedback),
+    ShadowRecord: _Insert(shadow_predictions),
+}
 
 
 class _Group(NamedTuple):
@@ -302,7 +314,7 @@ class Shipper:
                 if is_data_error(error):
                     raise _RowsRefused(_sqlstate(error) or "") from error
                 raise
-        return _Outcome(Counter(map(_kind, kept)), left_out, [])
+        return _Outcome(Counter(map(kind_of, kept)), left_out, [])
 
     async def _make_months(self, records: list[Record]) -> None:
         async with self._engine.begin() as connection:
@@ -378,13 +390,9 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     kept = [record for record in young if not tombstones.cover(record.prediction_id, None)]
     unburied = [r.prediction_id for r in kept if tombstones.cover(r.prediction_id, products.get(r.prediction_id))]
     if unburied:
-        # Feedback for them, before or after, does not say of which product it is.
+        # Feedback and shadow answers for them, before or after, do not say of which product they are.
         raise _Unburied(unburied)
     return kept, Counter(expired=len(records) - len(young), erased=len(young) - len(kept))
-
-
-def _kind(record: Record) -> str:
-    return "prediction" if isinstance(record, PredictionRecord) else "feedback"
 
 
 def _sqlstate(error: Exception) -> str | None:

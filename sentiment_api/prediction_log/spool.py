@@ -171,6 +171,11 @@ class Spool:
         """How much the spool holds."""
         return self._sealed_bytes + self._file_bytes
 
+    @property
+    def fill(self) -> float:
+        """How much of its bound the spool holds, 0 to 1."""
+        return self.size_bytes / self._max_bytes
+
     def append(self, payload: bytes) -> None:
         """Write one record. When this returns, killing the process does not lose it.
 

@@ -22,6 +22,7 @@ from sentiment_api.schemas import (
     LogHealth,
     ModelReply,
 )
+from sentiment_api.shadow.comparison import Shadow
 
 _LIMITS = {
     "text_characters": MAX_TEXT_CHARACTERS,
@@ -34,7 +35,7 @@ _LIMITS = {
 
 
 @get("/model")
-async def model(classifier: NamedDependency[Classifier]) -> ModelReply:
+async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency[Shadow | None]) -> ModelReply:
     """Describe the model that serves and the limits of what it takes."""
     manifest = classifier.bundle.manifest
     return ModelReply(
@@ -45,6 +46,7 @@ async def model(classifier: NamedDependency[Classifier]) -> ModelReply:
         max_tokens=manifest.max_tokens,
         limits=_LIMITS,
         training=manifest.training,
+        shadow=None if shadow is None else shadow.health(),
     )
 
 
@@ -59,7 +61,10 @@ async def live() -> HealthReply:
     responses={503: ResponseSpec(HealthReply, description="Not ready.", generate_examples=False)},
 )
 async def ready(
-    batcher: NamedDependency[Batcher], spool: NamedDependency[Spool], shipper: NamedDependency[Shipper]
+    batcher: NamedDependency[Batcher],
+    spool: NamedDependency[Spool],
+    shipper: NamedDependency[Shipper],
+    shadow: NamedDependency[Shadow | None],
 ) -> Response[HealthReply]:
     """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else."""
     status = "ready" if batcher.is_alive() else "engine stopped"
@@ -79,7 +84,8 @@ async def ready(
         newer=spool.newer_records,
         last_error=totals.last_error,
     )
-    return Response(HealthReply(status, log), status_code=200 if status == "ready" else 503)
+    beside = None if shadow is None else shadow.health()
+    return Response(HealthReply(status, log, beside), status_code=200 if status == "ready" else 503)
 
 
 @get("/metrics", include_in_schema=False)

@@ -1,7 +1,7 @@
 """`POST /predict` and `POST /predict/batch`."""
 
 from litestar import Response, post
-from litestar.background_tasks import BackgroundTask
+from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -12,6 +12,7 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import AnyRequest, documented, problem_of
 from sentiment_api.routes.requests import caller_of, ticket_of
 from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
+from sentiment_api.shadow.comparison import Candidate
 from sentiment_api.use_cases.predict import PredictReviews, Timing
 
 
@@ -31,8 +32,9 @@ def predict(
     shipper: NamedDependency[Shipper],
 ) -> Response[Prediction]:
     """Classify one review."""
-    prediction, timing = predict_reviews.one(data, caller_of(request), ticket_of(request))
-    return Response(prediction, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
+    prediction, timing, compared = predict_reviews.one(data, caller_of(request), ticket_of(request))
+    afterwards = _afterwards(shipper, predict_reviews, compared)
+    return Response(prediction, headers=_server_timing(timing), background=afterwards)
 
 
 @post(
@@ -52,9 +54,14 @@ def predict_batch(
     shipper: NamedDependency[Shipper],
 ) -> Response[BatchReply]:
     """Classify up to 256 reviews: for each, in order, a prediction or an error."""
-    answers, timing = predict_reviews.many(data.items, caller_of(request), ticket_of(request))
+    answers, timing, compared = predict_reviews.many(data.items, caller_of(request), ticket_of(request))
     reply = BatchReply([_item(answer) for answer in answers])
-    return Response(reply, headers=_server_timing(timing), background=BackgroundTask(shipper.wake))
+    afterwards = _afterwards(shipper, predict_reviews, compared)
+    return Response(reply, headers=_server_timing(timing), background=afterwards)
+
+
+def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, compared: list[Candidate]) -> BackgroundTasks:
+    return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.compare, compared)])
 
 
 def _item(answer: Prediction | RequestRefused) -> Prediction | ItemProblem:

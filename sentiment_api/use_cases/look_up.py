@@ -14,7 +14,7 @@ from sentiment_api.database.partitions import created_at, milliseconds_of
 from sentiment_api.database.queries import Selection, find_feedback, find_prediction, select_predictions
 from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, RecordNewer, decode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName, PredictionPage, PredictionsQuery
 
@@ -103,7 +103,7 @@ def _feedback(row: Mapping[str, Any]) -> Feedback | None:
     return Feedback(row["received_at"], row["rating"], row["feedback_label"])
 
 
-def _decoded(payload: bytes) -> PredictionRecord | FeedbackRecord | None:
+def _decoded(payload: bytes) -> Record | None:
     try:
         return decode(payload)
     except (msgspec.DecodeError, RecordNewer):

@@ -25,6 +25,7 @@ from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper
 from sentiment_api.result_cache import Answer, ResultCache
 from sentiment_api.schemas import ModelName, Prediction, PredictRequest
+from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.validation import field_errors
 from sentiment_api.windows import Reading
 
@@ -43,6 +44,24 @@ class Timing(NamedTuple):
     queue_s: float
     tokenize_s: float
     inference_s: float
+
+
+class Single(NamedTuple):
+    """What comes of a single request."""
+
+    prediction: Prediction
+    timing: Timing
+    compared: list[Candidate]
+    """What the shadow model is to score once the reply is sent."""
+
+
+class Batch(NamedTuple):
+    """What comes of a batch request."""
+
+    answers: list[Prediction | RequestRefused]
+    """One for each item, in order."""
+    timing: Timing
+    compared: list[Candidate]
 
 
 class _Task(NamedTuple):
@@ -65,6 +84,7 @@ class PredictReviews:
         spool: Spool,
         keeper: TextKeeper,
         metrics: Metrics,
+        shadow: Shadow | None = None,
     ) -> None:
         """Keep the parts."""
         self._classifier = classifier
@@ -73,11 +93,12 @@ class PredictReviews:
         self._spool = spool
         self._keeper = keeper
         self._metrics = metrics
+        self._shadow = shadow
         # Reading takes a core. When hundreds come at once, all of them reading would leave the event loop none. Turns
         # are for one text, so that a large batch does not keep others waiting.
         self._turns_to_read = BoundedSemaphore(classifier.engine.threads)
 
-    def one(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> tuple[Prediction, Timing]:
+    def one(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> Single:
         """Return the prediction for one review after its record is in the spool.
 
         Raises:
@@ -87,11 +108,9 @@ class PredictReviews:
         answers, timing = self._predict([request], caller, ticket)
         if isinstance(answers[0], RequestRefused):
             raise answers[0]
-        return answers[0], timing
+        return Single(answers[0], timing, self._chosen([request], answers, caller))
 
-    def many(
-        self, items: list[Any], caller: Caller, ticket: Ticket
-    ) -> tuple[list[Prediction | RequestRefused], Timing]:
+    def many(self, items: list[Any], caller: Caller, ticket: Ticket) -> Batch:
         """Return for each item, in order, its prediction or why it has none.
 
         Raises:
@@ -102,7 +121,24 @@ class PredictReviews:
         requests = [request for request in checked if isinstance(request, PredictRequest)]
         answers, timing = self._predict(requests, caller, ticket)
         remaining = iter(answers)
-        return [next(remaining) if isinstance(each, PredictRequest) else each for each in checked], timing
+        in_order = [next(remaining) if isinstance(each, PredictRequest) else each for each in checked]
+        return Batch(in_order, timing, self._chosen(requests, answers, caller))
+
+    async def compare(self, candidates: list[Candidate]) -> None:
+        """Have the shadow model score what was chosen for it. The background task of a reply."""
+        if self._shadow is not None and candidates:
+            self._shadow.offer(candidates)
+
+    def _chosen(
+        self, requests: list[PredictRequest], answers: list[Prediction | RequestRefused], caller: Caller
+    ) -> list[Candidate]:
+        if self._shadow is None:
+            return []
+        return [
+            Candidate(answer, request.text, whole=request.long_text == "window")
+            for request, answer in zip(requests, answers, strict=True)
+            if isinstance(answer, Prediction) and self._shadow.chooses(answer.prediction_id, caller.source)
+        ]
 
     def _predict(
         self, requests: list[PredictRequest], caller: Caller, ticket: Ticket

@@ -1,12 +1,14 @@
 """What this room's tests share: the starter on both engines, one service in this process, and records for the log."""
 
 import datetime as dt
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -15,7 +17,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from sentiment_api.app import create_app
-from sentiment_api.bundle import Bundle, open_bundle
+from sentiment_api.bundle import Bundle, open_bundle, sealed, write_manifest
 from sentiment_api.classifier import Classifier
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
@@ -48,6 +50,16 @@ def cpu(bundle: Bundle) -> Classifier:
 def torch(bundle: Bundle) -> Classifier:
     """The starter on the reference engine."""
     return Classifier.load(bundle, "torch", threads=2)
+
+
+@pytest.fixture(scope="session")
+def other_model(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of another version: the starter, less sure of what it says."""
+    folder = tmp_path_factory.mktemp("bundles") / "other"
+    shutil.copytree(starter, folder)
+    manifest = msgspec.structs.replace(open_bundle(starter).manifest, name="other", temperature=2.5, golden=[])
+    write_manifest(folder, sealed(folder, manifest))
+    return folder
 
 
 @pytest.fixture(scope="session")

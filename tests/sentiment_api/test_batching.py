@@ -52,6 +52,22 @@ class FakeEngine:
         return [[ids[0] for ids in batch] for batch in self.batches]
 
 
+class Yielder:
+    """Notes what it hears of the engine's work."""
+
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        self.heard: list[str] = []
+
+    def live_begins(self) -> None:
+        """Note it."""
+        self.heard.append("begins")
+
+    def live_ends(self) -> None:
+        """Note it."""
+        self.heard.append("ends")
+
+
 NewBatcher = Callable[..., tuple[Batcher, FakeEngine]]
 
 
@@ -60,11 +76,13 @@ def new_batcher(bundle: Bundle) -> Iterator[NewBatcher]:
     """A function that returns a started batcher and its engine; all of them are stopped at the end."""
     made: list[tuple[Batcher, FakeEngine]] = []
 
-    def make(*, texts: int = 8, threads: int = 1, metrics: Metrics | None = None) -> tuple[Batcher, FakeEngine]:
+    def make(
+        *, texts: int = 8, threads: int = 1, metrics: Metrics | None = None, yielding: Yielder | None = None
+    ) -> tuple[Batcher, FakeEngine]:
         engine = FakeEngine(BatchLimits(texts=texts, tokens=1000, padding=0.9), threads)
         metrics = metrics or Metrics()
         capacity = Capacity(tokens_per_s=5000.0, max_tokens=1000, max_text_tokens=512, metrics=metrics)
-        batcher = Batcher(Classifier(bundle, engine), capacity, metrics)
+        batcher = Batcher(Classifier(bundle, engine), capacity, metrics, yielding)
         made.append((batcher, engine))
         batcher.start()
         return batcher, engine
@@ -247,3 +265,33 @@ def test_padding_is_counted(new_batcher: NewBatcher) -> None:
     assert read("sentiment_asked_tokens_total") == 1 + 2 + 3 + 4
     assert read("sentiment_computed_tokens_total") == 1 + 3 * 4
     assert read("sentiment_queued_tokens") == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_yields_hears_of_the_first_work_and_of_the_last(new_batcher: NewBatcher, threads: int) -> None:
+    """Whatever comes in between, it hears once that there is work, and that it is done before the next begins."""
+    yielder = Yielder()
+    batcher, engine = new_batcher(texts=1, threads=threads, yielding=yielder)
+    for _ in range(2):
+        engine.gate.clear()
+        waiting = submit(batcher, *([each] for each in range(1, 6)))
+        assert engine.entered.acquire(timeout=PATIENCE_S)
+        assert yielder.heard[-1] == "begins"
+        engine.gate.set()
+        for future in waiting:
+            future.result(PATIENCE_S)
+    assert yielder.heard == ["begins", "ends", "begins", "ends"]
+
+
+def test_who_yields_hears_that_nobody_waits_any_more(new_batcher: NewBatcher) -> None:
+    """Texts whose callers have gone are no work."""
+    yielder = Yielder()
+    batcher, engine = new_batcher(texts=1, yielding=yielder)
+    engine.gate.clear()
+    first, second = submit(batcher, [1], [2])
+    assert engine.entered.acquire(timeout=PATIENCE_S)
+    assert second.cancel()
+    engine.gate.set()
+    first.result(PATIENCE_S)
+    batcher.stop()
+    assert yielder.heard == ["begins", "ends"]

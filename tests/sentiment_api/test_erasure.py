@@ -59,7 +59,7 @@ class Process:
         self.metrics = Metrics()
         self.shipper = Shipper(self.spool, engine, self.metrics)
         self._files = ThreadPoolExecutor(1)
-        self.chores = Chores(self.spool, self.shipper, engine, self._files, self.metrics, self._forget)
+        self.chores = Chores(self.spool, self.shipper, engine, self._files, self.metrics, [self._forget])
 
     def _forget(self) -> None:
         self.forgot += 1

@@ -326,20 +326,20 @@ async def test_rows_stay_through_upgrade_and_downgrade(engine: AsyncEngine, on: 
 
 def newer(record: PredictionRecord, **changes: object) -> bytes:
     """Return a record as a later release might write it."""
-    return msgspec.msgpack.encode({**msgspec.msgpack.decode(encode(record)), "format": 2, **changes})
+    return msgspec.msgpack.encode({**msgspec.msgpack.decode(encode(record)), "format": 3, **changes})
 
 
-@pytest.mark.parametrize("changes", [{}, {"region": "eu"}, {"tokens": "many"}, {"type": "shadow"}])
+@pytest.mark.parametrize("changes", [{}, {"region": "eu"}, {"tokens": "many"}, {"type": "summary"}])
 def test_a_record_of_a_newer_format_is_known_for_one(new_record: NewRecord, changes: Row) -> None:
     """Its format says so, whether its kind and its fields are known, new or of another type."""
-    with pytest.raises(RecordNewer, match="expected a record of format 1 or older, found 2"):
+    with pytest.raises(RecordNewer, match="expected a record of format 2 or older, found 3"):
         decode(newer(new_record(), **changes))
 
 
 def test_an_unknown_kind_of_a_known_format_is_no_record(new_record: NewRecord) -> None:
     """No release will ever be able to read it, so it does not wait for one."""
     with pytest.raises(msgspec.DecodeError):
-        decode(newer(new_record(), type="shadow", format=1))
+        decode(newer(new_record(), type="summary", format=1))
 
 
 @pytest.mark.anyio
@@ -352,7 +352,7 @@ async def test_newer_records_wait_and_the_others_are_shipped(
 ) -> None:
     """They are counted in health and metrics, nothing of them is stored, and the next process finds each of them."""
     known = [new_record(), new_record()]
-    unknown = [newer(new_record(), region="eu"), newer(new_record(), type="shadow")]
+    unknown = [newer(new_record(), region="eu"), newer(new_record(), type="summary")]
     mixed = (encode(known[0]), unknown[0], unknown[1], encode(known[1]))
     left_by_a_dead_process(data_dir / "spool", b"".join(map(frame, mixed)))
     service = new_service()

@@ -1,0 +1,141 @@
+"""The service's hold on the shadow's process: starts it behind everything else, asks it, stands it still, ends it."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from sentiment_api.cores import put_behind_everything
+from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel
+
+T = TypeVar("T", ShadowModel, ShadowAnswer)
+
+_encode = msgspec.msgpack.Encoder().encode
+_messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+class ShadowFailed(Exception):
+    """The shadow gives no more answers; the message says why and quotes no text."""
+
+
+class Scorer(Protocol):
+    """What scores texts for the shadow. `load` and `score` block and are called from one thread."""
+
+    def load(self) -> ShadowModel:
+        """Return which model scores, once it is loaded and checked.
+
+        Raises:
+            ShadowFailed: it cannot be loaded.
+        """
+        ...
+
+    def score(self, text: str, *, whole: bool) -> ShadowAnswer:
+        """Return the answer for one text.
+
+        Raises:
+            ShadowFailed: there is none, nor will there be another.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Use no processor until `resume`. From any thread, at once."""
+        ...
+
+    def resume(self) -> None:
+        """Go on. From any thread, at once."""
+        ...
+
+    def stop(self) -> None:
+        """End; whoever waits for an answer gets ShadowFailed. From any thread."""
+        ...
+
+
+class ShadowProcess:
+    """A process that scores with the bundle in a folder."""
+
+    def __init__(self, folder: Path, engine: str) -> None:
+        """Nothing runs before `load`."""
+        self._folder = folder
+        self._engine = engine
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def load(self) -> ShadowModel:
+        """See `Scorer`."""
+        ours, theirs = socket.socketpair()
+        self._connection = Connection(ours.detach())
+        with theirs:
+            self._start(theirs.fileno())
+        return self._received(ShadowModel)
+
+    def score(self, text: str, *, whole: bool) -> ShadowAnswer:
+        """See `Scorer`."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):  # then nothing is received either
+                self._connection.send_bytes(_encode(Question(text, whole)))
+        return self._received(ShadowAnswer)
+
+    def pause(self) -> None:
+        """Have the system stand the process still: whatever its priority, it takes nothing from a quota of time."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Kill it: it has nothing to lose."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+
+    def _start(self, descriptor: int) -> None:
+        command = [sys.executable, "-m", "sentiment_api.shadow.scoring", str(descriptor)]
+        with self._lock:
+            if self._stopped:
+                raise ShadowFailed("stopped before it was loaded")
+            try:
+                self._process = subprocess.Popen(
+                    [*command, str(self._folder), self._engine],
+                    pass_fds=[descriptor],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise ShadowFailed(f"no process can be started for it: {error.strerror}") from error
+            put_behind_everything(self._process.pid)
+
+    def _received(self, kind: type[T]) -> T:
+        assert self._connection is not None  # noqa: S101 - `load` comes first
+        try:
+            message: Any = _messages.decode(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            raise ShadowFailed(f"its process ended{self._how()}") from None
+        if isinstance(message, Failure):
+            raise ShadowFailed(message.reason)
+        if not isinstance(message, kind):
+            raise ShadowFailed(f"expected {kind.__name__} from its process, found {type(message).__name__}")
+        return message
+
+    def _how(self) -> str:
+        with self._lock:
+            if self._process is None:
+                return ""
+            status = self._process.wait()
+        return f" by signal {-status}" if status < 0 else f" with exit code {status}"
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
