@@ -6,8 +6,8 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_train.answers import label_indexes
 from sentiment_train.errors import UnusableData
-from sentiment_train.evaluation import label_indexes
 from sentiment_train.sentences import sentence_crops
 
 PADDING_MULTIPLE = 8
