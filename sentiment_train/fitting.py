@@ -100,6 +100,7 @@ def fit(
     if accelerator.is_main_process:
         folder.finish(write)
     accelerator.wait_for_everyone()
+    accelerator.end_training()
     figures = outcome["validation"]
     console.print(
         f"wrote {destination}: validation accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"

@@ -47,9 +47,9 @@ class RunFolder:
                 )
             check_free(self.folder)
         elif not found:
-            raise UnusableCheckpoint(
-                f"expected a checkpoint to go on from in {self._checkpoints}, found none; start without --resume"
-            )
+            is_finished = (self.folder / _WEIGHTS).exists()
+            state = "a finished model; nothing is left to do" if is_finished else "none; start without --resume"
+            raise UnusableCheckpoint(f"expected a checkpoint to go on from in {self._checkpoints}, found {state}")
 
     def save_checkpoint(self, step: int, identity: dict[str, Any], state: dict[str, Any]) -> None:
         """Write `state` as the newest checkpoint, and drop those that are too many.

@@ -37,7 +37,7 @@ def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -241,7 +241,7 @@ def test_every_module_can_be_imported_with_an_empty_environment() -> None:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -146,7 +146,7 @@ def test_sigterm_leaves_a_checkpoint_and_says_how_to_go_on(
     process = start(_command(prepared, base, tmp_path / "run", recipe, "--checkpoint-steps", 20))
     _wait_for_checkpoint(process, tmp_path / "run")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 143
     assert errors.startswith("sentiment-train: stopped after step ")
     assert errors.endswith(" of 2800; the same command with --resume goes on\n")
@@ -171,7 +171,7 @@ def test_two_processes_learn_as_one(prepared: Path, base: Path, start: Start, qu
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     process = start([*torchrun, *_command(prepared, base, tmp_path / "two", recipe)])
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     one = fit(prepared, str(base), tmp_path / "one", recipe, quiet)
     two = json.loads((tmp_path / "two" / "fit.json").read_text())
@@ -252,14 +252,16 @@ def stopped(prepared: Path, base: Path, tmp_path: Path) -> Path:
 
 
 def test_a_fit_with_checkpoints_is_not_begun_anew(
-    prepared: Path, base: Path, quiet: Console, stopped: Path, tmp_path: Path
+    prepared: Path, base: Path, quiet: Console, stopped: Path, fitted: Path, tmp_path: Path
 ) -> None:
-    """A folder with checkpoints is refused without --resume, which is named; and without checkpoints --resume is."""
+    """Checkpoints are refused without --resume, which is named; and --resume is where there are none."""
     with pytest.raises(FolderTaken, match="found checkpoints of a fit that did not end; go on with --resume"):
         fit(prepared, str(base), stopped, _PLAIN, quiet)
     with pytest.raises(UnusableCheckpoint, match="found none; start without --resume"):
         fit(prepared, str(base), tmp_path / "new", _PLAIN, quiet, Conduct(resume=True))
     assert not (tmp_path / "new").exists()
+    with pytest.raises(UnusableCheckpoint, match="found a finished model; nothing is left to do"):
+        fit(prepared, str(base), fitted, _PLAIN, quiet, Conduct(resume=True))
 
 
 def test_a_fit_goes_on_only_as_what_it_was(prepared: Path, make_base: MakeBase, quiet: Console, stopped: Path) -> None:
