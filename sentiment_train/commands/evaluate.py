@@ -21,6 +21,7 @@ from sentiment_train.report import Subject, evaluation_tables, read_history, wri
 from sentiment_train.tables import Table, mistakes_table
 
 _WORST_IN_REPORT = 20
+_WIDEST_NAME = 20
 
 
 def evaluate(
@@ -92,7 +93,10 @@ def _show(subject: Subject, evaluation: dict[str, Any], mistakes: list[dict[str,
 
 def _on_screen(table: Table) -> ScreenTable:
     name, *others = table.columns
-    screen = ScreenTable(Column(name, overflow="fold"), *others, title=table.title)
+    longest = max(len(row[0]) for row in table.rows)
+    # An id that is broken in two cannot be copied.
+    first = Column(name, overflow="fold", min_width=min(longest, _WIDEST_NAME))
+    screen = ScreenTable(first, *others, title=table.title)
     for row in table.rows:
         screen.add_row(*row)
     return screen
