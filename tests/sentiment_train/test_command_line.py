@@ -98,7 +98,7 @@ def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path
     done = _run("prepare", ratings_file, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"will write {tmp_path / 'out'}: train, validation, reference and later")
-    assert "66 rows; left out: 0 incomplete, 0 duplicate, 6 no label" in " ".join(done.stdout.split())
+    assert "66 rows; left out: 6 no label" in " ".join(done.stdout.split())
     record = json.loads((tmp_path / "out" / "data.json").read_text())
     assert len(read_part(tmp_path / "out", "train")) == record["parts"]["train"]["rows"]
 
@@ -118,7 +118,7 @@ def test_a_missing_column_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"sentiment-train: {tmp_path / 'shop.csv'} lacks the columns ['product_id']; "
-        "found ['text', 'rating', 'timestamp']\n"
+        "found ['text', 'rating', 'timestamp']; name one with --column product_id=NAME\n"
     )
 
 
