@@ -1,7 +1,7 @@
 """When two texts are the same, and which rows of many have the same text.
 
-Compared are 64-bit hashes of normal forms. Among 10 million texts the chance that any two different ones share a hash is
-3 in a million.
+Compared are 64-bit hashes of normal forms. Among 10 million texts the chance that any two different ones share a hash
+is 3 in a million.
 """
 
 import unicodedata
@@ -24,9 +24,9 @@ def hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def earliest(keys: NDArray[np.uint64], order: list[NDArray[np.generic]]) -> NDArray[np.int64]:
-    """Return for each row the row that stands for all with its key: the first by `order`, whose first array counts most.
+    """Return for each row the row that stands for all with its key: the first by `order`.
 
-    All arrays are `(n,)`.
+    All arrays are `(n,)`; the first of `order` counts most.
     """
     by_key = np.argsort(keys, kind="stable")
     in_order = keys[by_key]

@@ -27,9 +27,9 @@ _BATCH_ROWS = 16_384
 def measure(folder: Path) -> dict[str, Any]:
     """Return what the parts in `folder` have in common.
 
-    Keys: texts_in_common, after normalization, over all pairs of parts; products_in_common by pair of parts; and sample,
-    how many of some held-out texts have a text in train or validation whose exact Jaccard index with them, over words
-    three in a row, is at least 0.8 and 0.5, and the highest one.
+    Keys: texts_in_common, after normalization, over all pairs of parts; products_in_common by pair of parts; and
+    sample, how many of some held-out texts have a text in train or validation whose exact Jaccard index with them, over
+    words three in a row, is at least 0.8 and 0.5, and the highest one.
     """
     keys = {part: _text_keys(folder, part) for part in PARTS}
     products = {part: _products(folder, part) for part in PARTS}

@@ -3,7 +3,7 @@
 No text is needed here, and only few columns of the ledger are in memory at once.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl

@@ -49,7 +49,8 @@ def prepare(
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
 
     Each file needs a text, a rating (1 to 5), a product and a time, in columns whose names `columns` knows or `reading`
-    gives; without a category the file's name is the category. `bin_rows` are sorted in memory at once. Returns what `data.json` holds.
+    gives; without a category the file's name is the category. `bin_rows` are sorted in memory at once. Returns what
+    `data.json` holds.
 
     Raises:
         FolderTaken: `destination` holds something.
@@ -128,10 +129,10 @@ def read_part(data: Path, part: str) -> pl.DataFrame:
 
 def _check_any(ledger: Ledger, gathered: Gathered) -> None:
     if ledger.rows == 0:
-        reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items())
+        reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items()) or "none"
         raise UnusableData(
-            f"expected ratings to split, found 0 in {gathered.read} rows{f' ({reasons})' if reasons else ''}; give files "
-            "with text, rating, product and time in their rows"
+            f"expected ratings to split, found 0 in {gathered.read} rows (left out: {reasons}); give files whose "
+            "rows have text, rating, product and time"
         )
 
 

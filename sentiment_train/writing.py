@@ -14,8 +14,8 @@ import pyarrow.parquet
 
 from sentiment_train.gathering import ROWS, Tell
 from sentiment_train.planning import Plan
-from sentiment_train.spool import Ledger, Spool, to_arrow
 from sentiment_train.splits import PARTS
+from sentiment_train.spool import Ledger, Spool, to_arrow
 
 BIN_ROWS = 200_000
 """Sorted in memory at once: some 100 MB of reviews."""

@@ -20,7 +20,7 @@ from sentiment_train.sources import Reading
 _PLAIN_EVERY_S = 10.0
 
 
-def prepare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+def prepare(
     sources: Annotated[
         list[Path],
         typer.Argument(
@@ -35,8 +35,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         list[str] | None,
         typer.Option(
             metavar="ROLE=NAME",
-            help="A column whose name is not recognised, such as text=Body. Roles: text, rating, product_id, timestamp, "
-            "category, id. May be given several times.",
+            help="A column whose name is not recognised, such as text=Body. Roles: text, rating, product_id, "
+            "timestamp, category, id. May be given several times.",
         ),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of csv, tsv and jsonl files, such as latin-1.")] = "utf-8",
@@ -44,7 +44,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         bool,
         typer.Option(
             "--skip-bad-rows",
-            help="Leave out and count rows that cannot be read, or whose rating is not 1 to 5. Without it they are an error.",
+            help="Leave out and count rows that cannot be read or have no rating of 1 to 5; else they are an error.",
         ),
     ] = False,
     dry_run: Annotated[

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sentiment_train.errors import FolderTaken, UnusableData
 from sentiment_train.duplicates import normalized
+from sentiment_train.errors import FolderTaken, UnusableData
 from sentiment_train.preparation import prepare, read_part
 from sentiment_train.splits import PARTS
 
@@ -189,7 +189,7 @@ def test_one_label_only_is_refused(reviews: pl.DataFrame, tmp_path: Path) -> Non
 
 
 def _near_record(reviews: pl.DataFrame, folder: Path, first: tuple[str, int], second: tuple[str, int]) -> Any:
-    """Prepare the shop with two nearly equal texts, each by product and day, and return the rows of them and the record."""
+    """Prepare the shop with two nearly equal texts, each by product and day; return their rows and the record."""
     rows = _prepared_with(
         reviews, folder, (_PRAISED, 5, first[0], _at(first[1])), (_NEARLY, 5, second[0], _at(second[1]))
     )
@@ -288,7 +288,7 @@ def test_the_card_says_what_the_record_counts(reviews: pl.DataFrame, tmp_path: P
 
 
 def test_a_full_disk_leaves_nothing(reviews: pl.DataFrame, tmp_path: Path) -> None:
-    """When the disk is full in the middle, nothing half-written is left, and one line names the place and the remedy."""
+    """When the disk is full in the middle, nothing half-written is left, and one line says so."""
     reviews.write_parquet(tmp_path / "shop.parquet")
     arguments = ["prepare", tmp_path / "shop.parquet", "--out", tmp_path / "new" / "out"]
     # A process may write files of 4 KiB: the next byte is refused as by a full disk.
