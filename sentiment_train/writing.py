@@ -17,8 +17,8 @@ from sentiment_train.planning import Plan
 from sentiment_train.splits import PARTS
 from sentiment_train.spool import Ledger, Spool, to_arrow
 
-BIN_ROWS = 200_000
-"""Sorted in memory at once: some 100 MB of reviews."""
+BIN_ROWS = 100_000
+"""Sorted in memory at once: some 50 MB of reviews."""
 _ORDER = ("timestamp", "product_id", "text", "rating", "category")
 _COLUMNS = ("id", "text", "rating", "product_id", "timestamp", "category", "product_reviews", "unseen", "label")
 _HASHED = ("text", "rating", "product_id", "timestamp", "category")

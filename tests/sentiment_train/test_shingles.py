@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentiment_train.duplicates import are_unique, earliest
+from sentiment_train.duplicates import firsts, shared
 from sentiment_train.leakage import measure
 from sentiment_train.shingles import BAND_ROWS, BANDS, Shingles, bands, shingles
 from sentiment_train.splits import PARTS
@@ -73,8 +73,8 @@ def test_the_earliest_of_each_key_stands_for_it() -> None:
     """By the first array of the order, then by the second; a key alone stands for itself."""
     keys = np.array([7, 5, 7, 7, 5, 9], dtype=np.uint64)
     time, other = np.array([3, 1, 2, 2, 1, 0]), np.array([b"a", b"z", b"c", b"b", b"y", b"q"])
-    assert earliest(keys, [time, other]).tolist() == [3, 4, 3, 3, 4, 5]
-    assert are_unique(keys).tolist() == [False, False, False, False, False, True]
+    assert firsts(keys, [time, other]).tolist() == [3, 4, 3, 3, 4, 5]
+    assert sorted(shared(keys)) == [0, 1, 2, 3, 4]
 
 
 def test_the_leakage_that_is_left_is_measured(tmp_path: Path) -> None:
