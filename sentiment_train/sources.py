@@ -121,6 +121,8 @@ def first_undecodable(source: Path, encoding: str) -> tuple[int, int] | None:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 return lines + error.object[: error.start].count(b"\n") + 1, read - pending + error.start + 1
+            except UnicodeError:  # UTF-16 without its mark
+                return 1, 1
             lines, read = lines + block.count(b"\n"), read + len(block)
             if not block:
                 return None

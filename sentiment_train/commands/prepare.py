@@ -101,7 +101,8 @@ def _plain_lines() -> Tell:
 
 
 def _look_table(found: list[dict[str, Any]]) -> Table:
-    table = Table(Column("file", overflow="fold"), "columns", "times", "first rows", "kept", "left out", "mended")
+    names = ("file", "columns", "times", "first rows", "kept", "left out", "mended")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for file in found:
         columns = ", ".join(role if role == name else f"{role}={name}" for role, name in file["columns"].items())
         counts = (_listed(file["rows_left_out"]), _listed(file["texts_mended"]))
