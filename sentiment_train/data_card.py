@@ -5,7 +5,8 @@ from typing import Any
 
 _CARD = """# Prepared ratings
 
-Made by `sentiment-train prepare` from {rows_read} rows of {files}; {kept} are kept. All figures stand in `data.json` too.
+Made by `sentiment-train prepare` from {rows_read} rows of {files}; {kept} are kept. The
+figures stand in `data.json` too.
 
 Hash of the data: `{hash}`. It covers texts, ratings, products, times and categories, in order.
 
@@ -13,8 +14,8 @@ Hash of the data: `{hash}`. It covers texts, ratings, products, times and catego
 
 {parts}
 
-One product in five is `unseen`, by a hash of its id, and never trains. `later` is the last fifth of each category's time;
-`reference` is unseen but not later; validation is cut from the rest by the same rules at 5 %.
+One product in five is `unseen`, by a hash of its id, and never trains. `later` is the last fifth of each category's
+time; `reference` is unseen but not later; validation is cut from the rest by the same rules at 5 %.
 
 ### Labels and stars
 
@@ -39,12 +40,13 @@ case, single blanks) the earliest stays.
 
 ## Leakage
 
-- Exact copies that would have lain in another part than the one that stays: {copies_across_parts}. Texts that two parts
-  have in common, counted in the finished files: {texts_in_common}.
-- Near copies (sets of three words in a row, MinHash of 14 bands of 8): {near}. {near_held_out} texts of `reference` are near
-  copies of ones in `later`; neither trains, and they stay.
-- What is left, measured exactly on a sample: of {sample_texts} held-out texts {at_80} have a likeness (Jaccard index) of
-  0.8 or more with one of {compared} training and validation texts, {at_50} one of 0.5 or more; the highest is {highest}.
+- Exact copies that would have lain in another part than the one that stays: {copies_across_parts}. Texts that two
+  parts have in common, counted in the finished files: {texts_in_common}.
+- Near copies (sets of three words in a row, MinHash of 14 bands of 8): {near}.
+- Texts of `reference` that are near copies of ones in `later`: {near_held_out}. Neither trains, and they stay.
+- What is left, measured exactly on a sample: of {sample_texts} held-out texts {at_80} have a likeness (Jaccard index)
+  of 0.8 or more with one of {compared} training and validation texts, {at_50} one of 0.5 or more. The highest is
+  {highest}; lower ones than 0.5 count as 0.
 - Products that two parts share: {products}. By rule none is shared by train or validation with reference.
 
 ## Categories and their cuts
@@ -116,10 +118,10 @@ def data_card(record: dict[str, Any]) -> str:
 
 
 def _near(left_out: dict[str, dict[str, int]]) -> str:
-    return "; ".join(
-        f"{sum(others.values())} left out of {own} ({', '.join(f'{rows} near {other}' for other, rows in others.items())})"
-        for own, others in left_out.items()
-    )
+    to_others = {
+        own: ", ".join(f"{rows} near {other}" for other, rows in near.items()) for own, near in left_out.items()
+    }
+    return "; ".join(f"{sum(near.values())} left out of {own} ({to_others[own]})" for own, near in left_out.items())
 
 
 def _share(part: dict[str, Any], label: str) -> str:

@@ -1,4 +1,7 @@
-"""The first pass of `prepare`: every file is read and cleaned once; rows go to a spool, and what decides about them to a ledger."""
+"""The first pass of `prepare`: every file is read and cleaned once.
+
+Rows go to a spool, and the numbers by which all is decided to a ledger.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

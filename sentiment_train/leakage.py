@@ -18,7 +18,7 @@ from sentiment_train.splits import PARTS
 HELD_OUT, TRAINING = ("reference", "later"), ("train", "validation")
 SAMPLE = 1_000
 """Texts of each held-out part that are compared with texts that train."""
-COMPARED = 500_000
+COMPARED = 200_000
 """Texts of each part that trains, evenly chosen, that they are compared with."""
 LIKENESSES = (0.8, 0.5)
 _BATCH_ROWS = 16_384
@@ -27,16 +27,16 @@ _BATCH_ROWS = 16_384
 def measure(folder: Path) -> dict[str, Any]:
     """Return what the parts in `folder` have in common.
 
-    Keys: texts_in_common, after normalization, over all pairs of parts; products_in_common by pair of parts; and sample,
-    how many of some held-out texts have a text in train or validation whose exact Jaccard index with them, over words
-    three in a row, is at least 0.8 and 0.5, and the highest one.
+    Keys: texts_in_common, how often a text occurs again after normalization, in another part or its own;
+    products_in_common by pair of parts; and sample, how many of some held-out texts have a text in train or validation
+    whose exact Jaccard index with them, over words three in a row, is at least 0.8 and 0.5, and the highest one.
     """
-    keys = {part: _text_keys(folder, part) for part in PARTS}
+    keys = np.sort(np.concatenate([_text_keys(folder, part) for part in PARTS]))
     products = {part: _products(folder, part) for part in PARTS}
     return {
-        "texts_in_common": sum(len(np.intersect1d(keys[one], keys[other])) for one, other in combinations(PARTS, 2)),
+        "texts_in_common": int(np.sum(keys[1:] == keys[:-1])),
         "products_in_common": {
-            f"{one}, {other}": len(np.intersect1d(products[one], products[other]))
+            f"{one}, {other}": len(np.intersect1d(products[one], products[other], assume_unique=True))
             for one, other in combinations(PARTS, 2)
         },
         "sample": _likeness(folder),
@@ -50,8 +50,7 @@ def _batches(folder: Path, part: str, *columns: str) -> Iterator[pl.DataFrame]:
 
 
 def _text_keys(folder: Path, part: str) -> NDArray[np.uint64]:
-    keys = [hashes(map(normalized, rows["text"])) for rows in _batches(folder, part, "text")]
-    return np.unique(np.concatenate(keys))
+    return np.concatenate([hashes(map(normalized, rows["text"])) for rows in _batches(folder, part, "text")])
 
 
 def _products(folder: Path, part: str) -> NDArray[np.uint64]:
@@ -93,31 +92,33 @@ class _Sample:
     """Held-out texts, and the highest likeness that each has with any text seen so far; one below 0.5 counts as 0."""
 
     def __init__(self, texts: list[str]) -> None:
-        self.sets = [each for block in shingles(texts) for each in _sets(block)]
+        sets = [each for block in shingles(texts) for each in _sets(block)]
         self.highest = np.zeros(len(texts))
-        self._sizes = np.array([len(each) for each in self.sets])
+        self._sizes = np.array([len(each) for each in sets])
         owners = np.repeat(np.arange(len(texts)), self._sizes)
-        hashed = np.concatenate(self.sets)
+        hashed = np.concatenate(sets)
         order = np.argsort(hashed, kind="stable")
         self._hashes, self._owners = hashed[order], owners[order]
 
     def compare(self, block: Shingles) -> None:
         """Compare all with each text of `block`."""
+        ends = np.append(block.starts[1:], len(block.hashes))
         begin = np.searchsorted(self._hashes, block.hashes, "left")
         found = np.searchsorted(self._hashes, block.hashes, "right") - begin
         hits = np.flatnonzero(found)
+        # Sets: what stands twice in a text counts once.
+        hits = hits[np.unique(block.rows[hits] * len(self._hashes) + begin[hits], return_index=True)[1]]
         repeats = found[hits]
         within = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
         owner = self._owners[np.repeat(begin[hits], repeats) + within]
-        pairs, shared = np.unique(np.repeat(block.rows[hits], repeats) * len(self.sets) + owner, return_counts=True)
-        # A shingle that stands twice is counted twice here: never too few, so no pair is missed.
-        likely = pairs[shared >= min(LIKENESSES) * self._sizes[pairs % len(self.sets)]]
-        ends = np.append(block.starts[1:], len(block.hashes))
-        for row, index in zip(likely // len(self.sets), likely % len(self.sets), strict=True):
-            one, other = self.sets[index], np.unique(block.hashes[block.starts[row] : ends[row]])
-            both = len(np.intersect1d(one, other, assume_unique=True))
-            likeness = both / (len(one) + len(other) - both)
-            self.highest[index] = max(self.highest[index], likeness * (likeness >= min(LIKENESSES)))
+        pairs, shared = np.unique(np.repeat(block.rows[hits], repeats) * len(self._sizes) + owner, return_counts=True)
+        row, index = np.divmod(pairs, len(self._sizes))
+        likely = shared >= min(LIKENESSES) * self._sizes[index]
+        for text, held_out, both in zip(row[likely], index[likely], shared[likely], strict=True):
+            size = len(np.unique(block.hashes[block.starts[text] : ends[text]]))
+            likeness = both / (self._sizes[held_out] + size - both)
+            if likeness >= min(LIKENESSES):
+                self.highest[held_out] = max(self.highest[held_out], likeness)
 
 
 def _sets(block: Shingles) -> list[NDArray[np.uint64]]:

@@ -24,7 +24,7 @@ from sentiment_train.sources import Reading
 from sentiment_train.splits import PARTS
 from sentiment_train.spool import Ledger, Spool
 from sentiment_train.values import Clock
-from sentiment_train.writing import write_parts
+from sentiment_train.writing import BIN_ROWS, write_parts
 
 RATING_LABELS: dict[str, dict[int, str | None]] = {
     "binary": {1: "negative", 2: "negative", 3: None, 4: "positive", 5: "positive"},
@@ -44,11 +44,13 @@ def prepare(
     labels: str = "binary",
     reading: Reading | None = None,
     tell: Tell = ignore,
+    bin_rows: int = BIN_ROWS,
 ) -> dict[str, Any]:
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
 
     Each file needs a text, a rating (1 to 5), a product and a time, in columns whose names `columns` knows or `reading`
-    gives; without a category the file's name is the category. Returns what `data.json` holds.
+    gives; without a category the file's name is the category. `bin_rows` are sorted in memory at once. Returns what
+    `data.json` holds.
 
     Raises:
         FolderTaken: `destination` holds something.
@@ -66,7 +68,7 @@ def prepare(
         plan = make_plan(ledger, gathered, [rating for rating, label in label_of.items() if label])
         parts = _summaries(ledger, plan, label_of, gathered)
         _check_parts(parts)
-        content_hash = write_parts(folder, spool, ledger, plan, label_of, tell)
+        content_hash = write_parts(folder, spool, ledger, plan, label_of, tell, bin_rows)
         record: dict[str, Any] = {
             "labels": list(dict.fromkeys(label for label in label_of.values() if label)),
             "rating_labels": {str(rating): label for rating, label in label_of.items()},
@@ -127,10 +129,10 @@ def read_part(data: Path, part: str) -> pl.DataFrame:
 
 def _check_any(ledger: Ledger, gathered: Gathered) -> None:
     if ledger.rows == 0:
-        reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items())
+        reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items()) or "none"
         raise UnusableData(
-            f"expected ratings to split, found 0 in {gathered.read} rows{f' ({reasons})' if reasons else ''}; give files "
-            "with text, rating, product and time in their rows"
+            f"expected ratings to split, found 0 in {gathered.read} rows (left out: {reasons}); give files whose "
+            "rows have text, rating, product and time"
         )
 
 

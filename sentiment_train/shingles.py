@@ -1,7 +1,7 @@
 """Texts as sets of three words in a row, and short signatures of such sets that tell which texts are nearly the same.
 
-The likeness of two texts is the Jaccard index of their sets: shared over all. MinHash (Broder 1997) estimates it:
-the smallest of a set's hashes agrees between two sets with just that probability. `HASHES` of them are taken in `BANDS`;
+The likeness of two texts is the Jaccard index of their sets: shared over all. MinHash (Broder 1997) estimates it: the
+smallest of a set's hashes agrees between two sets with just that probability. `HASHES` of them are taken in `BANDS`;
 two texts are near copies when a whole band agrees. With 14 bands of 8, as FineWeb has them (Penedo et al. 2024), that
 finds 77 % of the pairs with a likeness of 0.75, 92 % at 0.8, 99.9 % at 0.9, and one pair in 7 million at 0.1.
 
@@ -27,7 +27,7 @@ _SUMMANDS = _random.integers(0, 1 << 32, HASHES, dtype=np.uint32)
 _BAND_MULTIPLIERS = _random.integers(0, 1 << 63, BAND_ROWS, dtype=np.uint64) | np.uint64(1)
 _IS_WORD = np.array([chr(byte).isalnum() or byte >= 0x80 for byte in range(256)])
 _IS_WORD[0x80:] = True
-_CURLY = str.maketrans("‘’“”", "''\"\"")
+_STRAIGHT = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 
 
 class Shingles(NamedTuple):
@@ -72,7 +72,7 @@ def bands(block: Shingles) -> NDArray[np.uint64]:
 
 
 def _shingles(texts: Sequence[str]) -> Shingles:
-    joined = np.frombuffer("\n".join(texts).translate(_CURLY).encode(), dtype=np.uint8)
+    joined = np.frombuffer(_straightened("\n".join(texts)).encode(), dtype=np.uint8)
     is_word = _IS_WORD[joined]
     starts = np.flatnonzero(is_word & ~np.concatenate([[False], is_word[:-1]]))
     text_of_word = np.cumsum(joined == ord("\n"))[starts]
@@ -86,6 +86,13 @@ def _shingles(texts: Sequence[str]) -> Shingles:
     each = np.repeat(first, filled - WORDS + 1) + _counted(filled - WORDS + 1)
     hashes = _mixed(_mixed(_mixed(table[each]) + table[each + 1]) + table[each + 2])
     return Shingles(hashes, np.cumsum(filled - WORDS + 1) - (filled - WORDS + 1), words)
+
+
+def _straightened(text: str) -> str:
+    """Return `text` with straight quotes, so that curly ones make no other words; str.translate takes far longer."""
+    for curly, straight in _STRAIGHT.items():
+        text = text.replace(curly, straight)
+    return text
 
 
 def _word_hashes(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, NamedTuple, Self, cast
 
 import msgspec
 import polars as pl
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     """Some rows of a file, in its order."""
 
     rows: pl.DataFrame
-    """The columns of `ROLES`, all of them text but for a timestamp that the file keeps as one; null where it has none."""
+    """The columns of `ROLES`, null where the file has none: text, but for a timestamp that the file keeps as one."""
     first: int
     """The number of the first row in the file, from 1; a header does not count."""
     unreadable: int
@@ -48,7 +48,8 @@ class Bytes:
     def __init__(self, source: Path) -> None:
         self._raw = source.open("rb")
         self._size = max(os.fstat(self._raw.fileno()).st_size, 1)
-        self.file: IO[bytes] = gzip.open(self._raw) if source.name.lower().endswith(".gz") else self._raw  # type: ignore[assignment]
+        is_zipped = source.name.lower().endswith(".gz")
+        self.file = cast("IO[bytes]", gzip.GzipFile(fileobj=self._raw) if is_zipped else self._raw)
 
     @property
     def share(self) -> float:
@@ -120,6 +121,8 @@ def first_undecodable(source: Path, encoding: str) -> tuple[int, int] | None:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 return lines + error.object[: error.start].count(b"\n") + 1, read - pending + error.start + 1
+            except UnicodeError:  # UTF-16 without its mark
+                return 1, 1
             lines, read = lines + block.count(b"\n"), read + len(block)
             if not block:
                 return None

@@ -44,13 +44,14 @@ def find_cuts(reviews: pl.DataFrame) -> pl.DataFrame:
 
     Expects the columns product (`product_hash`), timestamp and category.
     """
-    later = reviews.group_by("category").agg(later_from=pl.col("timestamp").quantile(LATER_QUANTILE, "lower"))
-    is_train = ~_UNSEEN & (pl.col("timestamp") < pl.col("later_from"))
-    train = reviews.join(later, on="category", how="left").filter(is_train)
-    validation = train.group_by("category").agg(
-        validation_from=pl.col("timestamp").quantile(VALIDATION_QUANTILE, "lower")
+    time = pl.col("timestamp")
+    later_from = time.quantile(LATER_QUANTILE, "lower")
+    train_time = time.filter(~_UNSEEN & (time < later_from))
+    return (
+        reviews.group_by("category")
+        .agg(later_from=later_from, validation_from=train_time.quantile(VALIDATION_QUANTILE, "lower"))
+        .sort("category")
     )
-    return later.join(validation, on="category", how="left").sort("category")
 
 
 def assign(reviews: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:

@@ -26,7 +26,7 @@ class Clock:
 
     @property
     def mixed(self) -> bool:
-        """Whether numbers of different units were seen: 1378252800 and 1378252800000 in one file are not to be trusted."""
+        """Whether numbers of several units were seen: 1378252800 beside 1378252800000 is not to be trusted."""
         return len(self.units & UNITS.keys()) > 1
 
     def read(self, values: pl.Series) -> pl.Series:
@@ -112,6 +112,6 @@ def refuse(what: str, source: object, raw: pl.Series, bad: pl.Series, first: int
     """
     if (index := bad.arg_true()).len() > 0:
         raise UnusableData(
-            f"expected {what} in {source}, found {shown(str(raw[index[0]]))} in row {first + index[0]}; mend it or give "
-            "--skip-bad-rows to leave such rows out"
+            f"expected {what} in {source}, found {shown(str(raw[index[0]]))} in row {first + index[0]}; mend it or "
+            "give --skip-bad-rows to leave such rows out"
         )

@@ -17,14 +17,15 @@ from sentiment_train.planning import Plan
 from sentiment_train.splits import PARTS
 from sentiment_train.spool import Ledger, Spool, to_arrow
 
-BIN_ROWS = 200_000
+BIN_ROWS = 100_000
+"""Sorted in memory at once: some 50 MB of reviews."""
 _ORDER = ("timestamp", "product_id", "text", "rating", "category")
 _COLUMNS = ("id", "text", "rating", "product_id", "timestamp", "category", "product_reviews", "unseen", "label")
 _HASHED = ("text", "rating", "product_id", "timestamp", "category")
 
 
 def write_parts(
-    folder: Path, spool: Spool, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell
+    folder: Path, spool: Spool, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell, bin_rows: int
 ) -> str:
     """Write one parquet file for each part to `folder`, and return the SHA-256 of all rows of all parts, in order.
 
@@ -32,7 +33,7 @@ def write_parts(
     """
     bins = Spool(folder.parent)
     with bins:
-        _distribute(spool, bins, ledger, plan, labels, tell)
+        _distribute(spool, bins, ledger, plan, labels, tell, bin_rows)
     digest = hashlib.sha256()
     done = 0
     for number, name in enumerate(PARTS):
@@ -40,7 +41,7 @@ def write_parts(
         total = int(np.sum((plan.part == number) & (plan.place >= 0)))
         writer: pa.parquet.ParquetWriter | None = None
         try:
-            for rows in _sorted_bins(bins, name, total):
+            for rows in _sorted_bins(bins, name, -(-total // bin_rows)):
                 table = to_arrow(rows.select(_COLUMNS))
                 writer = writer or pa.parquet.ParquetWriter(
                     folder / f"{name}.parquet", table.schema, compression="zstd"
@@ -57,7 +58,7 @@ def write_parts(
 
 
 def _distribute(
-    spool: Spool, bins: Spool, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell
+    spool: Spool, bins: Spool, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell, bin_rows: int
 ) -> None:
     digests = ledger.load("digest")
     begin = 0
@@ -74,13 +75,13 @@ def _distribute(
             label=pl.col("rating").replace_strict(labels, return_dtype=pl.String),
         )
         kept = marked.filter(pl.col("place") >= 0).with_columns(
-            id=pl.when("own_id").then("id").otherwise("digest"), bin=pl.col("place") // BIN_ROWS
+            id=pl.when("own_id").then("id").otherwise("digest"), bin=pl.col("place") // bin_rows
         )
         for (part, number), group in kept.group_by("part", "bin"):
             bins.append(f"{PARTS[int(part)]}-{number}", group)
         tell("sort", begin / len(plan.place), begin)
 
 
-def _sorted_bins(bins: Spool, name: str, total: int) -> Iterator[pl.DataFrame]:
-    for number in range(-(-total // BIN_ROWS)):
+def _sorted_bins(bins: Spool, name: str, count: int) -> Iterator[pl.DataFrame]:
+    for number in range(count):
         yield pl.concat(bins.batches(f"{name}-{number}")).sort(_ORDER)

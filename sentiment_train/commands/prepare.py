@@ -35,8 +35,8 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="ROLE=NAME",
-            help="A column whose name is not recognised, such as text=Body. Roles: text, rating, product_id, timestamp, "
-            "category, id. May be given several times.",
+            help="A column whose name is not recognised, such as text=Body. Roles: text, rating, product_id, "
+            "timestamp, category, id. May be given several times.",
         ),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of csv, tsv and jsonl files, such as latin-1.")] = "utf-8",
@@ -44,7 +44,7 @@ def prepare(
         bool,
         typer.Option(
             "--skip-bad-rows",
-            help="Leave out and count rows that cannot be read, or whose rating is not 1 to 5. Without it they are an error.",
+            help="Leave out and count rows that cannot be read or have no rating of 1 to 5; else they are an error.",
         ),
     ] = False,
     dry_run: Annotated[
@@ -101,7 +101,8 @@ def _plain_lines() -> Tell:
 
 
 def _look_table(found: list[dict[str, Any]]) -> Table:
-    table = Table(Column("file", overflow="fold"), "columns", "times", "first rows", "kept", "left out", "mended")
+    names = ("file", "columns", "times", "first rows", "kept", "left out", "mended")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for file in found:
         columns = ", ".join(role if role == name else f"{role}={name}" for role, name in file["columns"].items())
         counts = (_listed(file["rows_left_out"]), _listed(file["texts_mended"]))

@@ -19,7 +19,10 @@ from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecor
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
-from sentiment_train.preparation import prepare, read_ratings
+from sentiment_train.preparation import prepare
+from sentiment_train.reading import open_ratings
+from sentiment_train.sources import Reading
+from sentiment_train.values import Clock, read_ratings
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
@@ -94,6 +97,14 @@ def run(settings: DatabaseSettings, *arguments: object) -> subprocess.CompletedP
     )
 
 
+def rows_in(path: Path) -> list[tuple[object, ...]]:
+    """Return id, text, rating, product and time of each row as training reads them, before it cleans anything."""
+    (batch,) = open_ratings(path, Reading()).batches()
+    times = Clock().read(batch.rows["timestamp"])
+    rows = batch.rows.with_columns(times.alias("timestamp"), read_ratings(batch.rows["rating"]))
+    return rows.select("id", "text", "rating", "product_id", "timestamp").rows()
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "jsonl.gz"])
 async def test_training_reads_what_was_said(
     engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path, ending: str
@@ -108,8 +119,8 @@ async def test_training_reads_what_was_said(
         written=9, redacted=0, without_product=1, without_text=0, without_rating=0
     )
     moments = [r.event_timestamp or r.row()["created_at"] for r in records]
-    assert read_ratings(path).rows() == [
-        (record.text, rating, record.product_id, moment, "shop")
+    assert rows_in(path) == [
+        (str(record.prediction_id), record.text, rating, record.product_id, moment)
         for record, rating, moment in zip(records, ratings, moments, strict=True)
     ]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -152,7 +163,7 @@ async def test_the_latest_feedback_of_customers_counts(
     golden, bench = (new_record(text=source, source=source) for source in ("golden", "bench"))
     await store(rated, unrated, golden, bench, said(rated, 1), said(rated, 4), said(golden, 5), said(bench, 5))
     assert (await export(engine, tmp_path / "a.csv")).written == 1
-    assert read_ratings(tmp_path / "a.csv").rows()[0][:2] == ("rated", 4)
+    assert rows_in(tmp_path / "a.csv")[0][1:3] == ("rated", 4)
 
 
 async def test_a_time_can_be_chosen(engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path) -> None:
@@ -161,7 +172,7 @@ async def test_a_time_can_be_chosen(engine: AsyncEngine, store: Store, new_recor
     records = [new_record(prediction_id=first_id(moment), text=f"{moment:%B}") for moment in moments]
     await store(*records, *(said(record, 5) for record in records))
     await export(engine, tmp_path / "a.csv", moments[1], moments[3])
-    assert read_ratings(tmp_path / "a.csv")["text"].to_list() == ["April", "May"]
+    assert [row[1] for row in rows_in(tmp_path / "a.csv")] == ["April", "May"]
 
 
 async def test_a_label_counts_where_it_stands_for_one_rating(
@@ -175,7 +186,7 @@ async def test_a_label_counts_where_it_stands_for_one_rating(
     await store(*records, *(said(record, label=record.text) for record in records))
     exported = await export(engine, tmp_path / "a.csv", ratings=unambiguous(three_way))
     assert (exported.written, exported.without_rating) == (1, 2)
-    assert read_ratings(tmp_path / "a.csv").rows()[0][:2] == ("neutral", 3)
+    assert rows_in(tmp_path / "a.csv")[0][1:3] == ("neutral", 3)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "json", "gz", "csv.gz"])

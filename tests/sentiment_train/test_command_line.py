@@ -83,9 +83,51 @@ def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path
     done = _run("prepare", ratings_file, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"will write {tmp_path / 'out'}: train, validation, reference and later")
-    assert "66 rows; left out: 0 incomplete, 0 duplicate, 6 no label" in " ".join(done.stdout.split())
+    assert "66 rows; left out: 6 no label" in " ".join(done.stdout.split())
     record = json.loads((tmp_path / "out" / "data.json").read_text())
     assert len(read_part(tmp_path / "out", "train")) == record["parts"]["train"]["rows"]
+
+
+def test_a_dry_run_of_prepare_writes_nothing(tmp_path: Path, command: Command) -> None:
+    """It tells the columns, the form of times and what becomes of the first rows, and leaves no folder."""
+    rows = {
+        "Body": ["Works &amp; shines.", "!"],
+        "overall": [5, 4],
+        "asin": ["mug"] * 2,
+        "unixReviewTime": [1704450600] * 2,
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "shop.csv")
+    arguments = ("prepare", tmp_path / "shop.csv", "--out", tmp_path / "out", "--column", "text=Body", "--dry-run")
+    code, words, errors = command(*arguments)
+    assert (code, errors) == (0, "")
+    assert words.startswith(f"would write {tmp_path / 'out'}: ")
+    row = next(line for line in words.splitlines() if line.startswith("│ shop.csv"))
+    cells = [cell.strip() for cell in row.split("│")]
+    assert cells[3:8] == ["seconds", "2", "1", "1 hardly any text", "1 HTML entities"]
+    assert "text=Body, rating=overall, product_id=asin, timestamp=unixReviewTime" in " ".join(words.split("│"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([("Fine lamp", 6, "lamp", "2024-01-05")], (), "expected whole ratings from 1 to 5 in"),
+        ([("Fine lamp", 5, "lamp", "2024-01-05")], (), "expected at least two labels in the part 'train', found 0"),
+        ([("Fine lamp", 5, "lamp", "2024-01-05")], ("--column", "body=Body"), "expected --column ROLE=NAME"),
+        ([("Fine lamp", 5, "lamp", "2024-01-05")], ("--encoding", "utf-16"), "expected utf-16 in"),
+    ],
+)
+def test_ratings_that_cannot_be_used_are_one_line(
+    rows: list[tuple[object, ...]], options: tuple[str, ...], message: str, tmp_path: Path, command: Command
+) -> None:
+    """What stops `prepare` is one line on standard error, exit code 1, and no folder."""
+    columns = ["text", "rating", "product_id", "timestamp"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_csv(tmp_path / "shop.csv")
+    code, _, errors = command("prepare", tmp_path / "shop.csv", "--out", tmp_path / "new" / "out", *options)
+    assert code == 1
+    assert errors.startswith(f"sentiment-train: {message}")
+    assert errors.count("\n") == 1
+    assert not any((tmp_path / "new").glob("*"))
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
@@ -103,7 +145,7 @@ def test_a_missing_column_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"sentiment-train: {tmp_path / 'shop.csv'} lacks the columns ['product_id']; "
-        "found ['text', 'rating', 'timestamp']\n"
+        "found ['text', 'rating', 'timestamp']; name one with --column product_id=NAME\n"
     )
 
 

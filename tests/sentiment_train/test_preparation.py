@@ -3,7 +3,8 @@
 import datetime as dt
 import gzip
 import json
-import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,19 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sentiment_train.duplicates import normalized
 from sentiment_train.errors import FolderTaken, UnusableData
-from sentiment_train.preparation import normalized, prepare, read_part, read_ratings
+from sentiment_train.preparation import prepare, read_part
 from sentiment_train.splits import PARTS
 
 _ROW = {"text": "Works well.", "rating": 5, "product_id": "0012", "timestamp": "2024-01-05T10:30:00Z"}
+
+
+_PRAISED = (
+    "The handle of this pan stays cool on the stove and the lid fits well, so I cook with it every day "
+    "and my neighbour has bought one just like it after she had tried mine for a week."
+)
+_NEARLY = _PRAISED.replace("a week.", "a month!")
 
 
 def _write(path: Path, *rows: dict[str, Any]) -> Path:
@@ -47,25 +56,6 @@ def _at(day: int) -> dt.datetime:
     return dt.datetime(2024, 1, day, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "jsonl.gz", "parquet"])
-def test_every_form_of_file_is_read_alike(suffix: str, tmp_path: Path) -> None:
-    """Csv, jsonl, zipped jsonl and parquet give the same columns, types and values, and ids keep their zeros."""
-    path = _write(tmp_path / f"shop.{suffix}", {}, {"rating": 2, "timestamp": "2024-01-05T10:30:00+02:00"})
-    frame = read_ratings(path)
-    assert frame.schema == {
-        "id": pl.String,
-        "text": pl.String,
-        "rating": pl.Int8,
-        "product_id": pl.String,
-        "timestamp": pl.Datetime("us", "UTC"),
-        "category": pl.String,
-    }
-    assert frame.rows() == [
-        (None, "Works well.", 5, "0012", dt.datetime(2024, 1, 5, 10, 30, tzinfo=dt.UTC), "shop"),
-        (None, "Works well.", 2, "0012", dt.datetime(2024, 1, 5, 8, 30, tzinfo=dt.UTC), "shop"),
-    ]
-
-
 def test_the_form_of_the_file_does_not_change_the_hash(reviews: pl.DataFrame, tmp_path: Path) -> None:
     """The same reviews as csv, jsonl and parquet are prepared with the same hash."""
     as_text = reviews.with_columns(pl.col("timestamp").dt.to_string("iso:strict"))
@@ -75,20 +65,6 @@ def test_the_form_of_the_file_does_not_change_the_hash(reviews: pl.DataFrame, tm
     records = [prepare([path], tmp_path / f"out{path.suffix}") for path in sorted(tmp_path.glob("shop.*"))]
     assert len(records) == 3
     assert len({record["hash"] for record in records}) == 1
-
-
-@pytest.mark.parametrize(
-    ("written", "hour"), [("2024-01-05", 0), ("2024-01-05 07:00:00", 7), ("2024-01-05T07:00:00.250-02:00", 9)]
-)
-def test_a_time_without_an_offset_is_utc(written: str, hour: int, tmp_path: Path) -> None:
-    """Dates, plain times and times with an offset may stand in one column, and each keeps its moment."""
-    frame = read_ratings(_write(tmp_path / "shop.csv", {"timestamp": written}, {}))
-    assert frame["timestamp"].dt.hour().to_list() == [hour, 10]
-
-
-def test_a_column_category_beats_the_files_name(tmp_path: Path) -> None:
-    """A category that the file states is kept, also when it is a number."""
-    assert read_ratings(_write(tmp_path / "shop.jsonl", {"category": 7}))["category"].to_list() == ["7"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +112,7 @@ def test_rows_without_text_product_or_time_are_dropped(reviews: pl.DataFrame, tm
     both = prepare([tmp_path / "shop.parquet", empty], tmp_path / "both")
     assert both["rows_read"] == alone["rows_read"] + 4
     assert both["hash"] == alone["hash"]
+    assert both["rows_left_out"] == {"no text": 2, "no product": 1, "no time": 1, "no label": 6}
 
 
 def test_every_review_has_an_id_and_its_products_count(prepared: Path, ratings_file: Path) -> None:
@@ -177,7 +154,7 @@ def test_three_way_labels_call_three_stars_neutral(ratings_file: Path, tmp_path:
     """With three labels nothing is left out, and their order is from bad to good."""
     record = prepare([ratings_file], tmp_path / "out", labels="three-way")
     assert record["labels"] == ["negative", "neutral", "positive"]
-    assert record["rows_left_out"] == {"incomplete": 0, "duplicate": 0, "no label": 0}
+    assert record["rows_left_out"] == {}
     assert set(_all_rows(tmp_path / "out").filter(rating=3)["label"]) == {"neutral"}
 
 
@@ -190,7 +167,7 @@ def test_the_record_counts_what_the_parts_hold(prepared: Path) -> None:
         assert counts["unseen"] == part["unseen"].sum()
         assert counts["labels"] == dict(part["label"].value_counts().iter_rows())
     assert record["rows_read"] == 66
-    assert record["rows_left_out"] == {"incomplete": 0, "duplicate": 0, "no label": 6}
+    assert record["rows_left_out"] == {"no label": 6}
 
 
 def test_the_same_ratings_have_the_same_hash(prepared: Path, reviews: pl.DataFrame, tmp_path: Path) -> None:
@@ -202,51 +179,6 @@ def test_the_same_ratings_have_the_same_hash(prepared: Path, reviews: pl.DataFra
     assert prepare([tmp_path / "shop.parquet"], tmp_path / "changed")["hash"] != first
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"rating": 6}, "expected whole ratings from 1 to 5 in .*shop.jsonl, found 1 rows with others, such as 6"),
-        ({"rating": 0}, "found 1 rows with others, such as 0"),
-        ({"rating": 4.5}, "expected whole ratings from 1 to 5 in .*, found 1 rows with others, such as 4.5"),
-        ({"rating": "five"}, "a column of .*shop.jsonl has another type than expected"),
-        ({"timestamp": 1378252800}, "as ISO 8601 text or of a date type, found Int64"),
-        ({"timestamp": "09/04/2013"}, "as ISO 8601 text, found 1 others, such as '09/04/2013'"),
-    ],
-)
-def test_values_out_of_range_are_refused(row: dict[str, Any], message: str, tmp_path: Path) -> None:
-    """A rating or a time that could be taken for another one stops the work and is named."""
-    path = _write(tmp_path / "shop.jsonl", row)
-    with pytest.raises(UnusableData, match=message):
-        prepare([path], tmp_path / "out")
-
-
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    """The message lists the columns that lack and those that were found."""
-    pl.DataFrame({"text": ["Works well."], "stars": [5], "product_id": ["mug"]}).write_csv(tmp_path / "shop.csv")
-    expected = "shop.csv lacks the columns ['rating', 'timestamp']; found ['text', 'stars', 'product_id']"
-    with pytest.raises(UnusableData, match=re.escape(expected)):
-        read_ratings(tmp_path / "shop.csv")
-
-
-def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    """The message lists the suffixes that can be read."""
-    with pytest.raises(
-        UnusableData, match=r"a file ending in \.parquet, \.csv, \.jsonl, \.jsonl\.gz, found .*shop\.xlsx"
-    ):
-        read_ratings(tmp_path / "shop.xlsx")
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00garbage\x80"])
-def test_an_unreadable_file_is_named(suffix: str, content: bytes | None, tmp_path: Path) -> None:
-    """A file that is absent, empty or damaged is refused with its name, whatever its form."""
-    path = tmp_path / f"shop.{suffix}"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UnusableData, match=rf"shop\.{suffix}"):
-        read_ratings(path)
-
-
 def test_one_label_only_is_refused(reviews: pl.DataFrame, tmp_path: Path) -> None:
     """Praise alone cannot be learned from: part, labels and rows found are named, and nothing is written."""
     reviews.filter(rating=5).write_parquet(tmp_path / "shop.parquet")
@@ -256,10 +188,128 @@ def test_one_label_only_is_refused(reviews: pl.DataFrame, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def _near_record(reviews: pl.DataFrame, folder: Path, first: tuple[str, int], second: tuple[str, int]) -> Any:
+    """Prepare the shop with two nearly equal texts, each by product and day; return their rows and the record."""
+    rows = _prepared_with(
+        reviews, folder, (_PRAISED, 5, first[0], _at(first[1])), (_NEARLY, 5, second[0], _at(second[1]))
+    )
+    kept = rows.filter(pl.col("text").str.contains("neighbour"))
+    return kept.select("part", "text").rows(), json.loads((folder / "out" / "data.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "part", "taken_from"),
+    [
+        (("lamp", 2), ("lamp", 30), "later", "train"),
+        (("lamp", 30), ("lamp", 2), "later", "train"),
+        (("lamp", 2), ("kettle", 2), "reference", "train"),
+        (("lamp", 2), ("fridge", 2), "validation", "train"),
+        (("fridge", 2), ("lamp", 30), "later", "validation"),
+    ],
+)
+def test_a_near_copy_of_a_held_out_text_does_not_train(
+    first: tuple[str, int],
+    second: tuple[str, int],
+    part: str,
+    taken_from: str,
+    reviews: pl.DataFrame,
+    tmp_path: Path,
+) -> None:
+    """Of two nearly equal texts in two parts the one that trains goes, whichever is older, and is counted by both."""
+    kept, record = _near_record(reviews, tmp_path, first, second)
+    assert [where for where, _ in kept] == [part]
+    assert record["near_duplicates"]["left_out"][taken_from][part] == 1
+    assert record["rows_left_out"]["near duplicate"] == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "held_out"), [(("lamp", 2), ("lamp", 3), 0), (("kettle", 2), ("lamp", 30), 1)]
+)
+def test_near_copies_that_cannot_leak_stay(
+    first: tuple[str, int], second: tuple[str, int], held_out: int, reviews: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Within one part, and between the two that never train, near copies stay; the latter are counted."""
+    kept, record = _near_record(reviews, tmp_path, first, second)
+    assert len(kept) == 2
+    assert record["near_duplicates"]["reference_near_later"] == held_out
+    assert "near duplicate" not in record["rows_left_out"]
+
+
+def test_copies_across_parts_are_counted(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """Of an exact copy in a later part the earlier stays, and the record counts what would have leaked."""
+    rows = _prepared_with(reviews, tmp_path, (_PRAISED, 5, "lamp", _at(2)), (_PRAISED.upper(), 5, "lamp", _at(30)))
+    assert rows.filter(pl.col("text").str.to_lowercase() == _PRAISED.lower())["part"].to_list() == ["train"]
+    assert json.loads((tmp_path / "out" / "data.json").read_text())["copies_across_parts"] == 1
+
+
+def test_an_id_of_the_source_is_kept_where_it_is_unique(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """Ids that two reviews share are replaced by hashes, so that every id names one review."""
+    ids = [f"r{max(number, 5)}" for number in range(len(reviews))]
+    reviews.with_columns(pl.Series("review_id", ids)).write_csv(tmp_path / "shop.csv")
+    prepare([tmp_path / "shop.csv"], tmp_path / "out")
+    kept = _all_rows(tmp_path / "out")["id"]
+    assert kept.is_unique().all()
+    assert set(kept.filter(kept.str.starts_with("r"))) <= set(ids[6:])
+    assert len(kept.filter(~kept.str.starts_with("r"))) == 6
+
+
+def test_rows_without_an_id_get_one(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """A file with ids and one without may be prepared together."""
+    reviews[:40].with_columns(id=pl.int_range(40).cast(pl.String)).write_csv(tmp_path / "one.csv")
+    reviews[40:].write_csv(tmp_path / "two.csv")
+    prepare([tmp_path / "one.csv", tmp_path / "two.csv"], tmp_path / "out")
+    lengths = _all_rows(tmp_path / "out")["id"].str.len_chars()
+    assert set(lengths) == {1, 2, 16}
+
+
+def test_more_rows_than_a_bin_come_out_in_order_of_time(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """Sorted on disk, thousands of reviews in random order come out by time, in every part, with none lost."""
+    many = pl.concat([reviews.with_columns(text=pl.col("text") + f" Number {n} of {n * n}.") for n in range(60)])
+    many = many.filter(pl.col("rating") != 3).sample(fraction=1.0, shuffle=True, seed=4)
+    many.write_parquet(tmp_path / "shop.parquet", row_group_size=700)
+    prepare([tmp_path / "shop.parquet"], tmp_path / "out", bin_rows=500)
+    parts = {part: read_part(tmp_path / "out", part) for part in PARTS}
+    assert all(rows["timestamp"].is_sorted() for rows in parts.values())
+    record = json.loads((tmp_path / "out" / "data.json").read_text())
+    assert sum(map(len, parts.values())) == 3600 - record["rows_left_out"]["near duplicate"]
+    assert record["leakage"]["texts_in_common"] == 0
+
+
+def test_the_card_says_what_the_record_counts(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """README.md of the folder names parts, lengths, dates, labels, what was left out and why, and the hash."""
+    _prepared_with(reviews, tmp_path, ("?!", 5, "lamp", _at(2)), ("Nice &amp; warm<br>coat", 5, "lamp", _at(2)))
+    card, record = ((tmp_path / "out" / name).read_text() for name in ("README.md", "data.json"))
+    assert json.loads(record)["hash"] in card
+    train = json.loads(record)["parts"]["train"]
+    assert f"| train | {train['rows']} | 0 | {train['products']} | 2024-01-01 | 2024-01-" in card
+    assert f"| train | {train['labels']['negative']} (" in card
+    for line in ("| hardly any text | 1 |", "| no label | 6 |", "| HTML entities | 1 |", "| markup | 1 |"):
+        assert line in card
+
+
+def test_a_full_disk_leaves_nothing(reviews: pl.DataFrame, tmp_path: Path) -> None:
+    """When the disk is full in the middle, nothing half-written is left, and one line says so."""
+    reviews.write_parquet(tmp_path / "shop.parquet")
+    arguments = ["prepare", tmp_path / "shop.parquet", "--out", tmp_path / "new" / "out"]
+    # A process may write files of 4 KiB: the next byte is refused as by a full disk.
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "from sentiment_train.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"sentiment-train: cannot write {tmp_path / 'new' / 'out'}: File too large")
+    assert done.stderr.count("\n") == 1
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def test_no_rows_at_all_are_refused(reviews: pl.DataFrame, tmp_path: Path) -> None:
     """A file with columns and no rows is told apart from one that works."""
     reviews.clear().write_parquet(tmp_path / "shop.parquet")
-    with pytest.raises(UnusableData, match="found 0 in 0 rows"):
+    with pytest.raises(UnusableData, match="expected ratings to split, found 0 in 0 rows"):
         prepare([tmp_path / "shop.parquet"], tmp_path / "out")
 
 
