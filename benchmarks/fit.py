@@ -32,11 +32,11 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from benchmarks import machine
-from sentiment_train.devices import new_accelerator
-from sentiment_train.fitting import gather
-from sentiment_train.optimization import warmup_steps
-from sentiment_train.recipe import Recipe
-from sentiment_train.training import Training
+from sentiment_train.fitting.devices import new_accelerator
+from sentiment_train.fitting.fit import gather
+from sentiment_train.fitting.optimization import warmup_steps
+from sentiment_train.fitting.recipe import Recipe
+from sentiment_train.fitting.training import Training
 
 RESULTS = Path(__file__).parent / "results"
 Side = dict[str, float]

@@ -11,7 +11,7 @@ import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from sentiment_api.bundle import CPU_MODEL, Manifest, sealed, write_manifest
-from sentiment_train.quantization import write_int8
+from sentiment_train.exporting.quantization import write_int8
 
 STARTER = Path(__file__).parents[1] / "models" / "starter"
 _BASE = Path(__file__).parent / ".models" / "distilbert-base"

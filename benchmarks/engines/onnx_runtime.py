@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
 
 from benchmarks.engines import Ids, Logits, Model, PaddedRun, Run
 from benchmarks.engines.graphs import write_fused, write_inferred, write_traced
-from sentiment_train.quantization import write_int8
+from sentiment_train.exporting.quantization import write_int8
 
 _SEVEN_BITS = {"per_channel": True, "reduce_range": True, "weight_type": QuantType.QInt8}
 """Without VNNI two neighbouring products are added in 16 bits, which 8-bit weights overflow."""

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sentiment_train.card import CARD, Card
-from sentiment_train.card_file import read_notes, restated, rewrite_card, write_card
 from sentiment_train.commands import BaseModel, Datasets, Licence, Notes, Terms, console
+from sentiment_train.exporting.card import CARD, Card
+from sentiment_train.exporting.card_file import read_notes, restated, rewrite_card, write_card
 
 
 def card(

@@ -8,11 +8,11 @@ import typer
 
 from sentiment_api.errors import SentimentError
 from sentiment_train.commands import console
-from sentiment_train.comparison import compare as compare_models
-from sentiment_train.comparison_tables import models_table, remarks, slices_table
-from sentiment_train.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
+from sentiment_train.comparison.compare import compare as compare_models
+from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
+from sentiment_train.comparison.tables import models_table, remarks, slices_table
+from sentiment_train.comparison.verdict import Bounds
 from sentiment_train.errors import NotComparable, TrainingError
-from sentiment_train.verdict import Bounds
 
 _BOUNDS = Bounds()
 

@@ -11,14 +11,14 @@ from rich.table import Table as ScreenTable
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
-from sentiment_train.answers import answer_part, answer_texts
 from sentiment_train.commands import console
-from sentiment_train.drawing import History
-from sentiment_train.evaluation import evaluation as evaluate_answers
+from sentiment_train.evaluation.answers import answer_part, answer_texts
+from sentiment_train.evaluation.drawing import History
+from sentiment_train.evaluation.evaluate import evaluation as evaluate_answers
+from sentiment_train.evaluation.mistakes import worst_mistakes
+from sentiment_train.evaluation.report import Subject, evaluation_tables, read_history, write_report
+from sentiment_train.evaluation.tables import Table, mistakes_table
 from sentiment_train.folders import check_free
-from sentiment_train.mistakes import worst_mistakes
-from sentiment_train.report import Subject, evaluation_tables, read_history, write_report
-from sentiment_train.tables import Table, mistakes_table
 
 _WORST_IN_REPORT = 20
 _WIDEST_NAME = 20

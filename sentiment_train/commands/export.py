@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from sentiment_train.card import Card
-from sentiment_train.card_file import read_notes
 from sentiment_train.commands import BaseModel, Datasets, Licence, NewFolder, Notes, Prepared, Terms, console
-from sentiment_train.exporting import export as export_bundle
+from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card_file import read_notes
+from sentiment_train.exporting.export import export as export_bundle
 
 
 def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line

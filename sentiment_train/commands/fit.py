@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from sentiment_train.commands import console
-from sentiment_train.fitting import fit as fit_model
-from sentiment_train.forecast import forecast
-from sentiment_train.recipe import ClassWeights, Conduct, Judge, Precision, Recipe, Schedule
+from sentiment_train.fitting.fit import fit as fit_model
+from sentiment_train.fitting.forecast import forecast
+from sentiment_train.fitting.recipe import ClassWeights, Conduct, Judge, Precision, Recipe, Schedule
 
 _DEFAULTS = Recipe()
 _LEARNING = "Learning"

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sentiment_train.bert_import import import_bert as import_bert_checkpoint
 from sentiment_train.commands import NewFolder, console
+from sentiment_train.fitting.bert_import import import_bert as import_bert_checkpoint
 
 
 def import_bert(

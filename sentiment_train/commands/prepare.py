@@ -10,12 +10,12 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from sentiment_train.columns import parse_named
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.gathering import Tell
-from sentiment_train.preparation import look
-from sentiment_train.preparation import prepare as prepare_ratings
-from sentiment_train.sources import Reading
+from sentiment_train.preparation.columns import parse_named
+from sentiment_train.preparation.gathering import Tell
+from sentiment_train.preparation.prepare import look
+from sentiment_train.preparation.prepare import prepare as prepare_ratings
+from sentiment_train.preparation.sources import Reading
 
 _PLAIN_EVERY_S = 10.0
 

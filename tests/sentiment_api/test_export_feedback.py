@@ -19,10 +19,10 @@ from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecor
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
-from sentiment_train.preparation import prepare
-from sentiment_train.reading import open_ratings
-from sentiment_train.sources import Reading
-from sentiment_train.values import Clock, read_ratings
+from sentiment_train.preparation.prepare import prepare
+from sentiment_train.preparation.reading import open_ratings
+from sentiment_train.preparation.sources import Reading
+from sentiment_train.preparation.values import Clock, read_ratings
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]

@@ -13,10 +13,10 @@ from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
 from sentiment_train.__main__ import main
-from sentiment_train.card import Card
-from sentiment_train.exporting import export
-from sentiment_train.fitting import Recipe, fit
-from sentiment_train.preparation import prepare
+from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.export import export
+from sentiment_train.fitting.fit import Recipe, fit
+from sentiment_train.preparation.prepare import prepare
 
 MakeBase = Callable[[Path], Path]
 Command = Callable[..., tuple[object, str, str]]

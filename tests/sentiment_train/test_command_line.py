@@ -16,7 +16,7 @@ import pytest
 
 import sentiment_train
 from sentiment_api.bundle import open_bundle, sealed, write_manifest
-from sentiment_train.preparation import read_part
+from sentiment_train.prepared import read_part
 
 Command = Callable[..., tuple[object, str, str]]
 

@@ -18,12 +18,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.descriptors import Descriptors
-from sentiment_train.card import Card
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
-from sentiment_train.evaluation import evaluate
-from sentiment_train.exporting import export
-from sentiment_train.fitting import Recipe, fit
-from sentiment_train.preparation import prepare, read_part
+from sentiment_train.evaluation.evaluate import evaluate
+from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.export import export
+from sentiment_train.fitting.fit import Recipe, fit
+from sentiment_train.preparation.prepare import prepare
+from sentiment_train.prepared import read_part
 
 _PRAISE = "Absolutely wonderful, works perfectly, love it."
 _COMPLAINT = "Terrible junk, it broke, a complete waste of money."

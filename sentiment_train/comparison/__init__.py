@@ -1,0 +1,1 @@
+"""Whether one model may replace another. `compare` is the story, `verdict` the rules."""

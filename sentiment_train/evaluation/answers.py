@@ -1,0 +1,123 @@
+"""Labelled reviews and what a model says of them, row by row: what figures, tables and pictures are made of."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sentiment_api.classifier import Classifier
+from sentiment_train.errors import UnusableData
+from sentiment_train.evaluation.scoring import score
+from sentiment_train.prepared import label_indexes, read_part
+
+NUMBERED_LABELS = {0: "negative", 1: "positive"}
+"""What a number stands for in the label column of a plain file of texts."""
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": pl.read_parquet,
+    # As text: a product id such as 0439023483 is no number.
+    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+}
+
+
+class Answers(NamedTuple):
+    """What a model says of n labelled reviews, in their order."""
+
+    labels: list[str]
+    """Those of the model, in the order of its probabilities."""
+    reviews: pl.DataFrame
+    """All columns of the n reviews but their texts."""
+    truth: NDArray[np.int64]
+    """`(n,)`, the place of each right label in `labels`."""
+    probabilities: NDArray[np.float64]
+    """`(n, n_labels)`, calibrated."""
+    tokens: NDArray[np.int64]
+    """`(n,)`, the length of each text as the model read it."""
+
+    @property
+    def given(self) -> NDArray[np.int64]:
+        """The place of each given label in `labels`, `(n,)`."""
+        given: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return given
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """The probability of each given label, `(n,)`."""
+        score: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return score
+
+    def of(self, mask: NDArray[np.bool_]) -> Self:
+        """Return the answers in `mask` `(n,)` alone."""
+        return self._replace(
+            reviews=self.reviews.filter(mask),
+            truth=self.truth[mask],
+            probabilities=self.probabilities[mask],
+            tokens=self.tokens[mask],
+        )
+
+
+def answer_part(classifier: Classifier, data: Path, part: str) -> Answers:
+    """Return what `classifier` says of one part of the prepared folder `data`.
+
+    Raises:
+        UnusableData: the folder has no such part, it is empty, or has a label that the model does not have.
+    """
+    return answer(classifier, read_part(data, part), data / f"{part}.parquet")
+
+
+def answer_texts(classifier: Classifier, file: Path) -> Answers:
+    """Return what `classifier` says of the labelled texts of one file: .parquet, .csv or .jsonl.
+
+    Its columns are text and label; a label is a name, or 0 for negative and 1 for positive. Nothing is cleaned or made
+    unique: the file is scored as it is. Other columns that a prepared part has are kept, for the slices.
+
+    Raises:
+        UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
+    """
+    return answer(classifier, read_texts(file), file)
+
+
+def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> Answers:
+    """Return what `classifier` says of `reviews`, which were read from `source`: the columns text, label and others.
+
+    Raises:
+        UnusableData: a column is missing, a cell is empty, or a label is one that the model does not have.
+    """
+    if missing := {"text", "label"} - set(reviews.columns):
+        raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {reviews.columns}")
+    required = reviews.select("text", "label")
+    if reviews.is_empty() or required.schema["text"] != pl.String or any(required.null_count().row(0)):
+        raise UnusableData(f"expected a text and a label in every row of {source}, found an empty file or empty cells")
+    named = reviews.with_columns(_label_names(reviews["label"], source))
+    truth = label_indexes(named["label"], classifier.labels)  # before the minutes that scoring takes
+    scores = score(classifier, reviews["text"].to_list())
+    tokens = np.array([len(each.ids) for each in scores.tokens])
+    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+
+
+def _label_names(labels: pl.Series, source: Path) -> pl.Series:
+    """Return the labels by name, those given as 0 and 1 too; in a csv file numbers are text."""
+    if labels.dtype == pl.String and set(labels.unique()) <= {"0", "1"}:
+        labels = labels.cast(pl.Int64)
+    if not labels.dtype.is_integer():
+        return labels.cast(pl.String)
+    if unknown := set(labels.unique()) - NUMBERED_LABELS.keys():
+        raise UnusableData(f"expected the numbers {NUMBERED_LABELS} as labels in {source}, found {sorted(unknown)} too")
+    return labels.replace_strict(NUMBERED_LABELS, return_dtype=pl.String)
+
+
+def read_texts(file: Path) -> pl.DataFrame:
+    """Return all columns of a .parquet, .csv or .jsonl file.
+
+    Raises:
+        UnusableData: it has another ending, or cannot be read.
+    """
+    if file.suffix not in _READERS:
+        raise UnusableData(f"expected a file ending in {', '.join(_READERS)}, found {file}")
+    try:
+        return _READERS[file.suffix](file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UnusableData(f"cannot read {file}, expected a {file.suffix[1:]} file: {error}") from error

@@ -1,0 +1,90 @@
+"""Writes the card of a bundle that is there already: its file and the manifest's checksum of it, and nothing else."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from sentiment_api.bundle import MANIFEST, Manifest, open_bundle
+from sentiment_train.errors import NotWritten, UnusableCheckpoint, UnusableData
+from sentiment_train.exporting.card import CARD, Card, model_card, stated
+
+_MODE = 0o644
+
+
+def rewrite_card(folder: Path, card: Card) -> Manifest:
+    """Write the card of the bundle in `folder` with the statements of `card` in place of the earlier ones.
+
+    The version stays: a card decides no answer. Both files are written beside the old ones and put in their place at
+    the end, one right after the other.
+
+    Raises:
+        BundleInvalid: the bundle is damaged.
+        UnusableCheckpoint: `export` did not make it.
+        NotWritten: a file cannot be written; the old ones stay.
+    """
+    manifest, words = restated(folder, card)
+    files = manifest.files | {CARD: hashlib.sha256(words.encode()).hexdigest()}
+    manifest = msgspec.structs.replace(manifest, files=files)
+    listed = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    _replace(folder, {CARD: words.encode(), MANIFEST: listed})
+    return manifest
+
+
+def restated(folder: Path, card: Card) -> tuple[Manifest, str]:
+    """Return the manifest of the bundle in `folder` with the statements of `card`, and the card that it makes.
+
+    Raises:
+        BundleInvalid: the bundle is damaged.
+        UnusableCheckpoint: `export` did not make it.
+    """
+    manifest = open_bundle(folder).manifest
+    if "metrics" not in manifest.training:
+        raise UnusableCheckpoint(
+            f"expected a bundle that `sentiment-train export` made in {folder}, found no figures; export it first"
+        )
+    manifest = stated(manifest, card)
+    return manifest, model_card(manifest)
+
+
+def write_card(file: Path, words: str) -> None:
+    """Write a card to a file of its own, whole or not at all.
+
+    Raises:
+        NotWritten: it cannot be written.
+    """
+    _replace(file.parent, {file.name: words.encode()})
+
+
+def read_notes(file: Path) -> str:
+    """Return what the owner of a model wrote about its limits.
+
+    Raises:
+        UnusableData: the file cannot be read, or is no UTF-8.
+    """
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableData(f"cannot read {file}, expected a text in UTF-8: {error}") from error
+
+
+def _replace(folder: Path, contents: dict[str, bytes]) -> None:
+    """Put new files in the place of old ones once all of them are on the disk."""
+    written: dict[str, str] = {}
+    try:
+        for name, content in contents.items():
+            descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+            written[name] = path
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            Path(path).chmod(_MODE)
+        for name, path in written.items():
+            Path(path).replace(folder / name)
+    except OSError as error:
+        for path in written.values():
+            Path(path).unlink(missing_ok=True)
+        raise NotWritten(f"cannot write to {folder}: {error.strerror or error}; the old files stay") from error

@@ -1,0 +1,185 @@
+"""Fine-tunes a DistilBERT on prepared ratings, from top to bottom.
+
+The result is a plain Hugging Face folder with `fit.json`, the record of how it was made. `exporting` turns it into a
+bundle.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import torch
+import transformers
+from accelerate import Accelerator
+from rich.console import Console
+from transformers import DistilBertForSequenceClassification, set_seed
+
+from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_train.errors import Interrupted, UnusableData
+from sentiment_train.fitting.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
+from sentiment_train.fitting.devices import new_accelerator, uses_bf16
+from sentiment_train.fitting.examples import Examples, read_examples
+from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
+from sentiment_train.fitting.reporting import Reporter
+from sentiment_train.fitting.run_folder import RunFolder
+from sentiment_train.fitting.training import Training
+from sentiment_train.prepared import read_data_record, read_part
+
+FEW_STEPS = 100
+"""Below it a warning is due: 8 steps on 106 reviews gave a model that called everything positive."""
+
+
+class Ingredients(msgspec.Struct, frozen=True):
+    """What a fit starts from."""
+
+    record: dict[str, Any]
+    """Of the data, as `prepare` wrote it down."""
+    model: DistilBertForSequenceClassification
+    tokenizer: Any
+    train: Examples
+    validation: Examples
+
+
+def fit(
+    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, conduct: Conduct = DEFAULT_CONDUCT
+) -> dict[str, Any]:
+    """Fine-tune `base` (a DistilBERT folder or hub name) on the prepared folder `data` and write it to `destination`.
+
+    Returns what `fit.json` holds.
+
+    Raises:
+        Diverged: the loss is not finite.
+        FolderTaken: `destination` holds something, and the fit is not resumed.
+        NotWritten: there is no room for a checkpoint or the model.
+        Interrupted: a signal came; a checkpoint was written.
+        OutOfMemory: a step does not fit into memory.
+        UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or the checkpoint to go on from
+            is missing, damaged or of another fit.
+    """
+    folder = RunFolder(destination)
+    folder.check(resume=conduct.resume)
+    accelerator = new_accelerator()
+    if not accelerator.is_main_process:
+        console = Console(quiet=True)
+    console.print(f"will write {destination}: weights, configuration, tokenizer and fit.json, the record of the run")
+    start = gather(data, base, recipe)
+    identity = _identity(start.record, base, recipe)
+    train, validation = start.train, start.validation
+    console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
+
+    training = Training(start.model, train, validation, recipe, accelerator)
+    if conduct.resume:
+        training.resume(folder.load_checkpoint(identity))
+        console.print(f"going on after step {training.step}")
+    if training.steps < FEW_STEPS:
+        console.print(
+            f"only {training.steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size"
+        )
+    accelerator.wait_for_everyone()  # before one of them writes into the folder that all of them check
+    tensorboard = conduct.tensorboard if accelerator.is_main_process else None
+    with Reporter(console, training.steps, training.step, tensorboard) as report:
+        if signal_number := training.run(folder, conduct, identity, report):
+            raise Interrupted(
+                f"stopped after step {training.step} of {training.steps}; the same command with --resume goes on",
+                signal_number,
+            )
+
+    accelerator.wait_for_everyone()
+    model = training.model(folder)
+    outcome = _outcome(training, start.record, base, recipe, accelerator)
+
+    def write(staging: Path) -> None:
+        start.tokenizer.save_pretrained(staging)
+        model.save_pretrained(staging)
+        (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+
+    if accelerator.is_main_process:
+        folder.finish(write)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    figures = outcome["validation"]
+    console.print(
+        f"wrote {destination}: validation accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
+    )
+    return outcome
+
+
+def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
+    """Return the model with a new head, and the reviews as numbers.
+
+    Raises:
+        UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+    """
+    record = read_data_record(data)
+    labels = record["labels"]
+    set_seed(recipe.seed)
+    model = _load_model(base, labels, recipe)
+    vocabulary = model.config.vocab_size
+    tokenizer = read_tokenizer(base, vocabulary)
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer.save_pretrained(scratch)
+        reviews = ReviewTokenizer(Path(scratch) / "tokenizer.json", recipe.max_tokens)
+    train = read_examples(
+        _read_part(data, "train"), reviews, labels, vocabulary, crops=recipe.sentence_crops, seed=recipe.seed
+    )
+    validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
+    return Ingredients(record, model, tokenizer, train, validation)
+
+
+def _read_part(data: Path, name: str) -> pl.DataFrame:
+    part = read_part(data, name)
+    if (found := part["label"].n_unique()) < 2:
+        raise UnusableData(
+            f"expected at least two labels in the part {name!r} of {data}, found {found} in {len(part)} rows; "
+            "prepare more ratings, over more products and a longer time"
+        )
+    return part.select("text", "label")
+
+
+def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSequenceClassification:
+    check_model_type(base, "distilbert")
+    return read_model(
+        DistilBertForSequenceClassification,
+        base,
+        new=("pre_classifier.", "classifier."),
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        dropout=recipe.dropout,
+        attention_dropout=recipe.attention_dropout,
+        seq_classif_dropout=recipe.head_dropout,
+    )
+
+
+def _identity(record: dict[str, Any], base: str, recipe: Recipe) -> dict[str, Any]:
+    """Return what a resumed fit must have in common with the one before."""
+    return {**msgspec.to_builtins(recipe), "data hash": record["hash"], "base sha256": weights_hash(base)}
+
+
+def _outcome(
+    training: Training, record: dict[str, Any], base: str, recipe: Recipe, accelerator: Accelerator
+) -> dict[str, Any]:
+    device = accelerator.device
+    kept = training.history.kept
+    return {
+        "base": base if not Path(base).is_dir() else Path(base).name,
+        "base_sha256": weights_hash(base),
+        "recipe": msgspec.to_builtins(recipe),
+        "data": record,
+        "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},
+        "best_step": kept["step"],
+        "steps": training.step,
+        "history": training.history.entries,
+        "minutes": round(training.seconds / 60, 1),
+        "tokens_per_s": round(training.tokens / training.seconds),
+        "reviews_per_s": round(training.reviews / training.seconds, 1),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": accelerator.num_processes,
+        "precision": "bf16" if uses_bf16(recipe, device) else "fp32",
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }

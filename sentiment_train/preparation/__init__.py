@@ -1,0 +1,1 @@
+"""Ratings to parts. `prepare` is the story: read, clean, decide, write."""

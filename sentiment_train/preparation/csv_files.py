@@ -1,0 +1,83 @@
+"""Reads csv and tsv files, plain or zipped, with Arrow: in blocks, every cell as text.
+
+As text because a product id such as 0439023483 is no number. A cell may hold line breaks when it is quoted.
+"""
+
+import codecs
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+
+from sentiment_train.errors import UnusableData
+from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Reading, rows_of
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_BLOCK_BYTES = 16 << 20
+"""Read at once; a row must be shorter."""
+
+
+def csv_columns(source: Path, reading: Reading) -> list[str]:
+    """Return the names in the header.
+
+    Raises:
+        UnusableData: there is no header.
+    """
+    with Bytes(source) as opened:
+        header = codecs.getreader(reading.encoding)(opened.file).readline().removeprefix("\ufeff")
+    if not header.strip():
+        raise UnusableData(f"cannot read {source}: expected a header line, found none")
+    parsed = pa.csv.open_csv(io.BytesIO(header.encode()), parse_options=_parse_options(source))
+    names: list[str] = parsed.schema.names
+    return names
+
+
+def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> Iterator[Batch]:
+    """Yield the rows of the file.
+
+    Raises:
+        UnusableData: a row has more or fewer cells than the header.
+    """
+    wrong: list[str] = []
+
+    def judge(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
+        wrong.append(f"row {row.number} has {row.actual_columns} cells where the header has {row.expected_columns}")
+        return "skip" if reading.skip_bad_rows else "error"
+
+    first = 1
+    with Bytes(source) as opened:
+        try:
+            for block in _reader(opened, source, reading, columns, judge):
+                for part in rows_of(pl.DataFrame(pa.Table.from_batches([block])), columns).iter_slices(BATCH_ROWS):
+                    yield Batch(part, first, len(wrong), opened.share)
+                    first += len(part) + len(wrong)
+                    wrong.clear()
+        except pa.ArrowInvalid as error:
+            if wrong and not reading.skip_bad_rows:
+                raise UnusableData(f"{source}: {wrong[0]}; mend it or give --skip-bad-rows to leave it out") from error
+            raise
+
+
+def _reader(opened: Bytes, source: Path, reading: Reading, columns: Mapping[str, str], judge: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
+    names = list(columns.values())
+    return pa.csv.open_csv(
+        opened.file,
+        read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=reading.encoding, use_threads=False),
+        parse_options=_parse_options(source, judge),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=names,
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
+
+
+def _parse_options(source: Path, judge: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
+    name = source.name.lower().removesuffix(".gz")
+    delimiter = next(each for ending, each in DELIMITERS.items() if name.endswith(ending))
+    return pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge)

@@ -1,0 +1,98 @@
+"""Reads files of one JSON object per line, plain or zipped."""
+
+import codecs
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import polars as pl
+
+from sentiment_train.errors import UnusableData
+from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Reading, as_series, rows_of
+
+_LINES_FOR_COLUMNS = 1_000
+
+
+def line_columns(source: Path, reading: Reading) -> list[str]:
+    """Return the keys of the first lines' objects.
+
+    Raises:
+        UnusableData: there is none, or a line is no object.
+    """
+    keys: dict[str, None] = {}
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    with Bytes(source) as opened:
+        for number, line in enumerate(islice(_lines(opened.file, reading), _LINES_FOR_COLUMNS), start=1):
+            if not line.strip():
+                continue
+            if (row := _row(line, decode)) is None:
+                _refused(source, number, reading)
+            else:
+                keys.update(dict.fromkeys(row))
+    if not keys:
+        raise UnusableData(f"cannot read {source}: expected one JSON object per line, found none")
+    return list(keys)
+
+
+def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> Iterator[Batch]:
+    """Yield the rows of the file.
+
+    Raises:
+        UnusableData: a line is no JSON object.
+    """
+    # Only what is needed is decoded: the other fields of such files are long.
+    row_type = msgspec.defstruct("Row", [(role, Any, None) for role in columns], rename=dict(columns))
+    decode = msgspec.json.Decoder(row_type).decode
+    held: list[Any] = []
+    first, unreadable = 1, 0
+    with Bytes(source) as opened:
+        for number, line in enumerate(_lines(opened.file, reading), start=1):
+            if len(held) == BATCH_ROWS:
+                yield Batch(_frame(held, columns), first, unreadable, opened.share)
+                held, first, unreadable = [], number, 0
+            if not line.strip():
+                continue
+            if (row := _row(line, decode)) is not None:
+                held.append(row)
+            else:
+                _refused(source, number, reading)
+                unreadable += 1
+    yield Batch(_frame(held, columns), first, unreadable, 1.0)
+
+
+def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
+    if codecs.lookup(reading.encoding).name == "utf-8":
+        for line in file:
+            yield line.removeprefix(codecs.BOM_UTF8)
+    else:
+        for text in codecs.getreader(reading.encoding)(file):
+            yield text.encode()
+
+
+def _row(line: bytes, decode: Any) -> Any:  # noqa: ANN401 - a dictionary or a row
+    """Return what `decode` makes of the line, None if it is no object."""
+    try:
+        return decode(line)
+    except msgspec.DecodeError:
+        pass
+    try:
+        # A lone half of a surrogate pair, in which texts cut by length end, is legal to the standard library alone.
+        return decode(json.dumps(json.loads(line), ensure_ascii=False).encode(errors="ignore"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refused(source: Path, number: int, reading: Reading) -> None:
+    if not reading.skip_bad_rows:
+        raise UnusableData(
+            f"cannot read {source}: expected one JSON object per line, found something else in line {number}; mend it "
+            "or give --skip-bad-rows to leave it out"
+        )
+
+
+def _frame(rows: list[Any], columns: Mapping[str, str]) -> pl.DataFrame:
+    frame = pl.DataFrame({role: as_series([getattr(row, role) for row in rows]) for role in columns})
+    return rows_of(frame, {role: role for role in columns})

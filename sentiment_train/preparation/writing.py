@@ -1,0 +1,93 @@
+"""The second pass of `prepare`: the rows that are kept, from the store to the parts, in order of time.
+
+Sorted on disk: rows go first to bins that follow each other in time, then each bin is sorted in memory.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
+from sentiment_train.preparation.gathering import ROWS, Tell
+from sentiment_train.preparation.planning import Plan
+from sentiment_train.preparation.row_store import Ledger, RowStore, to_arrow
+from sentiment_train.preparation.splits import PARTS
+
+BIN_ROWS = 100_000
+"""Sorted in memory at once: some 50 MB of reviews."""
+_ORDER = ("timestamp", "product_id", "text", "rating", "category")
+_COLUMNS = ("id", "text", "rating", "product_id", "timestamp", "category", "product_reviews", "unseen", "label")
+_HASHED = ("text", "rating", "product_id", "timestamp", "category")
+
+
+def write_parts(
+    folder: Path, store: RowStore, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell, bin_rows: int
+) -> str:
+    """Write one parquet file for each part to `folder`, and return the SHA-256 of all rows of all parts, in order.
+
+    The hash is of the texts, ratings, products, times and categories; it does not depend on how the files were given.
+    """
+    bins = RowStore(folder.parent)
+    with bins:
+        _distribute(store, bins, ledger, plan, labels, tell, bin_rows)
+    digest = hashlib.sha256()
+    done = 0
+    for number, name in enumerate(PARTS):
+        digest.update(name.encode())
+        total = int(np.sum((plan.part == number) & (plan.place >= 0)))
+        writer: pa.parquet.ParquetWriter | None = None
+        try:
+            for rows in _sorted_bins(bins, name, -(-total // bin_rows)):
+                table = to_arrow(rows.select(_COLUMNS))
+                writer = writer or pa.parquet.ParquetWriter(
+                    folder / f"{name}.parquet", table.schema, compression="zstd"
+                )
+                writer.write_table(table)
+                for row in rows.select(_HASHED).iter_rows():
+                    digest.update(repr(row).encode())
+                done += len(rows)
+                tell("write", done / len(plan.place), done)
+        finally:
+            if writer is not None:
+                writer.close()
+    return digest.hexdigest()
+
+
+def _distribute(
+    store: RowStore,
+    bins: RowStore,
+    ledger: Ledger,
+    plan: Plan,
+    labels: dict[int, str | None],
+    tell: Tell,
+    bin_rows: int,
+) -> None:
+    digests = ledger.load("digest")
+    begin = 0
+    for rows in store.batches(ROWS):
+        here = slice(begin, begin + len(rows))
+        begin += len(rows)
+        marked = rows.with_columns(
+            pl.Series("part", plan.part[here]),
+            pl.Series("place", plan.place[here]),
+            pl.Series("unseen", plan.unseen[here]),
+            pl.Series("product_reviews", plan.product_reviews[here]),
+            pl.Series("own_id", plan.own_id[here]),
+            pl.Series("digest", [f"{number:016x}" for number in digests[here].tolist()]),
+            label=pl.col("rating").replace_strict(labels, return_dtype=pl.String),
+        )
+        kept = marked.filter(pl.col("place") >= 0).with_columns(
+            id=pl.when("own_id").then("id").otherwise("digest"), bin=pl.col("place") // bin_rows
+        )
+        for (part, number), group in kept.group_by("part", "bin"):
+            bins.append(f"{PARTS[int(part)]}-{number}", group)
+        tell("sort", begin / len(plan.place), begin)
+
+
+def _sorted_bins(bins: RowStore, name: str, count: int) -> Iterator[pl.DataFrame]:
+    for number in range(count):
+        yield pl.concat(bins.batches(f"{name}-{number}")).sort(_ORDER)

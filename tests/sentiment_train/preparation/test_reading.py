@@ -1,0 +1,283 @@
+"""Ratings files of every form are read alike, their columns and times are recognised, and bad ones are refused."""
+
+import datetime as dt
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sentiment_train.errors import UnusableData
+from sentiment_train.preparation.columns import match_columns, parse_named
+from sentiment_train.preparation.gathering import Gathered, read_batch
+from sentiment_train.preparation.reading import open_ratings
+from sentiment_train.preparation.sources import Reading
+from sentiment_train.preparation.values import Clock
+
+_ROW = {"text": "Works well.", "rating": 5, "product_id": "0012", "timestamp": "2024-01-05T10:30:00Z"}
+_MOMENT = dt.datetime(2024, 1, 5, 10, 30, tzinfo=dt.UTC)
+
+
+def _write(path: Path, *rows: dict[str, Any]) -> Path:
+    """Write rows, each the plain one with changes, in the form that the name's ending says."""
+    frame = pl.DataFrame([_ROW | row for row in rows], strict=False)
+    form = path.name.removesuffix(".gz").rsplit(".", 1)[1]
+    if form == "parquet":
+        frame.write_parquet(path)
+        return path
+    lines = (
+        frame.write_csv(separator="\t" if form == "tsv" else ",")
+        if form in {"csv", "tsv"}
+        else "".join(json.dumps(_ROW | row) + "\n" for row in rows)
+    ).encode()
+    path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
+    return path
+
+
+def _read(path: Path, **options: Any) -> pl.DataFrame:
+    """Read a file as `prepare` does, and return its good rows."""
+    reading = Reading(**options)
+    source, clock, gathered = open_ratings(path, reading), Clock(), Gathered()
+    batches = [read_batch(batch, source, clock, reading, gathered) for batch in source.batches()]
+    return pl.concat(batches)
+
+
+@pytest.mark.parametrize(
+    "ending", ["csv", "csv.gz", "tsv", "tsv.gz", "jsonl", "jsonl.gz", "json", "json.gz", "ndjson", "parquet"]
+)
+def test_every_form_of_file_is_read_alike(ending: str, tmp_path: Path) -> None:
+    """Csv, tsv, jsonl and parquet, zipped or not, give the same columns, types and values, and ids keep their zeros."""
+    path = _write(tmp_path / f"shop.{ending}", {}, {"rating": 2, "timestamp": "2024-01-05T10:30:00+02:00"})
+    frame = _read(path)
+    assert frame.schema == {
+        "id": pl.String,
+        "text": pl.String,
+        "rating": pl.Int8,
+        "product_id": pl.String,
+        "timestamp": pl.Datetime("us", "UTC"),
+        "category": pl.String,
+    }
+    assert frame.rows() == [
+        (None, "Works well.", 5, "0012", _MOMENT, "shop"),
+        (None, "Works well.", 2, "0012", _MOMENT - dt.timedelta(hours=2), "shop"),
+    ]
+
+
+def test_a_cell_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
+    """What csv quotes is one cell."""
+    text = 'It is "fine",\nreally,\n\nI mean it.'
+    assert _read(_write(tmp_path / "shop.csv", {"text": text}, {}))["text"].to_list() == [text, "Works well."]
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    """Files of spreadsheet programs, which begin with a byte order mark, are read."""
+    for name in ("shop.csv", "shop.jsonl"):
+        path = _write(tmp_path / name, {})
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert len(_read(path)) == 1
+
+
+def test_half_an_emoji_does_not_stop_the_work(tmp_path: Path) -> None:
+    """A text that was cut in the middle of an emoji loses that half, and whole ones stay."""
+    line = json.dumps(_ROW | {"text": "Works \N{GRINNING FACE} well \ud83d"})
+    (tmp_path / "shop.jsonl").write_text(line + "\n")
+    assert _read(tmp_path / "shop.jsonl")["text"].to_list() == ["Works \N{GRINNING FACE} well"]
+
+
+def test_keys_that_a_line_lacks_are_empty(tmp_path: Path) -> None:
+    """A row without its product is incomplete, not an error; other keys are not looked at."""
+    path = tmp_path / "shop.jsonl"
+    path.write_text(json.dumps(_ROW | {"images": [{"url": "x"}]}) + '\n\n{"text": "No product here", "rating": 4}\n')
+    assert _read(path)["text"].to_list() == ["Works well."]
+
+
+_RAW_TIME = 1_704_450_600  # 2024-01-05 10:30 UTC
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"asin": "0012", "reviewText": "Works well.", "overall": 5.0, "unixReviewTime": _RAW_TIME},
+        {"asin": "1", "parent_asin": "0012", "text": "Works well.", "rating": 5.0, "timestamp": _RAW_TIME * 1000},
+        {"business_id": "0012", "stars": 5, "text": "Works well.", "date": "2024-01-05 10:30:00", "review_id": "a"},
+        {"Product_Id": "0012", "Review_Body": "Works well.", "STAR_RATING": "5", "review_date": "2024-01-05T10:30"},
+        {"product/productId": "0012", "review/text": "Works well.", "review/score": "5", "review/time": f"{_RAW_TIME}"},
+        {"product_id": "0012", "text": "Works well.", "rating": 5, "timestamp": _RAW_TIME * 1_000_000},
+    ],
+)  # fmt: skip
+def test_the_names_of_known_sets_are_recognised(row: dict[str, Any], tmp_path: Path) -> None:
+    """Amazon 2014 and 2023, Yelp, Amazon's own set and SNAP need no option; case makes no difference."""
+    (tmp_path / "shop.jsonl").write_text(json.dumps(row) + "\n")
+    read = _read(tmp_path / "shop.jsonl").select("text", "rating", "product_id", "timestamp").rows()
+    assert read == [("Works well.", 5, "0012", _MOMENT)]
+
+
+def test_other_names_are_given_by_role(tmp_path: Path) -> None:
+    """A named column beats one that would be recognised."""
+    path = _write(tmp_path / "shop.csv", {"Body": "Named text."})
+    assert _read(path, columns=parse_named(["text=Body"]))["text"].to_list() == ["Named text."]
+
+
+def test_a_missing_column_is_named() -> None:
+    """The message lists the columns that lack, those that were found, and the option."""
+    expected = (
+        "shop.csv lacks the columns ['rating', 'timestamp']; found ['text', 'grade', 'sku']; name one with --column "
+    )
+    with pytest.raises(UnusableData, match=re.escape(expected + "rating=NAME")):
+        match_columns(["text", "grade", "sku"], {}, Path("shop.csv"))
+    with pytest.raises(UnusableData, match=re.escape("lacks the columns ['Body']")):
+        match_columns(["text", "rating", "sku", "date"], {"text": "Body"}, Path("shop.csv"))
+
+
+@pytest.mark.parametrize("option", ["text", "text=", "body=Body"])
+def test_an_option_that_names_no_role_is_refused(option: str) -> None:
+    """The message lists the roles."""
+    with pytest.raises(UnusableData, match="a role of text, rating, product_id, timestamp, category, id, found"):
+        parse_named([option])
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("2024-01-05", 0), ("2024-01-05 07:00:00", 7), ("2024-01-05T07:00:00.250-02:00", 9)]
+)
+def test_a_time_without_an_offset_is_utc(written: str, hour: int, tmp_path: Path) -> None:
+    """Dates, plain times and times with an offset may stand in one column, and each keeps its moment."""
+    frame = _read(_write(tmp_path / "shop.csv", {"timestamp": written}, {}))
+    assert frame["timestamp"].dt.hour().to_list() == [hour, 10]
+
+
+@pytest.mark.parametrize(
+    ("number", "unit"),
+    [
+        ("1704450600", "seconds"),
+        ("1704450600.0", "seconds"),
+        ("1704450600000", "milliseconds"),
+        ("1704450600000000", "microseconds"),
+        ("1704450600000000000", "nanoseconds"),
+        ("2024-01-05T10:30", "ISO 8601"),
+        (" ", None),
+        ("0", None),
+        ("20240105103000", None),
+        ("17044506", None),
+        ("1850-01-05", None),
+        ("yesterday", None),
+    ],
+)
+def test_the_length_of_a_number_tells_its_unit(number: str, unit: str | None) -> None:
+    """Seconds to nanoseconds since 1970 are told by magnitude; numbers between them and far years are no times."""
+    clock = Clock()
+    assert clock.read(pl.Series([number])).to_list() == [_MOMENT if unit else None]
+    assert clock.units - {"ISO 8601"} == {unit} - {None, "ISO 8601"}
+
+
+def test_times_of_two_units_are_refused(tmp_path: Path) -> None:
+    """One of the two must be wrong, and nobody can tell which."""
+    path = _write(tmp_path / "shop.jsonl", {"timestamp": 1_704_450_600}, {"timestamp": 1_704_450_600_000})
+    with pytest.raises(UnusableData, match=r"times of one unit in .*shop.jsonl, found milliseconds and seconds"):
+        _read(path, skip_bad_rows=True)
+
+
+def test_a_column_category_beats_the_files_name(tmp_path: Path) -> None:
+    """A category that the file states is kept, also when it is a number; an empty one is the file's name."""
+    path = _write(tmp_path / "shop.jsonl", {"category": 7}, {"category": None})
+    assert _read(path)["category"].to_list() == ["7", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"rating": 6}, "expected whole ratings from 1 to 5 in .*shop.jsonl, found '6' in row 2"),
+        ({"rating": 0}, "found '0' in row 2"),
+        ({"rating": 4.5}, "found '4.5' in row 2; mend it or give --skip-bad-rows"),
+        ({"rating": "five"}, "found 'five' in row 2"),
+        ({"rating": "A text that slipped into this column."}, "found a text of 37 characters in row 2"),
+        ({"timestamp": 1378252}, "expected times .* in .*shop.jsonl, found '1378252' in row 2"),
+        ({"timestamp": "09/04/2013"}, "found '09/04/2013' in row 2"),
+    ],
+)
+def test_values_out_of_range_are_refused_or_skipped(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """A rating or a time that cannot be trusted stops the work and is named, or is left out when that is asked for."""
+    path = _write(tmp_path / "shop.jsonl", {}, row)
+    with pytest.raises(UnusableData, match=message):
+        _read(path)
+    assert len(_read(path, skip_bad_rows=True)) == 1
+
+
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    """The message lists the endings that can be read."""
+    with pytest.raises(UnusableData, match=r"a file ending in \.parquet, \.csv, \.csv\.gz, .*, found .*shop\.xlsx"):
+        open_ratings(tmp_path / "shop.xlsx", Reading())
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "jsonl.gz", "parquet"])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00garbage\x80"])
+def test_an_unreadable_file_is_named(ending: str, content: bytes | None, tmp_path: Path) -> None:
+    """A file that is absent, empty or damaged is refused with its name, whatever its form."""
+    path = tmp_path / f"shop.{ending}"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnusableData, match=rf"shop\.{ending}"):
+        _read(path)
+
+
+def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
+    """A zipped file that ends too early is refused, however much of it can be read."""
+    path = _write(tmp_path / "shop.csv.gz", *[{"text": f"Number {n} of {n * n}"} for n in range(2000)])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UnusableData, match=r"cannot read .*shop\.csv\.gz"):
+        _read(path)
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl", "jsonl.gz"])
+def test_another_encoding_is_told_and_can_be_named(ending: str, tmp_path: Path) -> None:
+    """What is no UTF-8 is refused with line and byte, and is read when its encoding is named."""
+    path = tmp_path / f"shop.{ending}"
+    if ending.startswith("jsonl"):
+        lines = "".join(
+            json.dumps(_ROW | {"text": text}, ensure_ascii=False) + "\n" for text in ("Plain.", "Très bien.")
+        )
+    else:
+        lines = pl.DataFrame([_ROW, _ROW | {"text": "Très bien."}]).write_csv(
+            separator="\t" if ending == "tsv" else ","
+        )
+    data = lines.encode("latin-1")
+    path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+    line, byte = data[: data.index(b"\xe8")].count(b"\n") + 1, data.index(b"\xe8") + 1
+    with pytest.raises(
+        UnusableData, match=rf"expected utf-8 in .*shop.*: line {line}, byte {byte} of the file; .*latin-1"
+    ):
+        _read(path)
+    assert _read(path, encoding="latin-1")["text"].to_list()[-1] == "Très bien."
+    with pytest.raises(UnusableData, match="expected the name of an encoding such as latin-1, found 'klingon'"):
+        _read(path, encoding="klingon")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("shop.csv", b"only,three,cells\n", "shop.csv: row 3 has 3 cells where the header has 4"),
+        ("shop.jsonl", b'{"text": "Half a row\n', "one JSON object per line, found something else in line 2"),
+        ("shop.jsonl", b"[1, 2]\n", "one JSON object per line, found something else in line 2"),
+    ],
+)
+def test_a_line_that_is_no_row_is_told_or_skipped(name: str, line: bytes, message: str, tmp_path: Path) -> None:
+    """The message has the number of the line and not its text; asked to, the work goes on without it."""
+    path = _write(tmp_path / name, {})
+    path.write_bytes(path.read_bytes() + line + _write(tmp_path / f"x{name}", {}).read_bytes().splitlines(True)[-1])
+    with pytest.raises(UnusableData, match=message) as refused:
+        _read(path)
+    assert "Half a row" not in str(refused.value)
+    assert len(_read(path, skip_bad_rows=True)) == 2
+
+
+def test_what_feedback_exports_is_read_as_it_is(tmp_path: Path) -> None:
+    """The columns of `sentiment-api db export-feedback` need no option, and the prediction's id becomes the id."""
+    path = tmp_path / "feedback.jsonl.gz"
+    row = {
+        "text": "Works well.", "rating": 5, "product_id": "0012", "timestamp": "2024-01-05T10:30:00+00:00",
+        "prediction_id": "018cd8f2-1a40-7a31-b6cb-4cbb6f0c2d11",
+    }  # fmt: skip
+    path.write_bytes(gzip.compress((json.dumps(row) + "\n" + json.dumps(row | {"product_id": None}) + "\n").encode()))
+    assert _read(path).rows() == [(row["prediction_id"], "Works well.", 5, "0012", _MOMENT, "feedback")]
