@@ -31,6 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 _CONNECTIONS = 32
 _COUNTERS = {"scored": "sentiment_shadow_compared_total{", "dropped": "sentiment_shadow_dropped_total{"}
 _READY_S = 60
+_SETTLE_S = 5
 
 
 class ShadowNotReady(Exception):
@@ -82,7 +83,7 @@ def _round(
             replies[load, name] += asyncio.run(_replies(server, bodies, options.seconds, rate))
             for counter, count in _counters(server).items():
                 counted[f"{load}_{counter}"] += count - before[counter]
-            server.settle()
+            server.settle(timeout_s=_SETTLE_S)
         server.pause()
     figures: dict[str, float] = {}
     for load in ("busy", "paced"):
