@@ -40,7 +40,10 @@ def let_others_go_first() -> None:
     Only Linux has priorities of threads.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _COMPUTING_NICENESS)
+        thread = threading.get_native_id()
+        # From what it has: in a service that was started with `nice`, 5 may be higher, which only root may set.
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _COMPUTING_NICENESS
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LAST_NICENESS))
 
 
 def put_behind_everything(pid: int) -> None:
