@@ -12,13 +12,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 TORCH_NOTE := "torch is about 200 MB where pip finds a CPU build and several GB where it only finds the CUDA one;" \
 	"to avoid that, give pip an index of CPU builds (PIP_EXTRA_INDEX_URL) before you go on."
 
+# What `make train` makes, and from what.
+NAME ?= mine
+BASE ?= models/starter
+
 export SENTIMENT_DATA_DIR ?= data
 # An embedded Postgres, unless you name one of your own.
 ifndef SENTIMENT_DATABASE_URL
 export SENTIMENT_DATABASE ?= embedded
 endif
 
-.PHONY: help serve stop install-drift install-train test check format bench chaos lock clean
+.PHONY: help serve stop install-drift install-train train test check format bench chaos lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +40,14 @@ install-drift: $(VENV)/serve.done ## Install what `drift-jobs` needs (about 300 
 install-train: $(VENV)/serve.done ## Install what `sentiment-train` needs
 	@echo $(TORCH_NOTE)
 	@$(PIP) --editable '.[embedded,train]'
+
+train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv, beginning with BASE=models/starter; FIT="--epochs 3"
+	@$(if $(RATINGS),,$(error expected RATINGS, such as: make train RATINGS=my-ratings.csv))$(BIN)/sentiment-train prepare $(RATINGS) --out training/$(NAME)/prepared
+	@$(BIN)/sentiment-train fit training/$(NAME)/prepared --base $(BASE) --out training/$(NAME)/run $(FIT)
+	@$(BIN)/sentiment-train export training/$(NAME)/run --data training/$(NAME)/prepared --out models/$(NAME) --name $(NAME)
+	@$(BIN)/sentiment-train compare $(BASE) models/$(NAME) --data training/$(NAME)/prepared \
+		|| echo "models/$(NAME) is there all the same; docs/compare.md says how it was judged"
+	@echo "To serve it: SENTIMENT_MODEL=models/$(NAME) make serve"
 
 test: $(VENV)/dev.done ## Run all tests
 	@$(BIN)/python -m pytest
