@@ -17,8 +17,8 @@ from sentiment_train.errors import UnusableData
 from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Reading, rows_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_BLOCK_BYTES = 16 << 20
-"""Read at once; a row must be shorter."""
+_BLOCK_BYTES = 2 << 20
+"""Read at once; a row must be shorter. Arrow reads up to 32 of them ahead."""
 
 
 def csv_columns(source: Path, reading: Reading) -> list[str]:

@@ -4,7 +4,7 @@ Rows go to a store, and the numbers by which all is decided to a ledger.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -135,7 +135,8 @@ def _numbers(rows: pl.DataFrame, gathered: Gathered) -> dict[str, NDArray[Any]]:
     }
 
 
-def _signed(texts: Sequence[str]) -> Any:  # noqa: ANN401
+def _signed(texts: Sequence[str]) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.uint32]]]:
+    """Yield the hashes of bands and the number of words of the texts, block after block."""
     for block in shingles(texts):
         yield bands(block), block.words.astype(np.uint32)
 
