@@ -281,6 +281,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     max_tokens: int
     limits: dict[str, int]
     training: dict[str, Any]
+    """When it was made, from which base and data, and its main figures; the bundle's own record has more."""
     shadow: ShadowHealth | None
     """The model that scores beside it for comparison; null without one."""
 

@@ -1,5 +1,7 @@
 """What operators and probes ask: the model, health, metrics. None of it waits for the model."""
 
+from typing import Any
+
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
@@ -32,6 +34,8 @@ _LIMITS = {
     "single_body_bytes": MAX_SINGLE_BYTES,
     "batch_body_bytes": MAX_BATCH_BYTES,
 }
+_TOLD = ("created_at", "base", "data_hash", "rows")
+_TOLD_METRICS = ("all", "unseen", "category_mean")
 
 
 @get("/model")
@@ -45,9 +49,16 @@ async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency
         engine=classifier.engine.name,
         max_tokens=manifest.max_tokens,
         limits=_LIMITS,
-        training=manifest.training,
+        training=_told(manifest.training),
         shadow=None if shadow is None else shadow.health(),
     )
+
+
+def _told(training: dict[str, Any]) -> dict[str, Any]:
+    """Return what clients are told of a model's training: the bundle's own record has its commands and tables too."""
+    told = {name: training[name] for name in _TOLD if name in training}
+    metrics = training.get("metrics", {})
+    return told | {"metrics": {name: metrics[name] for name in _TOLD_METRICS if name in metrics}}
 
 
 @get("/health/live")

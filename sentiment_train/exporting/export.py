@@ -38,7 +38,7 @@ from sentiment_train.exporting.quantization import write_int8
 from sentiment_train.exporting.reference import write_reference
 from sentiment_train.exporting.training_record import installed_versions, now, read_training_record
 from sentiment_train.fitting.checkpoints import read_model
-from sentiment_train.folders import staged
+from sentiment_train.folders import check_free, staged
 from sentiment_train.prepared import label_indexes, read_data_record, read_part
 
 FIGURES = "figures"
@@ -75,6 +75,7 @@ def export(
         UnusableCheckpoint: `run` is neither a fitted model nor a bundle, or the bundle fails its own check.
         NotWritten: the bundle cannot be written; nothing of it is left.
     """
+    check_free(destination)  # before the minutes that it takes
     record = read_training_record(run)
     _check_same_data(record, data)
     _check_files(run)

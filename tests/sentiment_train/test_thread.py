@@ -169,9 +169,11 @@ def test_three_labels_go_the_whole_way(
 
 
 def test_an_existing_folder_is_not_exported_to(fitted: Path, export_to: Export, tmp_path: Path) -> None:
-    """Even an empty folder is refused: a bundle appears whole or not at all."""
-    with pytest.raises(FolderTaken, match="exists; export to a new folder"):
+    """A folder with a file in it is refused before anything is computed, and the file stays."""
+    (tmp_path / "notes.md").write_text("mine")
+    with pytest.raises(FolderTaken, match="expected a new or empty folder"):
         export_to(fitted, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
 
 
 @pytest.mark.parametrize(
