@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 
 
 def test_clients_are_told_of_a_models_training_in_few_words(client: TestClient[Litestar], starter: Path) -> None:
-    """When and from what it was made, and its main figures; not the commands, tables and curves of the bundle's record."""
+    """When and from what it was made, and its main figures; not the commands, tables and curves of the record."""
     record = json.loads((starter / "bundle.json").read_text())["training"]
     told = client.get("/model").json()["training"]
     assert set(told) == {"created_at", "base", "data_hash", "rows", "metrics"}
