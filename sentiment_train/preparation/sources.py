@@ -72,7 +72,7 @@ def rows_of(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
 def _role(frame: pl.DataFrame, column: str | None, role: str) -> pl.Expr:
     if column is None:
         return pl.lit(None, pl.String).alias(role)
-    if role == "timestamp" and frame.schema[column].is_temporal():
+    if role == "timestamp" and frame.schema[column] in {pl.Date, pl.Datetime}:
         return pl.col(column).alias(role)
     return pl.col(column).cast(pl.String).alias(role)
 

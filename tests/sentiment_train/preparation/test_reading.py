@@ -172,6 +172,15 @@ def test_the_length_of_a_number_tells_its_unit(number: str, unit: str | None) ->
     assert clock.units - {"ISO 8601"} == {unit} - {None, "ISO 8601"}
 
 
+@pytest.mark.parametrize("moment", [_MOMENT, _MOMENT.replace(tzinfo=None), _MOMENT.date()])
+def test_a_date_type_is_taken_as_it_is(moment: dt.date, tmp_path: Path) -> None:
+    """Parquet's dates and times, with a zone or without, are moments already; a time of day is none."""
+    path = _write(tmp_path / "shop.parquet", {"timestamp": moment})
+    assert _read(path)["timestamp"].dt.date().to_list() == [_MOMENT.date()]
+    with pytest.raises(UnusableData, match="found '10:30:00' in row 1"):
+        _read(_write(tmp_path / "shop.parquet", {"timestamp": _MOMENT.time()}))
+
+
 def test_times_of_two_units_are_refused(tmp_path: Path) -> None:
     """One of the two must be wrong, and nobody can tell which."""
     path = _write(tmp_path / "shop.jsonl", {"timestamp": 1_704_450_600}, {"timestamp": 1_704_450_600_000})
