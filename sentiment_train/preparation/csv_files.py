@@ -27,11 +27,10 @@ def csv_columns(source: Path, reading: Reading) -> list[str]:
     Raises:
         UnusableData: there is no header.
     """
-    with Bytes(source) as opened:
-        header = codecs.getreader(reading.encoding)(opened.file).readline().removeprefix("\ufeff")
+    header = _header(source, reading)
     if not header.strip():
         raise UnusableData(f"cannot read {source}: expected a header line, found none")
-    parsed = pa.csv.open_csv(io.BytesIO(header.encode()), parse_options=_parse_options(source))
+    parsed = pa.csv.open_csv(io.BytesIO(header.encode()), parse_options=_parse_options(source, header))
     names: list[str] = parsed.schema.names
     return names
 
@@ -45,7 +44,7 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
     wrong: list[str] = []
 
     def judge(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
-        wrong.append(f"row {row.number} has {row.actual_columns} cells where the header has {row.expected_columns}")
+        wrong.append(f"row {row.number - 1} has {row.actual_columns} cells where the header has {row.expected_columns}")
         return "skip" if reading.skip_bad_rows else "error"
 
     first = 1
@@ -67,7 +66,7 @@ def _reader(opened: Bytes, source: Path, reading: Reading, columns: Mapping[str,
     return pa.csv.open_csv(
         opened.file,
         read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=reading.encoding, use_threads=False),
-        parse_options=_parse_options(source, judge),
+        parse_options=_parse_options(source, _header(source, reading), judge),
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=names,
@@ -77,7 +76,15 @@ def _reader(opened: Bytes, source: Path, reading: Reading, columns: Mapping[str,
     )
 
 
-def _parse_options(source: Path, judge: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
+def _header(source: Path, reading: Reading) -> str:
+    with Bytes(source) as opened:
+        return codecs.getreader(reading.encoding)(opened.file).readline().removeprefix("\ufeff")
+
+
+def _parse_options(source: Path, header: str, judge: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
     name = source.name.lower().removesuffix(".gz")
     delimiter = next(each for ending, each in DELIMITERS.items() if name.endswith(ending))
+    # Where the comma is the decimal point, spreadsheet programs part the cells of a csv file with semicolons.
+    if delimiter not in header and ";" in header:
+        delimiter = ";"
     return pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge)

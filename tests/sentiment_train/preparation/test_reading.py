@@ -72,6 +72,15 @@ def test_a_cell_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
     assert _read(_write(tmp_path / "shop.csv", {"text": text}, {}))["text"].to_list() == [text, "Works well."]
 
 
+def test_a_csv_file_may_part_its_cells_with_semicolons(tmp_path: Path) -> None:
+    """As spreadsheet programs write it in countries where the comma is the decimal point."""
+    (tmp_path / "shop.csv").write_text("text;rating;product_id;timestamp\nGood, and cheap;5,0;0012;2024-01-05\n")
+    with pytest.raises(UnusableData, match="found '5,0' in row 1"):
+        _read(tmp_path / "shop.csv")
+    (tmp_path / "shop.csv").write_text("text;rating;product_id;timestamp\nGood, and cheap;5;0012;2024-01-05\n")
+    assert _read(tmp_path / "shop.csv")["text"].to_list() == ["Good, and cheap"]
+
+
 def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     """Files of spreadsheet programs, which begin with a byte order mark, are read."""
     for name in ("shop.csv", "shop.jsonl"):
@@ -266,7 +275,7 @@ def test_another_encoding_is_told_and_can_be_named(ending: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "line", "message"),
     [
-        ("shop.csv", b"only,three,cells\n", "shop.csv: row 3 has 3 cells where the header has 4"),
+        ("shop.csv", b"only,three,cells\n", "shop.csv: row 2 has 3 cells where the header has 4"),
         ("shop.jsonl", b'{"text": "Half a row\n', "one JSON object per line, found something else in line 2"),
         ("shop.jsonl", b"[1, 2]\n", "one JSON object per line, found something else in line 2"),
     ],
