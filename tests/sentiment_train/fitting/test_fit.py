@@ -313,7 +313,33 @@ def test_a_full_disk_leaves_no_half_a_model(
     brief = msgspec.structs.replace(_PLAIN, epochs=1.0)
     with pytest.raises(NotWritten, match=r"cannot write .*run \(.*File too large.*\); make room and fit again"):
         fit(prepared, str(base), tmp_path / "run", brief, quiet)
-    assert [path.name for path in (tmp_path / "run").rglob("*")] == ["checkpoints"]
+    assert list((tmp_path / "run").rglob("*")) == []
+
+
+def test_a_fit_killed_before_its_first_checkpoint_is_begun_anew(
+    prepared: Path, base: Path, quiet: Console, stopped: Path
+) -> None:
+    """The best model so far is nothing to go on from: without --resume the same folder is taken again."""
+    recipe = msgspec.structs.replace(_PLAIN, epochs=1.0, patience=2)
+    checkpoints = stopped / "checkpoints"
+    (checkpoints / "step-00000025.pt").rename(checkpoints / "best.pt")  # another model's: it must not be kept
+    (checkpoints / "step-00000030.partial").touch()
+    (checkpoints / "model").mkdir()
+    (checkpoints / "model" / "config.json").touch()
+    with pytest.raises(UnusableCheckpoint, match="found none; start without --resume"):
+        fit(prepared, str(base), stopped, recipe, quiet, Conduct(resume=True))
+    fit(prepared, str(base), stopped, recipe, quiet)
+    fit(prepared, str(base), stopped.parent / "new", recipe, quiet)
+    assert _are_same(stopped, stopped.parent / "new")
+    assert not checkpoints.exists()
+
+
+def test_checkpoints_of_others_are_not_taken_over(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
+    """A folder of that name with another program's files in it, which the end would remove, is refused."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epoch-1.ckpt").touch()
+    with pytest.raises(FolderTaken, match=r"expected a new or empty folder .*, found files in it"):
+        fit(prepared, str(base), tmp_path, _PLAIN, quiet)
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
