@@ -111,6 +111,6 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     recipe = Recipe(**{name: options[name] for name in Recipe.__struct_fields__})
     conduct = Conduct(**{name: options[name] for name in Conduct.__struct_fields__})
     if dry_run:
-        forecast(data, base, recipe, console)
+        forecast(data, base, out, recipe, console, resume=resume)
     else:
         fit_model(data, base, out, recipe, console, conduct)

@@ -24,7 +24,7 @@ from sentiment_train.fitting.devices import new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, read_examples
 from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
-from sentiment_train.fitting.run_folder import RunFolder
+from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
 from sentiment_train.fitting.training import Training
 from sentiment_train.prepared import read_data_record, read_part
 
@@ -65,7 +65,7 @@ def fit(
     accelerator = new_accelerator()
     if not accelerator.is_main_process:
         console = Console(quiet=True)
-    console.print(f"will write {destination}: weights, configuration, tokenizer and fit.json, the record of the run")
+    console.print(f"will write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
     identity = _identity(start.record, base, recipe)
     train, validation = start.train, start.validation

@@ -17,6 +17,7 @@ from sentiment_train.fitting.fit import gather
 from sentiment_train.fitting.optimization import class_weights, warmup_steps
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.reporting import time_words
+from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
 from sentiment_train.fitting.training import Training
 
 TIMED_STEPS = 3
@@ -26,17 +27,23 @@ _EVALUATION_COST = 1 / 3
 """Of a step's, per token: no way back, which costs twice the way forth."""
 
 
-def forecast(data: Path, base: str, recipe: Recipe, console: Console) -> None:
+def forecast(
+    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, *, resume: bool = False
+) -> None:
     """Print what `fit` would do with the same arguments.
 
     Raises:
+        FolderTaken: `destination` holds something, and the fit would not be resumed.
         OutOfMemory: the longest step does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or there is no checkpoint to go
+            on from.
     """
+    RunFolder(destination).check(resume=resume)
     accelerator = new_accelerator()
     if not accelerator.is_main_process:
         console = Console(quiet=True)
+    console.print(f"would write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
     parameters = start.model.num_parameters()
     training = Training(start.model, start.train, start.validation, recipe, accelerator)

@@ -21,6 +21,8 @@ from safetensors import SafetensorError
 from sentiment_train.errors import FolderTaken, NotWritten, UnusableCheckpoint
 from sentiment_train.folders import check_free
 
+CONTENTS = "weights, configuration, tokenizer and fit.json, the record of the run"
+"""Of the folder at the end, in a user's words."""
 KEPT_CHECKPOINTS = 2
 _WEIGHTS = "model.safetensors"
 _BEST = "best.pt"
