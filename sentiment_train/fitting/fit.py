@@ -14,6 +14,7 @@ import polars as pl
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from rich.console import Console
 from transformers import DistilBertForSequenceClassification, set_seed
 
@@ -61,9 +62,10 @@ def fit(
             is missing, damaged or of another fit.
     """
     folder = RunFolder(destination)
-    folder.check(resume=conduct.resume)
     accelerator = new_accelerator()
-    if not accelerator.is_main_process:
+    if accelerator.is_main_process:  # it alone writes and reads the folder: others may run on other machines
+        folder.check(resume=conduct.resume)
+    else:
         console = Console(quiet=True)
     console.print(f"will write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
@@ -73,13 +75,12 @@ def fit(
 
     training = Training(start.model, train, validation, recipe, accelerator)
     if conduct.resume:
-        training.resume(folder.load_checkpoint(identity))
+        training.resume(_state_of_all(folder, identity, accelerator))
         console.print(f"going on after step {training.step}")
     if training.steps < FEW_STEPS:
         console.print(
             f"only {training.steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size"
         )
-    accelerator.wait_for_everyone()  # before one of them writes into the folder that all of them check
     tensorboard = conduct.tensorboard if accelerator.is_main_process else None
     with Reporter(console, training.steps, training.step, tensorboard) as report:
         if signal_number := training.run(folder, conduct, identity, report):
@@ -88,16 +89,16 @@ def fit(
                 signal_number,
             )
 
-    accelerator.wait_for_everyone()
-    model = training.model(folder)
     outcome = _outcome(training, start.record, base, recipe, accelerator)
 
-    def write(staging: Path) -> None:
-        start.tokenizer.save_pretrained(staging)
-        model.save_pretrained(staging)
-        (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
-
     if accelerator.is_main_process:
+        model = training.model(folder)
+
+        def write(staging: Path) -> None:
+            start.tokenizer.save_pretrained(staging)
+            model.save_pretrained(staging)
+            (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+
         folder.finish(write)
     accelerator.wait_for_everyone()
     accelerator.end_training()
@@ -129,6 +130,13 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
     )
     validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
     return Ingredients(record, model, tokenizer, train, validation)
+
+
+def _state_of_all(folder: RunFolder, identity: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
+    """Return the state of the newest checkpoint, which the first process reads and sends to the others."""
+    states = [folder.load_checkpoint(identity) if accelerator.is_main_process else {}]
+    broadcast_object_list(states)
+    return states[0]
 
 
 def _read_part(data: Path, name: str) -> pl.DataFrame:

@@ -39,9 +39,10 @@ def forecast(
         UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or there is no checkpoint to go
             on from.
     """
-    RunFolder(destination).check(resume=resume)
     accelerator = new_accelerator()
-    if not accelerator.is_main_process:
+    if accelerator.is_main_process:
+        RunFolder(destination).check(resume=resume)
+    else:
         console = Console(quiet=True)
     console.print(f"would write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -181,6 +182,27 @@ def test_two_processes_learn_as_one(prepared: Path, base: Path, start: Start, qu
         assert theirs == pytest.approx(mine, rel=1e-3, abs=1e-4)
     assert output.count("will write") == output.count("wrote") == 1
     assert output.count("\nstep ") == len(two["history"])
+
+
+def test_machines_with_disks_of_their_own_go_on_as_one(
+    prepared: Path, base: Path, start: Start, quiet: Console, tmp_path: Path
+) -> None:
+    """Under torchrun, checkpoints and the best model are needed where the first process runs, and nowhere else."""
+    recipe = msgspec.structs.replace(_PLAIN, epochs=8.0, dropout=0.0, head_dropout=0.0, patience=40)
+    with pytest.raises(Interrupted):
+        fit(prepared, str(base), tmp_path / "0", recipe, Console(file=_Impatient()))
+    arguments = shlex.join([sys.executable, *_command(prepared, base, tmp_path, recipe, "--resume")])
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    process = start([*torchrun, "sh", "-c", f'{arguments} --out "{tmp_path}/$RANK"'])
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert not (tmp_path / "1").exists()
+    one = fit(prepared, str(base), tmp_path / "one", recipe, quiet)
+    two = json.loads((tmp_path / "0" / "fit.json").read_text())
+    assert two["processes"] == 2
+    assert len(two["history"]) == len(one["history"])
+    for mine, theirs in zip(one["history"], two["history"], strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-3, abs=1e-4)
 
 
 def test_a_step_of_two_passes_learns_as_one_pass(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
