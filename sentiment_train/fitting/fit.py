@@ -21,7 +21,7 @@ from transformers import DistilBertForSequenceClassification, set_seed
 from sentiment_api.tokenizer import ReviewTokenizer
 from sentiment_train.errors import Interrupted, UnusableData
 from sentiment_train.fitting.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
-from sentiment_train.fitting.devices import new_accelerator, uses_bf16
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, read_examples
 from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
@@ -44,6 +44,7 @@ class Ingredients(msgspec.Struct, frozen=True):
     validation: Examples
 
 
+@memory_translated(SMALLER_STEPS)
 def fit(
     data: Path, base: str, destination: Path, recipe: Recipe, console: Console, conduct: Conduct = DEFAULT_CONDUCT
 ) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def fit(
         FolderTaken: `destination` holds something, and the fit is not resumed.
         NotWritten: there is no room for a checkpoint or the model.
         Interrupted: a signal came; a checkpoint was written.
-        OutOfMemory: a step does not fit into memory.
+        OutOfMemory: the model, or a step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
         UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or the checkpoint to go on from
             is missing, damaged or of another fit.

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sentiment_train.fitting.devices import memory_translated, new_accelerator, uses_bf16
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
 from sentiment_train.fitting.fit import gather
 from sentiment_train.fitting.optimization import class_weights, warmup_steps
@@ -27,6 +27,7 @@ _EVALUATION_COST = 1 / 3
 """Of a step's, per token: no way back, which costs twice the way forth."""
 
 
+@memory_translated(SMALLER_STEPS)
 def forecast(
     data: Path, base: str, destination: Path, recipe: Recipe, console: Console, *, resume: bool = False
 ) -> None:
@@ -34,7 +35,7 @@ def forecast(
 
     Raises:
         FolderTaken: `destination` holds something, and the fit would not be resumed.
-        OutOfMemory: the longest step does not fit into memory.
+        OutOfMemory: the model, or the longest step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
         UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or there is no checkpoint to go
             on from.
@@ -48,9 +49,8 @@ def forecast(
     start = gather(data, base, recipe)
     parameters = start.model.num_parameters()
     training = Training(start.model, start.train, start.validation, recipe, accelerator)
-    with memory_translated():
-        activations = _measured_activations(training, start.model)
-        tokens_per_s = _measured_speed(training, recipe, start.train)
+    activations = _measured_activations(training, start.model)
+    tokens_per_s = _measured_speed(training, recipe, start.train)
     seconds = _padded_tokens(training, recipe, start.train, start.validation) / tokens_per_s
     precision = "bf16" if uses_bf16(recipe, accelerator.device) else "fp32"
     state = parameters * (_BYTES_PER_PARAMETER + 4 * (recipe.average > 0))

@@ -28,7 +28,7 @@ from sentiment_train.errors import (
     UnusableCheckpoint,
     UnusableData,
 )
-from sentiment_train.fitting.devices import memory_translated
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated
 from sentiment_train.fitting.fit import fit
 from sentiment_train.fitting.recipe import Conduct, Recipe
 
@@ -389,7 +389,7 @@ def test_too_little_memory_names_what_to_lower() -> None:
     """What torch says when memory is short, on CPUs and on GPUs, becomes one line with the remedy."""
     advice = r"than there is \(.*\); lower --batch-size or --max-tokens, and raise --gradient-accumulation"
     for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nMore.")):
-        with pytest.raises(OutOfMemory, match=advice), memory_translated():
+        with pytest.raises(OutOfMemory, match=advice), memory_translated(SMALLER_STEPS):
             raise error
     with pytest.raises(OutOfMemory, match="tried to allocate"), memory_translated():
         torch.empty(1 << 50)
