@@ -14,6 +14,7 @@ from sentiment_train.commands.fit import fit
 from sentiment_train.commands.import_bert import import_bert
 from sentiment_train.commands.prepare import prepare
 from sentiment_train.errors import TrainingError
+from sentiment_train.fitting.devices import memory_translated
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +43,8 @@ def main() -> None:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        app()
+        with memory_translated():
+            app()
     except (TrainingError, SentimentError) as error:
         print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, TrainingError) else 1)

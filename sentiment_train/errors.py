@@ -5,7 +5,7 @@ TrainingError            every failure a user can mend; the command line prints 
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
 ├── FolderTaken          the folder to write holds something already
 ├── NotWritten           the disk is full, or the place cannot be written; nothing is left there
-├── OutOfMemory          the machine or its GPU has too little memory for a step
+├── OutOfMemory          the machine or its GPU has too little memory
 ├── Diverged             the loss is no number any more
 ├── Interrupted          a signal ended the fit, after a checkpoint
 └── NotComparable        two models cannot be compared on these rows; exit code 2, since 1 says that B may not replace A
@@ -35,7 +35,7 @@ class NotWritten(TrainingError):
 
 
 class OutOfMemory(TrainingError):
-    """A step of training needs more memory than there is."""
+    """Something needs more memory than there is."""
 
 
 class Diverged(TrainingError):

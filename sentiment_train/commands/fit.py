@@ -107,10 +107,10 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     Killed or stopped, the same command with --resume goes on, and ends with the same model. On several GPUs, or
     machines: `torchrun --nproc-per-node 2 -m sentiment_train fit ...`.
     """
-    options = locals()
+    options = locals()  # the parameters by name, and so the first line: a name bound above it could hide one
     recipe = Recipe(**{name: options[name] for name in Recipe.__struct_fields__})
     conduct = Conduct(**{name: options[name] for name in Conduct.__struct_fields__})
     if dry_run:
-        forecast(data, base, recipe, console)
+        forecast(data, base, out, recipe, console, resume=resume)
     else:
         fit_model(data, base, out, recipe, console, conduct)

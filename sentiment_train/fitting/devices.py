@@ -30,8 +30,12 @@ def uses_bf16(recipe: Recipe, device: torch.device) -> bool:
     return recipe.precision == "bf16"
 
 
+SMALLER_STEPS = "lower --batch-size or --max-tokens, and raise --gradient-accumulation for as many reviews a step"
+"""What helps a fit."""
+
+
 @contextmanager
-def memory_translated() -> Iterator[None]:
+def memory_translated(remedy: str = "free some, or use a machine with more") -> Iterator[None]:
     """Turn what torch says when memory is short, on a CPU or a GPU, into `OutOfMemory`."""
     try:
         yield
@@ -39,7 +43,4 @@ def memory_translated() -> Iterator[None]:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         reason = (str(error) or "memory is exhausted").splitlines()[0]
-        raise OutOfMemory(
-            f"a step needs more memory than there is ({reason}); lower --batch-size or --max-tokens, and raise "
-            "--gradient-accumulation for as many reviews a step"
-        ) from error
+        raise OutOfMemory(f"more memory is needed than there is ({reason}); {remedy}") from error

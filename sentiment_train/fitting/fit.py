@@ -14,17 +14,18 @@ import polars as pl
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from rich.console import Console
 from transformers import DistilBertForSequenceClassification, set_seed
 
 from sentiment_api.tokenizer import ReviewTokenizer
 from sentiment_train.errors import Interrupted, UnusableData
 from sentiment_train.fitting.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
-from sentiment_train.fitting.devices import new_accelerator, uses_bf16
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, read_examples
 from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
-from sentiment_train.fitting.run_folder import RunFolder
+from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
 from sentiment_train.fitting.training import Training
 from sentiment_train.prepared import read_data_record, read_part
 
@@ -43,6 +44,7 @@ class Ingredients(msgspec.Struct, frozen=True):
     validation: Examples
 
 
+@memory_translated(SMALLER_STEPS)
 def fit(
     data: Path, base: str, destination: Path, recipe: Recipe, console: Console, conduct: Conduct = DEFAULT_CONDUCT
 ) -> dict[str, Any]:
@@ -55,17 +57,18 @@ def fit(
         FolderTaken: `destination` holds something, and the fit is not resumed.
         NotWritten: there is no room for a checkpoint or the model.
         Interrupted: a signal came; a checkpoint was written.
-        OutOfMemory: a step does not fit into memory.
+        OutOfMemory: the model, or a step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
         UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or the checkpoint to go on from
             is missing, damaged or of another fit.
     """
     folder = RunFolder(destination)
-    folder.check(resume=conduct.resume)
     accelerator = new_accelerator()
-    if not accelerator.is_main_process:
+    if accelerator.is_main_process:  # it alone writes and reads the folder: others may run on other machines
+        folder.check(resume=conduct.resume)
+    else:
         console = Console(quiet=True)
-    console.print(f"will write {destination}: weights, configuration, tokenizer and fit.json, the record of the run")
+    console.print(f"will write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
     identity = _identity(start.record, base, recipe)
     train, validation = start.train, start.validation
@@ -73,13 +76,12 @@ def fit(
 
     training = Training(start.model, train, validation, recipe, accelerator)
     if conduct.resume:
-        training.resume(folder.load_checkpoint(identity))
+        training.resume(_state_of_all(folder, identity, accelerator))
         console.print(f"going on after step {training.step}")
     if training.steps < FEW_STEPS:
         console.print(
             f"only {training.steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size"
         )
-    accelerator.wait_for_everyone()  # before one of them writes into the folder that all of them check
     tensorboard = conduct.tensorboard if accelerator.is_main_process else None
     with Reporter(console, training.steps, training.step, tensorboard) as report:
         if signal_number := training.run(folder, conduct, identity, report):
@@ -88,16 +90,16 @@ def fit(
                 signal_number,
             )
 
-    accelerator.wait_for_everyone()
-    model = training.model(folder)
     outcome = _outcome(training, start.record, base, recipe, accelerator)
 
-    def write(staging: Path) -> None:
-        start.tokenizer.save_pretrained(staging)
-        model.save_pretrained(staging)
-        (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
-
     if accelerator.is_main_process:
+        model = training.model(folder)
+
+        def write(staging: Path) -> None:
+            start.tokenizer.save_pretrained(staging)
+            model.save_pretrained(staging)
+            (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+
         folder.finish(write)
     accelerator.wait_for_everyone()
     accelerator.end_training()
@@ -129,6 +131,13 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
     )
     validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
     return Ingredients(record, model, tokenizer, train, validation)
+
+
+def _state_of_all(folder: RunFolder, identity: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
+    """Return the state of the newest checkpoint, which the first process reads and sends to the others."""
+    states = [folder.load_checkpoint(identity) if accelerator.is_main_process else {}]
+    broadcast_object_list(states)
+    return states[0]
 
 
 def _read_part(data: Path, name: str) -> pl.DataFrame:

@@ -11,12 +11,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sentiment_train.fitting.devices import memory_translated, new_accelerator, uses_bf16
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
 from sentiment_train.fitting.fit import gather
 from sentiment_train.fitting.optimization import class_weights, warmup_steps
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.reporting import time_words
+from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
 from sentiment_train.fitting.training import Training
 
 TIMED_STEPS = 3
@@ -26,23 +27,30 @@ _EVALUATION_COST = 1 / 3
 """Of a step's, per token: no way back, which costs twice the way forth."""
 
 
-def forecast(data: Path, base: str, recipe: Recipe, console: Console) -> None:
+@memory_translated(SMALLER_STEPS)
+def forecast(
+    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, *, resume: bool = False
+) -> None:
     """Print what `fit` would do with the same arguments.
 
     Raises:
-        OutOfMemory: the longest step does not fit into memory.
+        FolderTaken: `destination` holds something, and the fit would not be resumed.
+        OutOfMemory: the model, or the longest step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or there is no checkpoint to go
+            on from.
     """
     accelerator = new_accelerator()
-    if not accelerator.is_main_process:
+    if accelerator.is_main_process:
+        RunFolder(destination).check(resume=resume)
+    else:
         console = Console(quiet=True)
+    console.print(f"would write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
     parameters = start.model.num_parameters()
     training = Training(start.model, start.train, start.validation, recipe, accelerator)
-    with memory_translated():
-        activations = _measured_activations(training, start.model)
-        tokens_per_s = _measured_speed(training, recipe, start.train)
+    activations = _measured_activations(training, start.model)
+    tokens_per_s = _measured_speed(training, recipe, start.train)
     seconds = _padded_tokens(training, recipe, start.train, start.validation) / tokens_per_s
     precision = "bf16" if uses_bf16(recipe, accelerator.device) else "fp32"
     state = parameters * (_BYTES_PER_PARAMETER + 4 * (recipe.average > 0))

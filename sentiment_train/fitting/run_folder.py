@@ -3,12 +3,14 @@
 out/checkpoints/step-00000120.pt     the two newest
 out/checkpoints/best.pt              the best model so far, where a fit keeps the best one
 out/config.json, model.safetensors   at the end, when the checkpoints go
+
+Without a `step-*.pt` there is nothing to go on from: what else stands beside it is no reason to refuse the folder.
 """
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -19,8 +21,13 @@ from safetensors import SafetensorError
 from sentiment_train.errors import FolderTaken, NotWritten, UnusableCheckpoint
 from sentiment_train.folders import check_free
 
+CONTENTS = "weights, configuration, tokenizer and fit.json, the record of the run"
+"""Of the folder at the end, in a user's words."""
 KEPT_CHECKPOINTS = 2
 _WEIGHTS = "model.safetensors"
+_BEST = "best.pt"
+_STAGING = "model"
+_PARTIAL = ".partial"
 
 
 class RunFolder:
@@ -32,10 +39,10 @@ class RunFolder:
         self._checkpoints = folder / "checkpoints"
 
     def check(self, *, resume: bool) -> None:
-        """Return when a fit may write here.
+        """Return when a fit may write here: into what is new, empty, or was left by a fit without a checkpoint.
 
         Raises:
-            FolderTaken: the folder holds something, and `resume` is false.
+            FolderTaken: the folder holds something else, and `resume` is false.
             UnusableCheckpoint: `resume` is true, and there is no checkpoint.
         """
         found = self._by_age()
@@ -45,7 +52,8 @@ class RunFolder:
                     f"expected a new or empty folder {self.folder}, found checkpoints of a fit that did not end; "
                     "go on with --resume, or name another one"
                 )
-            check_free(self.folder)
+            if not self._is_left_over():
+                check_free(self.folder)
         elif not found:
             is_finished = (self.folder / _WEIGHTS).exists()
             state = "a finished model; nothing is left to do" if is_finished else "none; start without --resume"
@@ -86,7 +94,7 @@ class RunFolder:
         Raises:
             NotWritten: they could not be written; the best one before stays.
         """
-        self._save(self._checkpoints / "best.pt", weights)
+        self._save(self._checkpoints / _BEST, weights)
 
     def load_best(self) -> dict[str, torch.Tensor]:
         """Return the best model's weights, on the CPU.
@@ -94,7 +102,7 @@ class RunFolder:
         Raises:
             UnusableCheckpoint: there are none, or they are damaged.
         """
-        return _load(self._checkpoints / "best.pt")
+        return _load(self._checkpoints / _BEST)
 
     def finish(self, write: Callable[[Path], object]) -> None:
         """Let `write` fill a folder beside the checkpoints; move what it wrote to its place, and drop the checkpoints.
@@ -104,7 +112,7 @@ class RunFolder:
         Raises:
             NotWritten: it could not be written; the checkpoints stay.
         """
-        staging = self._checkpoints / "model"
+        staging = self._checkpoints / _STAGING
         with self._room_for(self.folder):
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir(parents=True)
@@ -117,7 +125,7 @@ class RunFolder:
             shutil.rmtree(self._checkpoints)
 
     def _save(self, path: Path, content: dict[str, Any]) -> None:
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(_PARTIAL)
         with self._room_for(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -137,6 +145,18 @@ class RunFolder:
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             last = "go on with --resume from the last whole checkpoint" if self._by_age() else "fit again"
             raise NotWritten(f"cannot write {path} ({cause}); make room and {last}") from error
+        finally:
+            with suppress(OSError):  # it holds something, or is not there
+                self._checkpoints.rmdir()
+
+    def _is_left_over(self) -> bool:
+        """Whether here is nothing but what a fit leaves that ended before its first checkpoint.
+
+        Only names that a fit writes: at the end the checkpoints' folder is removed with all that it holds.
+        """
+        if not self._checkpoints.is_dir() or list(self.folder.iterdir()) != [self._checkpoints]:
+            return False
+        return all(path.name in {_BEST, _STAGING} or path.suffix == _PARTIAL for path in self._checkpoints.iterdir())
 
     def _by_age(self) -> list[Path]:
         """Return the checkpoints, oldest first."""

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_train.errors import Diverged
-from sentiment_train.fitting.devices import memory_translated, uses_bf16
+from sentiment_train.fitting.devices import uses_bf16
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
 from sentiment_train.fitting.history import History
 from sentiment_train.fitting.interruption import noted_signals
@@ -90,10 +90,9 @@ class Training:
         Raises:
             Diverged: the loss is not finite.
             NotWritten: a checkpoint cannot be written.
-            OutOfMemory: a step does not fit into memory.
         """
         saved_at = time.monotonic()
-        with noted_signals() as interruption, memory_translated():
+        with noted_signals() as interruption:
             while not self.is_ended:
                 self.advance()
                 report.step(self.step)

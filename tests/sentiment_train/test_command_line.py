@@ -1,5 +1,6 @@
 """`python -m sentiment_train` as a user starts it: a process of its own, its words, and its exit codes."""
 
+import io
 import json
 import os
 import shutil
@@ -76,6 +77,12 @@ def hub() -> Iterator[_Hub]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def folders(prepared: Path, base: Path, fitted: Path, exported: Path, tmp_path: Path) -> dict[str, Path]:
+    """What the commands take, by name, and a new folder."""
+    return {"prepared": prepared, "base": base, "fitted": fitted, "exported": exported, "new": tmp_path / "new"}
 
 
 def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path) -> None:
@@ -255,6 +262,41 @@ def test_a_bundle_without_a_training_record_is_not_exported(
     assert code == 1
     assert "without a record of its training" in errors
     assert "the folder that `sentiment-train fit` made" in errors
+
+
+class _Exhausted(io.StringIO):
+    """A screen for which the memory does not suffice, so that a command fails at the first thing that it says."""
+
+    def write(self, text: str) -> int:
+        """Take nothing."""
+        raise MemoryError(f"{len(text)} letters")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("fit", "{prepared}", "--base", "{base}", "--out", "{new}"), "lower --batch-size or --max-tokens"),
+        (("fit", "{prepared}", "--base", "{base}", "--out", "{new}", "--dry-run"), "lower --batch-size"),
+        (("export", "{fitted}", "--data", "{prepared}", "--out", "{new}", "--name", "new"), "free some"),
+        (("evaluate", "{exported}", "--engine", "cpu", "--data", "{prepared}"), "free some"),
+    ],
+    ids=["fit", "dry run", "export", "evaluate"],
+)
+def test_too_little_memory_is_one_line_wherever_it_lacks(
+    arguments: tuple[str, ...],
+    remedy: str,
+    folders: dict[str, Path],
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also outside the steps of a fit it is one line with the remedy, exit code 1, and no folder."""
+    monkeypatch.setattr(sys, "stdout", _Exhausted())
+    code, _, errors = command(*(word.format_map(folders) for word in arguments))
+    assert code == 1
+    assert errors.startswith("sentiment-train: more memory is needed than there is (")
+    assert f"letters); {remedy}" in errors
+    assert errors.count("\n") == 1
+    assert list(folders["new"].parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

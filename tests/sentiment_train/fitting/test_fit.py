@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from sentiment_train.errors import (
     UnusableCheckpoint,
     UnusableData,
 )
-from sentiment_train.fitting.devices import memory_translated
+from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated
 from sentiment_train.fitting.fit import fit
 from sentiment_train.fitting.recipe import Conduct, Recipe
 
@@ -183,6 +184,27 @@ def test_two_processes_learn_as_one(prepared: Path, base: Path, start: Start, qu
     assert output.count("\nstep ") == len(two["history"])
 
 
+def test_machines_with_disks_of_their_own_go_on_as_one(
+    prepared: Path, base: Path, start: Start, quiet: Console, tmp_path: Path
+) -> None:
+    """Under torchrun, checkpoints and the best model are needed where the first process runs, and nowhere else."""
+    recipe = msgspec.structs.replace(_PLAIN, epochs=8.0, dropout=0.0, head_dropout=0.0, patience=40)
+    with pytest.raises(Interrupted):
+        fit(prepared, str(base), tmp_path / "0", recipe, Console(file=_Impatient()))
+    arguments = shlex.join([sys.executable, *_command(prepared, base, tmp_path, recipe, "--resume")])
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    process = start([*torchrun, "sh", "-c", f'{arguments} --out "{tmp_path}/$RANK"'])
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert not (tmp_path / "1").exists()
+    one = fit(prepared, str(base), tmp_path / "one", recipe, quiet)
+    two = json.loads((tmp_path / "0" / "fit.json").read_text())
+    assert two["processes"] == 2
+    assert len(two["history"]) == len(one["history"])
+    for mine, theirs in zip(one["history"], two["history"], strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-3, abs=1e-4)
+
+
 def test_a_step_of_two_passes_learns_as_one_pass(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
     """Twice the accumulation on half the batch gives the same losses, class weights included."""
     large = msgspec.structs.replace(
@@ -313,7 +335,33 @@ def test_a_full_disk_leaves_no_half_a_model(
     brief = msgspec.structs.replace(_PLAIN, epochs=1.0)
     with pytest.raises(NotWritten, match=r"cannot write .*run \(.*File too large.*\); make room and fit again"):
         fit(prepared, str(base), tmp_path / "run", brief, quiet)
-    assert [path.name for path in (tmp_path / "run").rglob("*")] == ["checkpoints"]
+    assert list((tmp_path / "run").rglob("*")) == []
+
+
+def test_a_fit_killed_before_its_first_checkpoint_is_begun_anew(
+    prepared: Path, base: Path, quiet: Console, stopped: Path
+) -> None:
+    """The best model so far is nothing to go on from: without --resume the same folder is taken again."""
+    recipe = msgspec.structs.replace(_PLAIN, epochs=1.0, patience=2)
+    checkpoints = stopped / "checkpoints"
+    (checkpoints / "step-00000025.pt").rename(checkpoints / "best.pt")  # another model's: it must not be kept
+    (checkpoints / "step-00000030.partial").touch()
+    (checkpoints / "model").mkdir()
+    (checkpoints / "model" / "config.json").touch()
+    with pytest.raises(UnusableCheckpoint, match="found none; start without --resume"):
+        fit(prepared, str(base), stopped, recipe, quiet, Conduct(resume=True))
+    fit(prepared, str(base), stopped, recipe, quiet)
+    fit(prepared, str(base), stopped.parent / "new", recipe, quiet)
+    assert _are_same(stopped, stopped.parent / "new")
+    assert not checkpoints.exists()
+
+
+def test_checkpoints_of_others_are_not_taken_over(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
+    """A folder of that name with another program's files in it, which the end would remove, is refused."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epoch-1.ckpt").touch()
+    with pytest.raises(FolderTaken, match=r"expected a new or empty folder .*, found files in it"):
+        fit(prepared, str(base), tmp_path, _PLAIN, quiet)
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(prepared: Path, base: Path, quiet: Console, tmp_path: Path) -> None:
@@ -341,7 +389,7 @@ def test_too_little_memory_names_what_to_lower() -> None:
     """What torch says when memory is short, on CPUs and on GPUs, becomes one line with the remedy."""
     advice = r"than there is \(.*\); lower --batch-size or --max-tokens, and raise --gradient-accumulation"
     for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nMore.")):
-        with pytest.raises(OutOfMemory, match=advice), memory_translated():
+        with pytest.raises(OutOfMemory, match=advice), memory_translated(SMALLER_STEPS):
             raise error
     with pytest.raises(OutOfMemory, match="tried to allocate"), memory_translated():
         torch.empty(1 << 50)
