@@ -1,6 +1,7 @@
 """Reads csv and tsv files, plain or zipped, with Arrow: in blocks, every cell as text.
 
-As text because a product id such as 0439023483 is no number. A cell may hold line breaks when it is quoted.
+As text because a product id such as 0439023483 is no number. A csv cell may hold line breaks when it is quoted; tsv
+does not quote (https://www.iana.org/assignments/media-types/text/tab-separated-values), a quotation mark is a character.
 """
 
 import codecs
@@ -87,4 +88,10 @@ def _parse_options(source: Path, header: str, judge: Any = None) -> Any:  # noqa
     # Where the comma is the decimal point, spreadsheet programs part the cells of a csv file with semicolons.
     if delimiter not in header and ";" in header:
         delimiter = ";"
-    return pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge)
+    is_quoted = delimiter != "\t"
+    return pa.csv.ParseOptions(
+        delimiter=delimiter,
+        quote_char='"' if is_quoted else False,
+        newlines_in_values=is_quoted,
+        invalid_row_handler=judge,
+    )

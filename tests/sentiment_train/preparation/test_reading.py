@@ -72,6 +72,22 @@ def test_a_cell_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
     assert _read(_write(tmp_path / "shop.csv", {"text": text}, {}))["text"].to_list() == [text, "Works well."]
 
 
+def test_a_tsv_file_does_not_quote(tmp_path: Path) -> None:
+    """In a tsv file a quotation mark is a character: one that opens a text and never closes swallows no rows."""
+    rows = [f"Number {number}.\t5\t0012\t2024-01-05" for number in range(30)]
+    rows[3], rows[20] = '"Quote me.\t5\t0012\t2024-01-05', '"Fine", he said.\t5\t0012\t2024-01-05'
+    (tmp_path / "shop.tsv").write_text("\n".join(["text\trating\tproduct_id\ttimestamp", *rows, ""]))
+    texts = _read(tmp_path / "shop.tsv")["text"]
+    assert len(texts) == 30
+    assert [texts[3], texts[20]] == ['"Quote me.', '"Fine", he said.']
+
+
+def test_a_quoted_line_break_in_a_tsv_file_is_refused(tmp_path: Path) -> None:
+    """A tsv file that quotes after all is not read as something else: its halves of rows stop the work."""
+    with pytest.raises(UnusableData, match="row 1 has 1 cells where the header has 4"):
+        _read(_write(tmp_path / "shop.tsv", {"text": "Fine,\nreally."}))
+
+
 def test_a_csv_file_may_part_its_cells_with_semicolons(tmp_path: Path) -> None:
     """As spreadsheet programs write it in countries where the comma is the decimal point."""
     (tmp_path / "shop.csv").write_text("text;rating;product_id;timestamp\nGood, and cheap;5,0;0012;2024-01-05\n")
