@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,30 @@ def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     path = _write(tmp_path / "shop.csv.gz", *[{"text": f"Number {n} of {n * n}"} for n in range(2000)])
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UnusableData, match=r"cannot read .*shop\.csv\.gz"):
+        _read(path)
+
+
+def _damage(path: Path, lines: bytes) -> None:
+    """Write `lines` zipped, and after them bytes that no zipped file can hold."""
+    zipped = zlib.compressobj(wbits=31)
+    path.write_bytes(zipped.compress(lines) + zipped.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 50)
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
+def test_a_zipped_file_that_is_damaged_is_named(ending: str, tmp_path: Path) -> None:
+    """Bytes that cannot be unzipped are one line with a remedy."""
+    path = _write(tmp_path / f"shop.{ending}", {}, {})
+    _damage(path, gzip.decompress(path.read_bytes()))
+    with pytest.raises(UnusableData, match=rf"cannot read .*shop\.{ending}: .*invalid block type; .* zip it again"):
+        _read(path)
+
+
+def test_damage_behind_another_encoding_is_no_second_error(tmp_path: Path) -> None:
+    """The encoding is told without its place when the search for the place meets damaged bytes."""
+    path = tmp_path / "shop.jsonl.gz"
+    line = json.dumps(_ROW | {"text": "Très bien."}, ensure_ascii=False) + "\n"
+    _damage(path, line.encode("latin-1") * 3000)
+    with pytest.raises(UnusableData, match=r"expected utf-8 in .*shop\.jsonl\.gz, found something else"):
         _read(path)
 
 
