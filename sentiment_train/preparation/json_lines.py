@@ -1,6 +1,7 @@
 """Reads files of one JSON object per line, plain or zipped."""
 
 import codecs
+import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -68,8 +69,10 @@ def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
         for line in file:
             yield line.removeprefix(codecs.BOM_UTF8)
     else:
-        for text in codecs.getreader(reading.encoding)(file):
-            yield text.encode()
+        # Not a reader of `codecs`, which ends lines at U+0085 and U+2028 too: JSON may hold them as they are.
+        with io.TextIOWrapper(file, reading.encoding, newline="\n") as texts:
+            for text in texts:
+                yield text.encode()
 
 
 def _row(line: bytes, decode: Any) -> Any:  # noqa: ANN401 - a dictionary or a row
