@@ -1,7 +1,7 @@
 """Reads csv and tsv files, plain or zipped, with Arrow: in blocks, every cell as text.
 
 As text because a product id such as 0439023483 is no number. A csv cell may hold line breaks when it is quoted; tsv
-does not quote (https://www.iana.org/assignments/media-types/text/tab-separated-values), a quotation mark is a character.
+does not quote (https://www.iana.org/assignments/media-types/text/tab-separated-values), its marks are characters.
 """
 
 import codecs

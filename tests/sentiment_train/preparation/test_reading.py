@@ -108,7 +108,7 @@ def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) ->
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-8-sig"])
 def test_only_a_line_feed_ends_a_line_of_json(encoding: str, tmp_path: Path) -> None:
-    """What Unicode calls a line break may stand in a text, whatever the file's encoding; `\\r\\n` ends a line too."""
+    """What Unicode calls a line break may stand in a text, whatever the file's encoding."""
     text = "Très\x85bien." if encoding == "latin-1" else "Works\u2028well, très\x85bien."
     lines = [json.dumps(_ROW | {"text": each}, ensure_ascii=False) for each in (text, "Plain.")]
     (tmp_path / "shop.jsonl").write_bytes("\r\n".join(lines).encode(encoding))
