@@ -56,6 +56,9 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
                     yield Batch(part, first, len(wrong), opened.share)
                     first += len(part) + len(wrong)
                     wrong.clear()
+            if wrong:
+                none = pl.DataFrame(schema=dict.fromkeys(columns.values(), pl.String))
+                yield Batch(rows_of(none, columns), first, len(wrong), 1.0)
         except pa.ArrowInvalid as error:
             if wrong and not reading.skip_bad_rows:
                 raise UnusableData(f"{source}: {wrong[0]}; mend it or give --skip-bad-rows to leave it out") from error

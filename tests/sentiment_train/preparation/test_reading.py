@@ -341,6 +341,21 @@ def test_a_line_that_is_no_row_is_told_or_skipped(name: str, line: bytes, messag
     assert len(_read(path, skip_bad_rows=True)) == 2
 
 
+@pytest.mark.parametrize("good", [0, 1, 3])
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv"])
+def test_bad_rows_at_the_end_are_counted(form: str, good: int, tmp_path: Path) -> None:
+    """Rows that are left out count where no good one follows, too."""
+    path = _write(tmp_path / f"shop.{form}", *[{}] * max(good, 1))
+    written = gzip.decompress(path.read_bytes()) if form == "csv.gz" else path.read_bytes()
+    data = b"".join(written.splitlines(keepends=True)[: good + 1]) + b"half a row\n" * 5
+    path.write_bytes(gzip.compress(data) if form == "csv.gz" else data)
+    source, gathered = open_ratings(path, Reading(skip_bad_rows=True)), Gathered()
+    for batch in source.batches():
+        read_batch(batch, source, Clock(), Reading(skip_bad_rows=True), gathered)
+    assert gathered.read == good + 5
+    assert +gathered.dropped == {"unreadable row": 5}
+
+
 def test_what_feedback_exports_is_read_as_it_is(tmp_path: Path) -> None:
     """The columns of `sentiment-api db export-feedback` need no option, and the prediction's id becomes the id."""
     path = tmp_path / "feedback.jsonl.gz"
