@@ -53,12 +53,12 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
         try:
             for block in _reader(opened, source, reading, columns, judge):
                 for part in rows_of(pl.DataFrame(pa.Table.from_batches([block])), columns).iter_slices(BATCH_ROWS):
-                    yield Batch(part, first, len(wrong), opened.share)
+                    yield Batch(part, range(first, first + len(part)), len(wrong), opened.share)
                     first += len(part) + len(wrong)
                     wrong.clear()
             if wrong:
                 none = pl.DataFrame(schema=dict.fromkeys(columns.values(), pl.String))
-                yield Batch(rows_of(none, columns), first, len(wrong), 1.0)
+                yield Batch(rows_of(none, columns), (), len(wrong), 1.0)
         except pa.ArrowInvalid as error:
             if wrong and not reading.skip_bad_rows:
                 raise UnusableData(f"{source}: {wrong[0]}; mend it or give --skip-bad-rows to leave it out") from error

@@ -48,20 +48,22 @@ def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> 
     row_type = msgspec.defstruct("Row", [(role, Any, None) for role in columns], rename=dict(columns))
     decode = msgspec.json.Decoder(row_type).decode
     held: list[Any] = []
-    first, unreadable = 1, 0
+    numbers: list[int] = []
+    unreadable = 0
     with Bytes(source) as opened:
         for number, line in enumerate(_lines(opened.file, reading), start=1):
             if len(held) == BATCH_ROWS:
-                yield Batch(_frame(held, columns), first, unreadable, opened.share)
-                held, first, unreadable = [], number, 0
+                yield Batch(_frame(held, columns), numbers, unreadable, opened.share)
+                held, numbers, unreadable = [], [], 0
             if not line.strip():
                 continue
             if (row := _row(line, decode)) is not None:
                 held.append(row)
+                numbers.append(number)
             else:
                 _refused(source, number, reading)
                 unreadable += 1
-    yield Batch(_frame(held, columns), first, unreadable, 1.0)
+    yield Batch(_frame(held, columns), numbers, unreadable, 1.0)
 
 
 def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:

@@ -37,8 +37,8 @@ class Batch(NamedTuple):
 
     rows: pl.DataFrame
     """The columns of `ROLES`, null where the file has none: text, but for a timestamp that the file keeps as one."""
-    first: int
-    """The number of the first row in the file, from 1; a header does not count."""
+    numbers: Sequence[int]
+    """Of the rows in the file, from 1: a header does not count; in files of JSON the number of the line."""
     unreadable: int
     """Rows left out since the last batch, because they are no rows at all."""
     share: float

@@ -250,6 +250,14 @@ def test_values_out_of_range_are_refused_or_skipped(row: dict[str, Any], message
     assert len(_read(path, skip_bad_rows=True)) == 1
 
 
+def test_the_row_of_a_json_file_is_its_line(tmp_path: Path) -> None:
+    """A bad value is named by the number of its line, empty lines counted, so that an editor finds it."""
+    lines = [json.dumps(_ROW), "", "", json.dumps(_ROW), "", json.dumps(_ROW | {"rating": 6})]
+    (tmp_path / "shop.jsonl").write_text("\n".join(lines))
+    with pytest.raises(UnusableData, match="found '6' in row 6;"):
+        _read(tmp_path / "shop.jsonl")
+
+
 def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
     """The message lists the endings that can be read."""
     with pytest.raises(UnusableData, match=r"a file ending in \.parquet, \.csv, \.csv\.gz, .*, found .*shop\.xlsx"):
