@@ -95,7 +95,7 @@ def read_batch(batch: Batch, source: Opened, clock: Clock, reading: Reading, gat
         )
     rows = raw.select(
         "id", "text", ratings.alias("rating"), "product_id", moments.alias("timestamp"),
-        pl.col("category").fill_null(source.name),
+        pl.col("category").replace("", None).fill_null(source.name),
     ).filter(~(bad_rating | bad_time))  # fmt: skip
     cleaned = clean(rows)
     gathered.read += len(raw) + batch.unreadable

@@ -230,6 +230,13 @@ def test_a_column_category_beats_the_files_name(tmp_path: Path) -> None:
     assert _read(path)["category"].to_list() == ["7", "shop"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_an_empty_category_is_the_files_name(ending: str, tmp_path: Path) -> None:
+    """A category without a letter is none, in every form of file alike."""
+    path = _write(tmp_path / f"shop.{ending}", {"category": "books"}, {"category": ""})
+    assert _read(path)["category"].to_list() == ["books", "shop"]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
