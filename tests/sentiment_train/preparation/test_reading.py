@@ -83,6 +83,17 @@ def test_a_tsv_file_does_not_quote(tmp_path: Path) -> None:
     assert [texts[3], texts[20]] == ['"Quote me.', '"Fine", he said.']
 
 
+@pytest.mark.parametrize("text", ['"Fine", he said.', '"Fine" and "good"', 'A 5" pan', '"', "Fine."])
+def test_a_tsv_cell_that_is_quoted_well_loses_its_quotes(text: str, tmp_path: Path) -> None:
+    """What programs write that quote all the same is read as it was meant."""
+    assert _read(_write(tmp_path / "shop.tsv", {"text": f"Say {text}"}, {"text": f"{text} Good."}))[
+        "text"
+    ].to_list() == [
+        f"Say {text}",
+        f"{text} Good.",
+    ]
+
+
 def test_a_quoted_line_break_in_a_tsv_file_is_refused(tmp_path: Path) -> None:
     """A tsv file that quotes after all is not read as something else: its halves of rows stop the work."""
     with pytest.raises(UnusableData, match="row 1 has 1 cells where the header has 4"):
@@ -230,7 +241,7 @@ def test_a_column_category_beats_the_files_name(tmp_path: Path) -> None:
     assert _read(path)["category"].to_list() == ["7", "shop"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
 def test_an_empty_category_is_the_files_name(ending: str, tmp_path: Path) -> None:
     """A category without a letter is none, in every form of file alike."""
     path = _write(tmp_path / f"shop.{ending}", {"category": "books"}, {"category": ""})
