@@ -1,6 +1,8 @@
 """Reads csv and tsv files, plain or zipped, with Arrow: in blocks, every cell as text.
 
-As text because a product id such as 0439023483 is no number. A cell may hold line breaks when it is quoted.
+As text because a product id such as 0439023483 is no number. A csv cell may hold line breaks when it is quoted. Tsv
+does not quote (https://www.iana.org/assignments/media-types/text/tab-separated-values): a mark that opens a cell and
+never closes is a character. What programs quote all the same, within one line, is told by its form.
 """
 
 import codecs
@@ -19,6 +21,7 @@ from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Readin
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _BLOCK_BYTES = 2 << 20
 """Read at once; a row must be shorter. Arrow reads up to 32 of them ahead."""
+_QUOTED = r'^"(?:[^"]|"")*"$'
 
 
 def csv_columns(source: Path, reading: Reading) -> list[str]:
@@ -48,25 +51,38 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
         return "skip" if reading.skip_bad_rows else "error"
 
     first = 1
+    options = _parse_options(source, _header(source, reading), judge)
+    unquoted = [] if options.quote_char else [_unquoted(column) for column in columns.values()]
     with Bytes(source) as opened:
         try:
-            for block in _reader(opened, source, reading, columns, judge):
-                for part in rows_of(pl.DataFrame(pa.Table.from_batches([block])), columns).iter_slices(BATCH_ROWS):
-                    yield Batch(part, first, len(wrong), opened.share)
+            for block in _reader(opened, reading, columns, options):
+                frame = pl.DataFrame(pa.Table.from_batches([block])).with_columns(unquoted)
+                for part in rows_of(frame, columns).iter_slices(BATCH_ROWS):
+                    yield Batch(part, range(first, first + len(part)), len(wrong), opened.share)
                     first += len(part) + len(wrong)
                     wrong.clear()
+            if wrong:
+                none = pl.DataFrame(schema=dict.fromkeys(columns.values(), pl.String))
+                yield Batch(rows_of(none, columns), (), len(wrong), 1.0)
         except pa.ArrowInvalid as error:
             if wrong and not reading.skip_bad_rows:
                 raise UnusableData(f"{source}: {wrong[0]}; mend it or give --skip-bad-rows to leave it out") from error
             raise
 
 
-def _reader(opened: Bytes, source: Path, reading: Reading, columns: Mapping[str, str], judge: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
+def _unquoted(column: str) -> pl.Expr:
+    """Return the cells without the quotes of those that are quoted well: all inner marks doubled."""
+    cell = pl.col(column)
+    inner = cell.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+    return pl.when(cell.str.contains(_QUOTED)).then(inner).otherwise(cell).alias(column)
+
+
+def _reader(opened: Bytes, reading: Reading, columns: Mapping[str, str], options: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
     names = list(columns.values())
     return pa.csv.open_csv(
         opened.file,
         read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=reading.encoding, use_threads=False),
-        parse_options=_parse_options(source, _header(source, reading), judge),
+        parse_options=options,
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=names,
@@ -87,4 +103,10 @@ def _parse_options(source: Path, header: str, judge: Any = None) -> Any:  # noqa
     # Where the comma is the decimal point, spreadsheet programs part the cells of a csv file with semicolons.
     if delimiter not in header and ";" in header:
         delimiter = ";"
-    return pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge)
+    is_quoted = delimiter != "\t"
+    return pa.csv.ParseOptions(
+        delimiter=delimiter,
+        quote_char='"' if is_quoted else False,
+        newlines_in_values=is_quoted,
+        invalid_row_handler=judge,
+    )

@@ -89,13 +89,13 @@ def read_batch(batch: Batch, source: Opened, clock: Clock, reading: Reading, gat
         raise UnusableData(f"expected times of one unit in {source.source}, found {units}; write them as ISO 8601")
     bad_rating, bad_time = bad_ratings(raw["rating"], ratings), bad_times(raw["timestamp"], moments)
     if not reading.skip_bad_rows:
-        refuse("whole ratings from 1 to 5", source.source, raw["rating"], bad_rating, batch.first)
+        refuse("whole ratings from 1 to 5", source.source, raw["rating"], bad_rating, batch.numbers)
         refuse(
-            "times as numbers or ISO 8601, from 1970 to 2100,", source.source, raw["timestamp"], bad_time, batch.first
+            "times as numbers or ISO 8601, from 1970 to 2100,", source.source, raw["timestamp"], bad_time, batch.numbers
         )
     rows = raw.select(
         "id", "text", ratings.alias("rating"), "product_id", moments.alias("timestamp"),
-        pl.col("category").fill_null(source.name),
+        pl.col("category").replace("", None).fill_null(source.name),
     ).filter(~(bad_rating | bad_time))  # fmt: skip
     cleaned = clean(rows)
     gathered.read += len(raw) + batch.unreadable

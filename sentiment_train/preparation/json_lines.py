@@ -1,6 +1,7 @@
 """Reads files of one JSON object per line, plain or zipped."""
 
 import codecs
+import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -47,20 +48,22 @@ def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> 
     row_type = msgspec.defstruct("Row", [(role, Any, None) for role in columns], rename=dict(columns))
     decode = msgspec.json.Decoder(row_type).decode
     held: list[Any] = []
-    first, unreadable = 1, 0
+    numbers: list[int] = []
+    unreadable = 0
     with Bytes(source) as opened:
         for number, line in enumerate(_lines(opened.file, reading), start=1):
             if len(held) == BATCH_ROWS:
-                yield Batch(_frame(held, columns), first, unreadable, opened.share)
-                held, first, unreadable = [], number, 0
+                yield Batch(_frame(held, columns), numbers, unreadable, opened.share)
+                held, numbers, unreadable = [], [], 0
             if not line.strip():
                 continue
             if (row := _row(line, decode)) is not None:
                 held.append(row)
+                numbers.append(number)
             else:
                 _refused(source, number, reading)
                 unreadable += 1
-    yield Batch(_frame(held, columns), first, unreadable, 1.0)
+    yield Batch(_frame(held, columns), numbers, unreadable, 1.0)
 
 
 def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
@@ -68,8 +71,10 @@ def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
         for line in file:
             yield line.removeprefix(codecs.BOM_UTF8)
     else:
-        for text in codecs.getreader(reading.encoding)(file):
-            yield text.encode()
+        # Not a reader of `codecs`, which ends lines at U+0085 and U+2028 too: JSON may hold them as they are.
+        with io.TextIOWrapper(file, reading.encoding, newline="\n") as texts:
+            for text in texts:
+                yield text.encode()
 
 
 def _row(line: bytes, decode: Any) -> Any:  # noqa: ANN401 - a dictionary or a row

@@ -71,7 +71,7 @@ def _parquet_batches(source: Path, reading: Reading, columns: Mapping[str, str])
         total, first = max(file.metadata.num_rows, 1), 1
         for batch in file.iter_batches(BATCH_ROWS, columns=list(columns.values()), use_threads=False):
             rows = rows_of(pl.DataFrame(pa.Table.from_batches([batch])), columns)
-            yield Batch(rows, first, 0, (first - 1 + len(rows)) / total)
+            yield Batch(rows, range(first, first + len(rows)), 0, (first - 1 + len(rows)) / total)
             first += len(rows)
 
 

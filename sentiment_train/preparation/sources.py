@@ -3,8 +3,9 @@
 import codecs
 import gzip
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Self, cast
 
@@ -16,6 +17,8 @@ from sentiment_train.errors import UnusableData
 from sentiment_train.preparation.columns import ROLES
 
 BATCH_ROWS = 32_768
+_DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What unzipping raises for bytes that were changed or cut off."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +37,8 @@ class Batch(NamedTuple):
 
     rows: pl.DataFrame
     """The columns of `ROLES`, null where the file has none: text, but for a timestamp that the file keeps as one."""
-    first: int
-    """The number of the first row in the file, from 1; a header does not count."""
+    numbers: Sequence[int]
+    """Of the rows in the file, from 1: a header does not count; in files of JSON the number of the line."""
     unreadable: int
     """Rows left out since the last batch, because they are no rows at all."""
     share: float
@@ -96,12 +99,16 @@ def translated(source: Path, reading: Reading) -> Iterator[None]:
         if "invalid UTF8" in str(error):
             raise _not_in_encoding(source, reading) from error
         raise UnusableData(f"cannot read {source}: {str(error).split(':')[0][:120]}") from error
-    except (OSError, EOFError) as error:
-        raise UnusableData(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
+    except _DAMAGED as error:
+        raise UnusableData(f"cannot read {source}: {error}; copy it once more, or zip it again") from error
+    except OSError as error:
+        raise UnusableData(f"cannot read {source}: {error.strerror or error}") from error
 
 
 def _not_in_encoding(source: Path, reading: Reading) -> UnusableData:
-    place = first_undecodable(source, reading.encoding)
+    place = None
+    with suppress(*_DAMAGED):
+        place = first_undecodable(source, reading.encoding)
     where = "" if place is None else f": line {place[0]}, byte {place[1]} of the file"
     return UnusableData(
         f"expected {reading.encoding} in {source}, found something else{where}; name the file's encoding, such as "
@@ -110,7 +117,11 @@ def _not_in_encoding(source: Path, reading: Reading) -> UnusableData:
 
 
 def first_undecodable(source: Path, encoding: str) -> tuple[int, int] | None:
-    """Return the line and the byte, both from 1, of the unzipped file where `encoding` first fails; None if nowhere."""
+    """Return the line and the byte, both from 1, of the unzipped file where `encoding` first fails; None if nowhere.
+
+    Raises:
+        BadGzipFile, EOFError, zlib.error: the file is damaged.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = read = 0
     with Bytes(source) as opened:

@@ -1,6 +1,7 @@
 """What the cells of a ratings file mean: whole ratings from 1 to 5 and moments in UTC, or a refusal."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -104,14 +105,14 @@ def bad_times(raw: pl.Series, moments: pl.Series) -> pl.Series:
     return moments.is_null() & raw.is_not_null() & ~raw.str.strip_chars().is_in(_NO_TIME)
 
 
-def refuse(what: str, source: object, raw: pl.Series, bad: pl.Series, first: int) -> None:
-    """Raise for the first of the cells `raw` that is `bad`, `first` being the number of the first row.
+def refuse(what: str, source: object, raw: pl.Series, bad: pl.Series, numbers: Sequence[int]) -> None:
+    """Raise for the first of the cells `raw` that is `bad`, and name its number in the file.
 
     Raises:
         UnusableData: one is.
     """
     if (index := bad.arg_true()).len() > 0:
         raise UnusableData(
-            f"expected {what} in {source}, found {shown(str(raw[index[0]]))} in row {first + index[0]}; mend it or "
+            f"expected {what} in {source}, found {shown(str(raw[index[0]]))} in row {numbers[index[0]]}; mend it or "
             "give --skip-bad-rows to leave such rows out"
         )

@@ -4,6 +4,7 @@ Sorted on disk: rows go first to bins that follow each other in time, then each 
 """
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from sentiment_train.preparation.splits import PARTS
 
 BIN_ROWS = 100_000
 """Sorted in memory at once: some 50 MB of reviews."""
+_NUMBER = struct.Struct("<q")
 _ORDER = ("timestamp", "product_id", "text", "rating", "category")
 _COLUMNS = ("id", "text", "rating", "product_id", "timestamp", "category", "product_reviews", "unseen", "label")
-_HASHED = ("text", "rating", "product_id", "timestamp", "category")
 
 
 def write_parts(
@@ -30,6 +31,8 @@ def write_parts(
     """Write one parquet file for each part to `folder`, and return the SHA-256 of all rows of all parts, in order.
 
     The hash is of the texts, ratings, products, times and categories; it does not depend on how the files were given.
+    It covers, for each part, its name and of each row text, rating, product_id, timestamp in microseconds since 1970
+    and category: texts as the length of their UTF-8 and the UTF-8, lengths and numbers as 8 bytes, the least first.
     """
     bins = RowStore(folder.parent)
     with bins:
@@ -37,7 +40,7 @@ def write_parts(
     digest = hashlib.sha256()
     done = 0
     for number, name in enumerate(PARTS):
-        digest.update(name.encode())
+        digest.update(_text_bytes(name))
         total = int(np.sum((plan.part == number) & (plan.place >= 0)))
         writer: pa.parquet.ParquetWriter | None = None
         try:
@@ -47,14 +50,30 @@ def write_parts(
                     folder / f"{name}.parquet", table.schema, compression="zstd"
                 )
                 writer.write_table(table)
-                for row in rows.select(_HASHED).iter_rows():
-                    digest.update(repr(row).encode())
+                for row in _hashed(rows):
+                    digest.update(row)
                 done += len(rows)
                 tell("write", done / len(plan.place), done)
         finally:
             if writer is not None:
                 writer.close()
     return digest.hexdigest()
+
+
+def _hashed(rows: pl.DataFrame) -> Iterator[bytes]:
+    hashed = rows.select("text", "rating", "product_id", pl.col("timestamp").dt.epoch("us"), "category")
+    for text, rating, product_id, micros, category in hashed.iter_rows():
+        yield b"".join(
+            (
+                _text_bytes(text), _NUMBER.pack(rating), _text_bytes(product_id), _NUMBER.pack(micros),
+                _text_bytes(category),
+            )
+        )  # fmt: skip
+
+
+def _text_bytes(text: str) -> bytes:
+    encoded = text.encode()
+    return _NUMBER.pack(len(encoded)) + encoded
 
 
 def _distribute(

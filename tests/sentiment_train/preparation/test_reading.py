@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,33 @@ def test_a_cell_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
     assert _read(_write(tmp_path / "shop.csv", {"text": text}, {}))["text"].to_list() == [text, "Works well."]
 
 
+def test_a_tsv_file_does_not_quote(tmp_path: Path) -> None:
+    """In a tsv file a quotation mark is a character: one that opens a text and never closes swallows no rows."""
+    rows = [f"Number {number}.\t5\t0012\t2024-01-05" for number in range(30)]
+    rows[3], rows[20] = '"Quote me.\t5\t0012\t2024-01-05', '"Fine", he said.\t5\t0012\t2024-01-05'
+    (tmp_path / "shop.tsv").write_text("\n".join(["text\trating\tproduct_id\ttimestamp", *rows, ""]))
+    texts = _read(tmp_path / "shop.tsv")["text"]
+    assert len(texts) == 30
+    assert [texts[3], texts[20]] == ['"Quote me.', '"Fine", he said.']
+
+
+@pytest.mark.parametrize("text", ['"Fine", he said.', '"Fine" and "good"', 'A 5" pan', '"', "Fine."])
+def test_a_tsv_cell_that_is_quoted_well_loses_its_quotes(text: str, tmp_path: Path) -> None:
+    """What programs write that quote all the same is read as it was meant."""
+    assert _read(_write(tmp_path / "shop.tsv", {"text": f"Say {text}"}, {"text": f"{text} Good."}))[
+        "text"
+    ].to_list() == [
+        f"Say {text}",
+        f"{text} Good.",
+    ]
+
+
+def test_a_quoted_line_break_in_a_tsv_file_is_refused(tmp_path: Path) -> None:
+    """A tsv file that quotes after all is not read as something else: its halves of rows stop the work."""
+    with pytest.raises(UnusableData, match="row 1 has 1 cells where the header has 4"):
+        _read(_write(tmp_path / "shop.tsv", {"text": "Fine,\nreally."}))
+
+
 def test_a_csv_file_may_part_its_cells_with_semicolons(tmp_path: Path) -> None:
     """As spreadsheet programs write it in countries where the comma is the decimal point."""
     (tmp_path / "shop.csv").write_text("text;rating;product_id;timestamp\nGood, and cheap;5,0;0012;2024-01-05\n")
@@ -87,6 +115,16 @@ def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) ->
         path = _write(tmp_path / name, {})
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
         assert len(_read(path)) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-8-sig"])
+def test_only_a_line_feed_ends_a_line_of_json(encoding: str, tmp_path: Path) -> None:
+    """What Unicode calls a line break may stand in a text, whatever the file's encoding."""
+    text = "Très\x85bien." if encoding == "latin-1" else "Works\u2028well, très\x85bien."
+    lines = [json.dumps(_ROW | {"text": each}, ensure_ascii=False) for each in (text, "Plain.")]
+    (tmp_path / "shop.jsonl").write_bytes("\r\n".join(lines).encode(encoding))
+    read = _read(tmp_path / "shop.jsonl", encoding=encoding)["text"].to_list()
+    assert [re.split(r"\W+", each) for each in read] == [re.split(r"\W+", text), ["Plain", ""]]
 
 
 def test_half_an_emoji_does_not_stop_the_work(tmp_path: Path) -> None:
@@ -203,6 +241,13 @@ def test_a_column_category_beats_the_files_name(tmp_path: Path) -> None:
     assert _read(path)["category"].to_list() == ["7", "shop"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_an_empty_category_is_the_files_name(ending: str, tmp_path: Path) -> None:
+    """A category without a letter is none, in every form of file alike."""
+    path = _write(tmp_path / f"shop.{ending}", {"category": "books"}, {"category": ""})
+    assert _read(path)["category"].to_list() == ["books", "shop"]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -221,6 +266,14 @@ def test_values_out_of_range_are_refused_or_skipped(row: dict[str, Any], message
     with pytest.raises(UnusableData, match=message):
         _read(path)
     assert len(_read(path, skip_bad_rows=True)) == 1
+
+
+def test_the_row_of_a_json_file_is_its_line(tmp_path: Path) -> None:
+    """A bad value is named by the number of its line, empty lines counted, so that an editor finds it."""
+    lines = [json.dumps(_ROW), "", "", json.dumps(_ROW), "", json.dumps(_ROW | {"rating": 6})]
+    (tmp_path / "shop.jsonl").write_text("\n".join(lines))
+    with pytest.raises(UnusableData, match="found '6' in row 6;"):
+        _read(tmp_path / "shop.jsonl")
 
 
 def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
@@ -245,6 +298,30 @@ def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     path = _write(tmp_path / "shop.csv.gz", *[{"text": f"Number {n} of {n * n}"} for n in range(2000)])
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UnusableData, match=r"cannot read .*shop\.csv\.gz"):
+        _read(path)
+
+
+def _damage(path: Path, lines: bytes) -> None:
+    """Write `lines` zipped, and after them bytes that no zipped file can hold."""
+    zipped = zlib.compressobj(wbits=31)
+    path.write_bytes(zipped.compress(lines) + zipped.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 50)
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
+def test_a_zipped_file_that_is_damaged_is_named(ending: str, tmp_path: Path) -> None:
+    """Bytes that cannot be unzipped are one line with a remedy."""
+    path = _write(tmp_path / f"shop.{ending}", {}, {})
+    _damage(path, gzip.decompress(path.read_bytes()))
+    with pytest.raises(UnusableData, match=rf"cannot read .*shop\.{ending}: .*invalid block type; .* zip it again"):
+        _read(path)
+
+
+def test_damage_behind_another_encoding_is_no_second_error(tmp_path: Path) -> None:
+    """The encoding is told without its place when the search for the place meets damaged bytes."""
+    path = tmp_path / "shop.jsonl.gz"
+    line = json.dumps(_ROW | {"text": "Très bien."}, ensure_ascii=False) + "\n"
+    _damage(path, line.encode("latin-1") * 3000)
+    with pytest.raises(UnusableData, match=r"expected utf-8 in .*shop\.jsonl\.gz, found something else"):
         _read(path)
 
 
@@ -288,6 +365,21 @@ def test_a_line_that_is_no_row_is_told_or_skipped(name: str, line: bytes, messag
         _read(path)
     assert "Half a row" not in str(refused.value)
     assert len(_read(path, skip_bad_rows=True)) == 2
+
+
+@pytest.mark.parametrize("good", [0, 1, 3])
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv"])
+def test_bad_rows_at_the_end_are_counted(form: str, good: int, tmp_path: Path) -> None:
+    """Rows that are left out count where no good one follows, too."""
+    path = _write(tmp_path / f"shop.{form}", *[{}] * max(good, 1))
+    written = gzip.decompress(path.read_bytes()) if form == "csv.gz" else path.read_bytes()
+    data = b"".join(written.splitlines(keepends=True)[: good + 1]) + b"half a row\n" * 5
+    path.write_bytes(gzip.compress(data) if form == "csv.gz" else data)
+    source, gathered = open_ratings(path, Reading(skip_bad_rows=True)), Gathered()
+    for batch in source.batches():
+        read_batch(batch, source, Clock(), Reading(skip_bad_rows=True), gathered)
+    assert gathered.read == good + 5
+    assert +gathered.dropped == {"unreadable row": 5}
 
 
 def test_what_feedback_exports_is_read_as_it_is(tmp_path: Path) -> None:
