@@ -58,7 +58,7 @@ class Scorer(Protocol):
 
 
 class ShadowProcess:
-    """A process that scores with the bundle in a folder."""
+    """A process that scores with the bundle in a folder. It ends with the thread that called `load`."""
 
     def __init__(self, folder: Path, engine: str) -> None:
         """Nothing runs before `load`."""

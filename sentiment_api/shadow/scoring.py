@@ -6,6 +6,7 @@ A process and not a thread: a thread of low priority that is not given the proce
 hold up every live request, and what the shadow does to memory or crashes stays here.
 """
 
+import ctypes
 import signal
 import sys
 import time
@@ -57,6 +58,8 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     """For the operator; never a client's text."""
 
 
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl(2)."""
 Message = ShadowModel | ShadowAnswer | Failure
 _encode = msgspec.msgpack.Encoder().encode
 _questions = msgspec.msgpack.Decoder(Question)
@@ -68,6 +71,7 @@ def main() -> None:
     # Sent to all of a service at once; this process ends when the service hangs up or kills it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    _end_with_the_service()
     with Connection(int(descriptor)) as connection:
         try:
             _serve(connection, _load(Path(folder), engine))
@@ -77,6 +81,16 @@ def main() -> None:
             # Others' messages may quote a text.
             reason = str(error) if isinstance(error, StartupError) else type(error).__name__
             connection.send_bytes(_encode(Failure(reason)))
+
+
+def _end_with_the_service() -> None:
+    """Have Linux kill this process when the thread that started it ends: stopped, it cannot hear the service hang up.
+
+    A service that ended before this need not be looked for: it stops this process only after it has heard which model
+    it is, so until then hanging up is heard. Other systems have nothing like it; there a stopped process is left over.
+    """
+    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def _load(folder: Path, engine: str) -> Classifier:

@@ -500,6 +500,42 @@ def test_stopping_the_process_while_it_stands_still_ends_it(process: ShadowProce
     assert not psutil.pid_exists(pid)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether it is gone, or only waits to be taken note of by whoever takes over orphans."""
+    try:
+        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True
+
+
+LOADED_AND_PAUSED = """
+import sys, time
+from pathlib import Path
+from sentiment_api.shadow.process import ShadowProcess
+process = ShadowProcess(Path(sys.argv[1]), "cpu")
+process.load()
+process.pause()
+print(process._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell nobody of a parent's death")
+def test_a_process_that_stands_still_goes_with_its_service(other_model: Path, waiting: Waiting) -> None:
+    """A service that is killed has no time to end it, and stopped as it is it cannot hear that the service hung up."""
+    command = [sys.executable, "-c", LOADED_AND_PAUSED, str(other_model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
+        assert service.stdout is not None
+        left = psutil.Process(int(service.stdout.readline()))
+        try:
+            waiting(lambda: left.status() == psutil.STATUS_STOPPED, "it stands still")
+            service.kill()
+            waiting(lambda: has_ended(left), "it is gone")
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+
+
 def test_a_folder_that_is_no_bundle_fails_with_what_was_expected(tmp_path: Path) -> None:
     """The reason is the one that the service itself would give at its start."""
     process = ShadowProcess(tmp_path / "nothing", "cpu")
