@@ -52,6 +52,10 @@ class Scorer(Protocol):
         """Go on. From any thread, at once."""
         ...
 
+    def discard(self) -> None:
+        """Forget the text in hand; who waits for its answer gets ShadowFailed, and `load` comes next. As `pause`."""
+        ...
+
     def stop(self) -> None:
         """End; whoever waits for an answer gets ShadowFailed. From any thread."""
         ...
@@ -71,6 +75,7 @@ class ShadowProcess:
 
     def load(self) -> ShadowModel:
         """See `Scorer`."""
+        self._end()
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours.detach())
         with theirs:
@@ -92,10 +97,17 @@ class ShadowProcess:
         """Have it go on."""
         self._signal(signal.SIGCONT)
 
+    def discard(self) -> None:
+        """Kill it: nothing else reaches a text that is being computed on, and stopped it would not even hear of it."""
+        self._signal(signal.SIGKILL)
+
     def stop(self) -> None:
         """Kill it: it has nothing to lose."""
+        self._stopped = True
+        self._end()
+
+    def _end(self) -> None:
         with self._lock:
-            self._stopped = True
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()

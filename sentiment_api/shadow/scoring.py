@@ -105,8 +105,8 @@ def _serve(connection: Connection, classifier: Classifier) -> None:
     model = ShadowModel(manifest.name, manifest.version, classifier.labels, classifier.engine.name)
     connection.send_bytes(_encode(model))
     while True:
-        question = _questions.decode(connection.recv_bytes())
-        connection.send_bytes(_encode(_answer(classifier, question)))
+        # No name for the question: it would keep the text until the next one comes.
+        connection.send_bytes(_encode(_answer(classifier, _questions.decode(connection.recv_bytes()))))
 
 
 def _answer(classifier: Classifier, question: Question) -> ShadowAnswer:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,11 @@ class FakeScorer:
         self.heard: list[str] = []
         self.fails_on: set[str] = set()
         self._stopped = False
+        self._discarded = False
 
     def load(self) -> ShadowModel:
         """Load nothing."""
+        self._discarded = False
         if "load" in self.fails_on:
             raise ShadowFailed("no such folder")
         return ShadowModel("fake", "fedcba987654", ["negative", "positive"], "fake")
@@ -75,7 +78,7 @@ class FakeScorer:
         self.texts.append(text)
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
-        if self._stopped or "score" in self.fails_on:
+        if self._stopped or self._discarded or "score" in self.fails_on:
             raise ShadowFailed("its process ended")
         return ShadowAnswer([-1.0, 1.0], [0.25, 0.75], 9.0, 4.0)
 
@@ -86,6 +89,12 @@ class FakeScorer:
     def resume(self) -> None:
         """Note it."""
         self.heard.append("resume")
+
+    def discard(self) -> None:
+        """Let go of the text."""
+        self.heard.append("discard")
+        self._discarded = True
+        self.gate.set()
 
     def stop(self) -> None:
         """Let go."""
@@ -149,6 +158,15 @@ def metric(client: Client | httpx.Client, sample: str) -> float:
 def dropped(metrics: Metrics, reason: str) -> float:
     """Return how many texts were dropped for that reason."""
     return metrics.registry.get_sample_value("sentiment_shadow_dropped_total", {"reason": reason}) or 0.0
+
+
+def compared(metrics: Metrics) -> float:
+    """Return how many texts both models have answered."""
+    counts = (
+        metrics.registry.get_sample_value("sentiment_shadow_compared_total", {"agreement": each})
+        for each in ("same", "other")
+    )
+    return sum(each or 0.0 for each in counts)
 
 
 def candidate(text: str = REVIEW["text"]) -> Candidate:
@@ -330,13 +348,79 @@ def test_stopping_drops_what_waits(shadow: Shadow, scorer: FakeScorer, metrics: 
     assert (dropped(metrics, "stopping"), shadow.health().state) == (3, "stopped")
 
 
-def test_an_erasure_drops_what_waits(shadow: Shadow, scorer: FakeScorer, metrics: Metrics) -> None:
-    """No text stays in memory once this process says that it has purged."""
+def test_an_erasure_drops_what_waits_and_what_is_being_scored(
+    shadow: Shadow, scorer: FakeScorer, metrics: Metrics, waiting: Waiting
+) -> None:
+    """No text stays in memory once this process says that it has purged; the next one is scored as ever."""
     scorer.gate.clear()
     shadow.offer([candidate() for _ in range(3)])
     assert scorer.entered.acquire(timeout=PATIENCE_S)
     shadow.forget()
-    assert (dropped(metrics, "erased"), shadow.health().waiting) == (2, 0)
+    assert (scorer.heard, shadow.health().waiting) == (["discard"], 0)
+    waiting(lambda: dropped(metrics, "erased") == 3, "all are dropped")
+    shadow.offer([candidate(PRAISE["text"])])
+    waiting(lambda: compared(metrics) == 1, "the next is scored")
+    assert (scorer.texts, shadow.health().state) == ([REVIEW["text"], PRAISE["text"]], "ready")
+    shadow.forget()
+    assert scorer.heard == ["discard"], "there was nothing in hand"
+
+
+def test_an_erasure_ends_a_process_that_stands_still_in_a_text(
+    process: ShadowProcess, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Its memory goes with it, however long live work lasts; another is loaded when that is done, and scores."""
+    shadow = Shadow(process, 1.0, spool, metrics)
+    shadow.start()
+    waiting(lambda: shadow.health().state == "ready", "it is loaded")
+    held = psutil.Process(pid_of(process))
+    long = candidate(REVIEW["text"] * 20_000)
+    shadow.offer([long._replace(whole=True)])
+    waiting(lambda: shadow.health().waiting == 0, "it has the text")
+    shadow.live_begins()
+    waiting(lambda: held.status() == psutil.STATUS_STOPPED, "it stands still")
+    shadow.forget()
+    waiting(lambda: has_ended(held), "it is gone")
+    shadow.offer([candidate()])
+    shadow.live_ends()
+    waiting(lambda: compared(metrics) == 1, "the next is scored")
+    assert (dropped(metrics, "erased"), pid_of(process) != held.pid) == (1, True)
+    shadow.stop()
+
+
+def test_it_begins_to_load_only_while_the_engine_has_nothing_to_do(
+    scorer: FakeScorer, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Live work that is there before holds it up; a stop does not wait for that."""
+    held, stopped = (Shadow(each, 1.0, spool, metrics) for each in (scorer, FakeScorer()))
+    for shadow in (held, stopped):
+        shadow.live_begins()
+        shadow.start()
+    stopped.stop()
+    held.offer([candidate()])
+    assert not scorer.entered.acquire(timeout=0.1)
+    assert held.health().state == "loading"
+    held.live_ends()
+    waiting(lambda: compared(metrics) == 1, "it is loaded and scores")
+    held.stop()
+
+
+class Text(str):
+    """A text that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_text_that_was_scored_is_let_go(
+    shadow: Shadow, scorer: FakeScorer, metrics: Metrics, waiting: Waiting
+) -> None:
+    """It does not stay in memory until the next one comes: an erasure could not reach it there."""
+    text = Text(REVIEW["text"])
+    watched = weakref.ref(text)
+    shadow.offer([candidate(text)])
+    waiting(lambda: compared(metrics) == 1, "it is scored")
+    scorer.texts.clear()
+    del text
+    waiting(lambda: watched() is None, "it is gone")
 
 
 def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
