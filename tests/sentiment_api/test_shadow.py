@@ -34,6 +34,7 @@ from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, encode
+from sentiment_api.prediction_log.segments import frame
 from sentiment_api.prediction_log.set_aside import SetAside, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -441,11 +442,20 @@ def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
     spool.close()
 
 
-def test_an_older_release_leaves_shadow_records_alone_and_reads_the_others(new_record: NewRecord) -> None:
-    """Only the new kind has the new format, so a release that knows 1 keeps it for later and ships the rest."""
+@pytest.mark.anyio
+async def test_a_shadow_record_that_0_1_set_aside_is_shipped(
+    engine: AsyncEngine, tmp_path: Path, new_record: NewRecord
+) -> None:
+    """That release knows no such kind and wrote what it could not read to one file of frames."""
     record = new_record()
-    rating = FeedbackRecord(feedback_id=uuid7(), prediction_id=uuid7(), rating=1, label=None, request_id="r-1")
-    assert (record.format, rating.format, shadow_of(record).format) == (1, 1, 2)
+    folder = tmp_path / "0"
+    folder.mkdir()
+    (folder / "set-aside.frames").write_bytes(frame(encode(record)) + frame(encode(shadow_of(record))))
+    spool = Spool.claim(tmp_path, 1 << 20)
+    assert await Shipper(spool, engine, Metrics()).ship()
+    assert await scored(engine) == {record.prediction_id}
+    assert not (folder / "set-aside.frames").exists()
+    spool.close()
 
 
 @pytest.mark.anyio
