@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -691,10 +692,11 @@ def test_intervals_are_those_of_the_books() -> None:
 async def test_the_report_compares_with_feedback(
     engine: AsyncEngine, spool: Spool, new_record: NewRecord, database_settings: DatabaseSettings
 ) -> None:
-    """Of five texts one is out of the time and one has no feedback; of the others each model has its share right."""
+    """One text is out of the time, one is a repeat, one has no feedback; of the rest each model has its share right."""
     now = dt.datetime.now(dt.UTC)
     old = new_record(prediction_id=first_id(now - dt.timedelta(days=3)))
-    records = [new_record(prediction_id=first_id(now + dt.timedelta(milliseconds=each))) for each in range(4)]
+    records = [new_record(prediction_id=first_id(now + dt.timedelta(milliseconds=each))) for each in range(5)]
+    records[1], records[4] = (msgspec.structs.replace(each, idempotency_key="order-66") for each in records[1::3])
     ratings = [1, 5, 5]  # the live model says negative, its shadow positive
     feedback = [
         FeedbackRecord(
