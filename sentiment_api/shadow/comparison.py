@@ -1,8 +1,9 @@
 """Which predictions the shadow model scores, when, and what becomes of its answers.
 
-Live work goes first, always. A text is begun only while the engine has nothing to do; when live work comes in the
-middle of it the shadow stands still until that is done. What does not fit into a short queue is dropped. A shadow that
-fails is given up until the next start: nothing of the service waits for it, and readiness does not hang on it.
+Live work goes first, always. The model is loaded and a text is begun only while the engine has nothing to do; when live
+work comes in the middle of it the shadow stands still until that is done. What does not fit into a short queue is
+dropped. A shadow that fails is given up until the next start: nothing of the service waits for it, and readiness does
+not hang on it.
 """
 
 import threading
@@ -93,7 +94,7 @@ class Shadow:
         """Drop what waits and what is being scored: something was erased, and it may be among it."""
         with self._changed:
             self._drop_waiting("erased")
-            if self._at_work and not self._discarded:
+            if self._at_work and self._state == "ready" and not self._discarded:
                 self._discarded = True
                 self._stands_still = False
                 self._scorer.discard()
@@ -143,8 +144,15 @@ class Shadow:
             self._changed.wait_for(lambda: self._state != "loading" or not self._live_works)
             if self._state != "loading":
                 raise ShadowFailed("stopped before it was loaded")
+        self._scorer.start()
+        with self._changed:
+            self._at_work = True
+            if self._live_works:
+                self._stands_still = True
+                self._scorer.pause()
         model = self._scorer.load()
         with self._changed:
+            self._at_work = False
             if self._state != "loading":
                 raise ShadowFailed("stopped while it was loaded")
             self._model, self._state = model, "ready"
@@ -211,6 +219,7 @@ class Shadow:
             if self._state in ("disabled", "stopped"):
                 return
             self._state, self._reason = state, reason
+            self._at_work = self._stands_still = False
             self._drop_waiting(dropped_as)
             self._changed.notify_all()
         self._scorer.stop()

@@ -21,6 +21,10 @@ from sentiment_api.classifier import Classifier
 from sentiment_api.errors import StartupError
 
 
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """This process may be stopped from now on: it ends with the service all the same."""
+
+
 class ShadowModel(msgspec.Struct, frozen=True, tag="model"):
     """Which model scores."""
 
@@ -60,7 +64,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 _PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
-Message = ShadowModel | ShadowAnswer | Failure
+Message = Started | ShadowModel | ShadowAnswer | Failure
 _encode = msgspec.msgpack.Encoder().encode
 _questions = msgspec.msgpack.Decoder(Question)
 
@@ -74,6 +78,7 @@ def main() -> None:
     _end_with_the_service()
     with Connection(int(descriptor)) as connection:
         try:
+            connection.send_bytes(_encode(Started()))
             _serve(connection, _load(Path(folder), engine))
         except EOFError:  # the service hung up
             return
@@ -86,8 +91,8 @@ def main() -> None:
 def _end_with_the_service() -> None:
     """Have Linux kill this process when the thread that started it ends: stopped, it cannot hear the service hang up.
 
-    A service that ended before this need not be looked for: it stops this process only after it has heard which model
-    it is, so until then hanging up is heard. Other systems have nothing like it; there a stopped process is left over.
+    A service that ended before this need not be looked for: it stops this process only after it has heard that it
+    started, so until then hanging up is heard. On other systems a stopped process is left over.
     """
     if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

@@ -61,6 +61,10 @@ class FakeScorer:
         """The gate is open at first."""
         self.gate = threading.Event()
         self.gate.set()
+        self.may_start = threading.Event()
+        self.may_start.set()
+        self.started = threading.Semaphore(0)
+        self.loading = threading.Semaphore(0)
         self.entered = threading.Semaphore(0)
         self.texts: list[str] = []
         self.heard: list[str] = []
@@ -68,9 +72,16 @@ class FakeScorer:
         self._stopped = False
         self._discarded = False
 
-    def load(self) -> ShadowModel:
-        """Load nothing."""
+    def start(self) -> None:
+        """Begin anew."""
         self._discarded = False
+        self.started.release()
+        assert self.may_start.wait(PATIENCE_S)
+
+    def load(self) -> ShadowModel:
+        """Load nothing, as soon as the gate is open."""
+        self.loading.release()
+        assert self.gate.wait(PATIENCE_S)
         if "load" in self.fails_on:
             raise ShadowFailed("no such folder")
         return ShadowModel("fake", "fedcba987654", ["negative", "positive"], "fake")
@@ -406,6 +417,33 @@ def test_it_begins_to_load_only_while_the_engine_has_nothing_to_do(
     held.stop()
 
 
+def test_it_stands_still_while_it_is_loaded_and_there_is_live_work(
+    scorer: FakeScorer, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Live work pauses it in the middle of loading, and as soon as it can be paused when that came before.
+
+    An erasure leaves it alone meanwhile: it has no text.
+    """
+    shadow = Shadow(scorer, 1.0, spool, metrics)
+    scorer.may_start.clear()
+    scorer.gate.clear()
+    shadow.start()
+    assert scorer.started.acquire(timeout=PATIENCE_S)
+    shadow.live_begins()
+    assert scorer.heard == []
+    scorer.may_start.set()
+    assert scorer.loading.acquire(timeout=PATIENCE_S)
+    assert scorer.heard == ["pause"]
+    shadow.live_ends()
+    shadow.live_begins()
+    shadow.forget()
+    shadow.live_ends()
+    assert scorer.heard == ["pause", "resume"] * 2
+    scorer.gate.set()
+    waiting(lambda: shadow.health().state == "ready", "it is loaded")
+    shadow.stop()
+
+
 class Text(str):
     """A text that can be watched."""
 
@@ -540,6 +578,7 @@ def pid_of(process: ShadowProcess) -> int:
 def test_the_process_answers_as_its_model_does(process: ShadowProcess, other_model: Path, whole: bool) -> None:
     """It reads the beginning or all of a text, as told, and gives that model's logits and probabilities."""
     text = "The lid never closes properly. " * 200 + "And yet I love it!"
+    process.start()
     model = process.load()
     classifier = Classifier.load(open_bundle(other_model), "cpu", 1)
     assert (model.version, model.labels) == (classifier.bundle.manifest.version, classifier.labels)
@@ -556,6 +595,7 @@ def test_the_process_answers_as_its_model_does(process: ShadowProcess, other_mod
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such priority")
 def test_the_process_is_behind_everything(process: ShadowProcess) -> None:
     """It runs only where nobody else wants the processor, and is the first to go when memory runs out."""
+    process.start()
     process.load()
     pid = pid_of(process)
     assert os.sched_getscheduler(pid) == os.SCHED_IDLE
@@ -565,6 +605,7 @@ def test_the_process_is_behind_everything(process: ShadowProcess) -> None:
 
 def test_the_process_stands_still_when_told(process: ShadowProcess, waiting: Waiting) -> None:
     """Paused it uses no processor, and it answers once it is resumed."""
+    process.start()
     process.load()
     process.pause()
     waiting(lambda: psutil.Process(pid_of(process)).status() == psutil.STATUS_STOPPED, "it stands still")
@@ -580,6 +621,7 @@ def test_the_process_stands_still_when_told(process: ShadowProcess, waiting: Wai
 
 def test_a_process_that_dies_fails_the_shadow(process: ShadowProcess) -> None:
     """Whoever waits for an answer hears how it ended."""
+    process.start()
     process.load()
     psutil.Process(pid_of(process)).kill()
     with pytest.raises(ShadowFailed, match="its process ended by signal 9"):
@@ -588,6 +630,7 @@ def test_a_process_that_dies_fails_the_shadow(process: ShadowProcess) -> None:
 
 def test_stopping_the_process_while_it_stands_still_ends_it(process: ShadowProcess) -> None:
     """Nothing of it is left."""
+    process.start()
     process.load()
     pid = pid_of(process)
     process.pause()
@@ -603,12 +646,12 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
-LOADED_AND_PAUSED = """
+STARTED_AND_PAUSED = """
 import sys, time
 from pathlib import Path
 from sentiment_api.shadow.process import ShadowProcess
 process = ShadowProcess(Path(sys.argv[1]), "cpu")
-process.load()
+process.start()
 process.pause()
 print(process._process.pid, flush=True)
 time.sleep(60)
@@ -618,7 +661,7 @@ time.sleep(60)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell nobody of a parent's death")
 def test_a_process_that_stands_still_goes_with_its_service(other_model: Path, waiting: Waiting) -> None:
     """A service that is killed has no time to end it, and stopped as it is it cannot hear that the service hung up."""
-    command = [sys.executable, "-c", LOADED_AND_PAUSED, str(other_model)]
+    command = [sys.executable, "-c", STARTED_AND_PAUSED, str(other_model)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
         assert service.stdout is not None
         left = psutil.Process(int(service.stdout.readline()))
@@ -634,6 +677,7 @@ def test_a_process_that_stands_still_goes_with_its_service(other_model: Path, wa
 def test_a_folder_that_is_no_bundle_fails_with_what_was_expected(tmp_path: Path) -> None:
     """The reason is the one that the service itself would give at its start."""
     process = ShadowProcess(tmp_path / "nothing", "cpu")
+    process.start()
     with pytest.raises(ShadowFailed, match="expected a model bundle, found no folder"):
         process.load()
     process.stop()
