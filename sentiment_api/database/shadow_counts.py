@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.partitions import id_from
 from sentiment_api.database.queries import latest_feedback
+from sentiment_api.database.repeats import repeats
 from sentiment_api.database.tables import predictions, shadow_predictions
 
 
@@ -33,6 +34,7 @@ async def count_shadow(
 ) -> Sequence[ShadowCounts]:
     """Return the counts of each pair of versions, of predictions from `start` on and before `end`.
 
+    Of those with one idempotency key and API key within 24 hours the first counts, as in the drift job.
     `rating_labels` says which label a rating, "1" to "5", stands for. A label given as feedback goes first.
     """
     rows = _compared(rating_labels, start, end).cte("compared").c
@@ -65,6 +67,7 @@ def _compared(
     latest = latest_feedback(predictions)
     meant = [(latest.c.rating == int(rating), label) for rating, label in rating_labels.items() if label]
     told = func.coalesce(latest.c.feedback_label, case(*meant)) if meant else latest.c.feedback_label
+    repeated = repeats(*(None if each is None else id_from(each) for each in (start, end)))
     both = shadow_predictions.join(predictions, live.prediction_id == shadow.prediction_id)
     return (
         select(
@@ -76,7 +79,7 @@ def _compared(
             told.label("told"),
         )
         .select_from(both.outerjoin(latest, true()))
-        .where(*_within(start, end))
+        .where(*_within(start, end), live.prediction_id.not_in(repeated))
     )
 
 

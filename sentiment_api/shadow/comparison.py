@@ -1,8 +1,9 @@
 """Which predictions the shadow model scores, when, and what becomes of its answers.
 
-Live work goes first, always. A text is begun only while the engine has nothing to do; when live work comes in the
-middle of it the shadow stands still until that is done. What does not fit into a short queue is dropped. A shadow that
-fails is given up until the next start: nothing of the service waits for it, and readiness does not hang on it.
+Live work goes first, always. The model is loaded and a text is begun only while the engine has nothing to do; when live
+work comes in the middle of it the shadow stands still until that is done. What does not fit into a short queue is
+dropped. A shadow that fails is given up until the next start: nothing of the service waits for it, and readiness does
+not hang on it.
 """
 
 import threading
@@ -60,10 +61,11 @@ class Shadow:
         self._live_works = False
         self._at_work = False
         self._stands_still = False
+        self._discarded = False
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
 
     def start(self) -> None:
-        """Begin to load the model; texts wait until it is there."""
+        """Have the model loaded as soon as the engine has nothing to do; texts wait until it is there."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -89,9 +91,13 @@ class Shadow:
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Drop what waits: something was erased, and it may be among it."""
+        """Drop what waits and what is being scored: something was erased, and it may be among it."""
         with self._changed:
             self._drop_waiting("erased")
+            if self._at_work and self._state == "ready" and not self._discarded:
+                self._discarded = True
+                self._stands_still = False
+                self._scorer.discard()
 
     def live_begins(self) -> None:
         """Stand still: the engine has work now."""
@@ -124,17 +130,29 @@ class Shadow:
 
     def _work(self) -> None:
         try:
-            model = self._load()
-            while (candidate := self._next()) is not None:
-                self._compare(model, candidate)
+            while self._state == "loading":
+                model = self._load()
+                while self._compare_next(model):
+                    pass
         except ShadowFailed as failure:
             self._end("disabled", "disabled", str(failure))
         except Exception as error:  # noqa: BLE001 - whatever it is, the live model must not hear of it
             self._end("disabled", "disabled", type(error).__name__)
 
     def _load(self) -> ShadowModel:
+        with self._changed:
+            self._changed.wait_for(lambda: self._state != "loading" or not self._live_works)
+            if self._state != "loading":
+                raise ShadowFailed("stopped before it was loaded")
+        self._scorer.start()
+        with self._changed:
+            self._at_work = True
+            if self._live_works:
+                self._stands_still = True
+                self._scorer.pause()
         model = self._scorer.load()
         with self._changed:
+            self._at_work = False
             if self._state != "loading":
                 raise ShadowFailed("stopped while it was loaded")
             self._model, self._state = model, "ready"
@@ -143,9 +161,15 @@ class Shadow:
         return model
 
     def _next(self) -> Candidate | None:
-        """Return the next text as soon as there is one and the engine has nothing to do; None when this is to end."""
+        """Return the next text as soon as there is one and the engine has nothing to do.
+
+        None when this is to end or, in the state `loading`, when the model has to be loaded again.
+        """
         with self._changed:
             self._at_work = False
+            if self._discarded and self._state == "ready":
+                self._discarded, self._state = False, "loading"
+                return None
             self._changed.wait_for(lambda: self._state != "ready" or (bool(self._waiting) and not self._live_works))
             if self._state != "ready":
                 return None
@@ -154,9 +178,22 @@ class Shadow:
             self._count_waiting()
             return candidate
 
-    def _compare(self, model: ShadowModel, candidate: Candidate) -> None:
-        answer = self._scorer.score(candidate.text, whole=candidate.whole)
-        live = candidate.prediction
+    def _compare_next(self, model: ShadowModel) -> bool:
+        """Return whether to go on. The text is let go here, not when the next one comes."""
+        candidate = self._next()
+        if candidate is None:
+            return False
+        try:
+            answer = self._scorer.score(candidate.text, whole=candidate.whole)
+        except ShadowFailed:
+            if not self._discarded:
+                raise
+            self._drop("erased", 1)
+        else:
+            self._compare(model, candidate.prediction, answer)
+        return True
+
+    def _compare(self, model: ShadowModel, live: Prediction, answer: ShadowAnswer) -> None:
         probabilities = dict(zip(model.labels, answer.probabilities, strict=True))
         label = model.labels[int(np.argmax(answer.probabilities))]
         agreement = "same" if label == live.label else "other"
@@ -182,6 +219,7 @@ class Shadow:
             if self._state in ("disabled", "stopped"):
                 return
             self._state, self._reason = state, reason
+            self._at_work = self._stands_still = False
             self._drop_waiting(dropped_as)
             self._changed.notify_all()
         self._scorer.stop()

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from sentiment_api.cores import put_behind_everything
-from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel
+from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel, Started
 
-T = TypeVar("T", ShadowModel, ShadowAnswer)
+T = TypeVar("T", Started, ShadowModel, ShadowAnswer)
 
 _encode = msgspec.msgpack.Encoder().encode
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -26,7 +26,15 @@ class ShadowFailed(Exception):
 
 
 class Scorer(Protocol):
-    """What scores texts for the shadow. `load` and `score` block and are called from one thread."""
+    """What scores texts for the shadow. `start`, `load` and `score` block and are called from one thread."""
+
+    def start(self) -> None:
+        """Begin, from nothing; return as soon as `pause` is heeded.
+
+        Raises:
+            ShadowFailed: it cannot begin.
+        """
+        ...
 
     def load(self) -> ShadowModel:
         """Return which model scores, once it is loaded and checked.
@@ -52,16 +60,20 @@ class Scorer(Protocol):
         """Go on. From any thread, at once."""
         ...
 
+    def discard(self) -> None:
+        """Forget the text in hand; who waits for its answer gets ShadowFailed, and `start` comes next. As `pause`."""
+        ...
+
     def stop(self) -> None:
         """End; whoever waits for an answer gets ShadowFailed. From any thread."""
         ...
 
 
 class ShadowProcess:
-    """A process that scores with the bundle in a folder."""
+    """A process that scores with the bundle in a folder. It ends with the thread that called `start`."""
 
     def __init__(self, folder: Path, engine: str) -> None:
-        """Nothing runs before `load`."""
+        """Nothing runs before `start`."""
         self._folder = folder
         self._engine = engine
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,12 +81,17 @@ class ShadowProcess:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def load(self) -> ShadowModel:
+    def start(self) -> None:
         """See `Scorer`."""
+        self._end()
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours.detach())
         with theirs:
-            self._start(theirs.fileno())
+            self._run(theirs.fileno())
+        self._received(Started)
+
+    def load(self) -> ShadowModel:
+        """See `Scorer`."""
         return self._received(ShadowModel)
 
     def score(self, text: str, *, whole: bool) -> ShadowAnswer:
@@ -92,15 +109,22 @@ class ShadowProcess:
         """Have it go on."""
         self._signal(signal.SIGCONT)
 
+    def discard(self) -> None:
+        """Kill it: nothing else reaches a text that is being computed on, and stopped it would not even hear of it."""
+        self._signal(signal.SIGKILL)
+
     def stop(self) -> None:
         """Kill it: it has nothing to lose."""
+        self._stopped = True
+        self._end()
+
+    def _end(self) -> None:
         with self._lock:
-            self._stopped = True
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
 
-    def _start(self, descriptor: int) -> None:
+    def _run(self, descriptor: int) -> None:
         command = [sys.executable, "-m", "sentiment_api.shadow.scoring", str(descriptor)]
         with self._lock:
             if self._stopped:
@@ -117,7 +141,7 @@ class ShadowProcess:
             put_behind_everything(self._process.pid)
 
     def _received(self, kind: type[T]) -> T:
-        assert self._connection is not None  # noqa: S101 - `load` comes first
+        assert self._connection is not None  # noqa: S101 - `start` comes first
         try:
             message: Any = _messages.decode(self._connection.recv_bytes())
         except (EOFError, OSError):

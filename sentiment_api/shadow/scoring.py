@@ -6,6 +6,7 @@ A process and not a thread: a thread of low priority that is not given the proce
 hold up every live request, and what the shadow does to memory or crashes stays here.
 """
 
+import ctypes
 import signal
 import sys
 import time
@@ -18,6 +19,10 @@ import numpy as np
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
 from sentiment_api.errors import StartupError
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """This process may be stopped from now on: it ends with the service all the same."""
 
 
 class ShadowModel(msgspec.Struct, frozen=True, tag="model"):
@@ -57,7 +62,9 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     """For the operator; never a client's text."""
 
 
-Message = ShadowModel | ShadowAnswer | Failure
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl(2)."""
+Message = Started | ShadowModel | ShadowAnswer | Failure
 _encode = msgspec.msgpack.Encoder().encode
 _questions = msgspec.msgpack.Decoder(Question)
 
@@ -68,8 +75,10 @@ def main() -> None:
     # Sent to all of a service at once; this process ends when the service hangs up or kills it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    _end_with_the_service()
     with Connection(int(descriptor)) as connection:
         try:
+            connection.send_bytes(_encode(Started()))
             _serve(connection, _load(Path(folder), engine))
         except EOFError:  # the service hung up
             return
@@ -77,6 +86,16 @@ def main() -> None:
             # Others' messages may quote a text.
             reason = str(error) if isinstance(error, StartupError) else type(error).__name__
             connection.send_bytes(_encode(Failure(reason)))
+
+
+def _end_with_the_service() -> None:
+    """Have Linux kill this process when the thread that started it ends: stopped, it cannot hear the service hang up.
+
+    A service that ended before this need not be looked for: it stops this process only after it has heard that it
+    started, so until then hanging up is heard. On other systems a stopped process is left over.
+    """
+    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def _load(folder: Path, engine: str) -> Classifier:
@@ -91,8 +110,8 @@ def _serve(connection: Connection, classifier: Classifier) -> None:
     model = ShadowModel(manifest.name, manifest.version, classifier.labels, classifier.engine.name)
     connection.send_bytes(_encode(model))
     while True:
-        question = _questions.decode(connection.recv_bytes())
-        connection.send_bytes(_encode(_answer(classifier, question)))
+        # No name for the question: it would keep the text until the next one comes.
+        connection.send_bytes(_encode(_answer(classifier, _questions.decode(connection.recv_bytes()))))
 
 
 def _answer(classifier: Classifier, question: Question) -> ShadowAnswer:

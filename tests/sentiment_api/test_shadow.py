@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -33,6 +35,7 @@ from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, encode
+from sentiment_api.prediction_log.segments import frame
 from sentiment_api.prediction_log.set_aside import SetAside, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -58,14 +61,27 @@ class FakeScorer:
         """The gate is open at first."""
         self.gate = threading.Event()
         self.gate.set()
+        self.may_start = threading.Event()
+        self.may_start.set()
+        self.started = threading.Semaphore(0)
+        self.loading = threading.Semaphore(0)
         self.entered = threading.Semaphore(0)
         self.texts: list[str] = []
         self.heard: list[str] = []
         self.fails_on: set[str] = set()
         self._stopped = False
+        self._discarded = False
+
+    def start(self) -> None:
+        """Begin anew."""
+        self._discarded = False
+        self.started.release()
+        assert self.may_start.wait(PATIENCE_S)
 
     def load(self) -> ShadowModel:
-        """Load nothing."""
+        """Load nothing, as soon as the gate is open."""
+        self.loading.release()
+        assert self.gate.wait(PATIENCE_S)
         if "load" in self.fails_on:
             raise ShadowFailed("no such folder")
         return ShadowModel("fake", "fedcba987654", ["negative", "positive"], "fake")
@@ -75,7 +91,7 @@ class FakeScorer:
         self.texts.append(text)
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
-        if self._stopped or "score" in self.fails_on:
+        if self._stopped or self._discarded or "score" in self.fails_on:
             raise ShadowFailed("its process ended")
         return ShadowAnswer([-1.0, 1.0], [0.25, 0.75], 9.0, 4.0)
 
@@ -86,6 +102,12 @@ class FakeScorer:
     def resume(self) -> None:
         """Note it."""
         self.heard.append("resume")
+
+    def discard(self) -> None:
+        """Let go of the text."""
+        self.heard.append("discard")
+        self._discarded = True
+        self.gate.set()
 
     def stop(self) -> None:
         """Let go."""
@@ -149,6 +171,15 @@ def metric(client: Client | httpx.Client, sample: str) -> float:
 def dropped(metrics: Metrics, reason: str) -> float:
     """Return how many texts were dropped for that reason."""
     return metrics.registry.get_sample_value("sentiment_shadow_dropped_total", {"reason": reason}) or 0.0
+
+
+def compared(metrics: Metrics) -> float:
+    """Return how many texts both models have answered."""
+    counts = (
+        metrics.registry.get_sample_value("sentiment_shadow_compared_total", {"agreement": each})
+        for each in ("same", "other")
+    )
+    return sum(each or 0.0 for each in counts)
 
 
 def candidate(text: str = REVIEW["text"]) -> Candidate:
@@ -330,13 +361,106 @@ def test_stopping_drops_what_waits(shadow: Shadow, scorer: FakeScorer, metrics: 
     assert (dropped(metrics, "stopping"), shadow.health().state) == (3, "stopped")
 
 
-def test_an_erasure_drops_what_waits(shadow: Shadow, scorer: FakeScorer, metrics: Metrics) -> None:
-    """No text stays in memory once this process says that it has purged."""
+def test_an_erasure_drops_what_waits_and_what_is_being_scored(
+    shadow: Shadow, scorer: FakeScorer, metrics: Metrics, waiting: Waiting
+) -> None:
+    """No text stays in memory once this process says that it has purged; the next one is scored as ever."""
     scorer.gate.clear()
     shadow.offer([candidate() for _ in range(3)])
     assert scorer.entered.acquire(timeout=PATIENCE_S)
     shadow.forget()
-    assert (dropped(metrics, "erased"), shadow.health().waiting) == (2, 0)
+    assert (scorer.heard, shadow.health().waiting) == (["discard"], 0)
+    waiting(lambda: dropped(metrics, "erased") == 3, "all are dropped")
+    shadow.offer([candidate(PRAISE["text"])])
+    waiting(lambda: compared(metrics) == 1, "the next is scored")
+    assert (scorer.texts, shadow.health().state) == ([REVIEW["text"], PRAISE["text"]], "ready")
+    shadow.forget()
+    assert scorer.heard == ["discard"], "there was nothing in hand"
+
+
+def test_an_erasure_ends_a_process_that_stands_still_in_a_text(
+    process: ShadowProcess, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Its memory goes with it, however long live work lasts; another is loaded when that is done, and scores."""
+    shadow = Shadow(process, 1.0, spool, metrics)
+    shadow.start()
+    waiting(lambda: shadow.health().state == "ready", "it is loaded")
+    held = psutil.Process(pid_of(process))
+    long = candidate(REVIEW["text"] * 20_000)
+    shadow.offer([long._replace(whole=True)])
+    waiting(lambda: shadow.health().waiting == 0, "it has the text")
+    shadow.live_begins()
+    waiting(lambda: held.status() == psutil.STATUS_STOPPED, "it stands still")
+    shadow.forget()
+    waiting(lambda: has_ended(held), "it is gone")
+    shadow.offer([candidate()])
+    shadow.live_ends()
+    waiting(lambda: compared(metrics) == 1, "the next is scored")
+    assert (dropped(metrics, "erased"), pid_of(process) != held.pid) == (1, True)
+    shadow.stop()
+
+
+def test_it_begins_to_load_only_while_the_engine_has_nothing_to_do(
+    scorer: FakeScorer, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Live work that is there before holds it up; a stop does not wait for that."""
+    held, stopped = (Shadow(each, 1.0, spool, metrics) for each in (scorer, FakeScorer()))
+    for shadow in (held, stopped):
+        shadow.live_begins()
+        shadow.start()
+    stopped.stop()
+    held.offer([candidate()])
+    assert not scorer.entered.acquire(timeout=0.1)
+    assert held.health().state == "loading"
+    held.live_ends()
+    waiting(lambda: compared(metrics) == 1, "it is loaded and scores")
+    held.stop()
+
+
+def test_it_stands_still_while_it_is_loaded_and_there_is_live_work(
+    scorer: FakeScorer, spool: Spool, metrics: Metrics, waiting: Waiting
+) -> None:
+    """Live work pauses it in the middle of loading, and as soon as it can be paused when that came before.
+
+    An erasure leaves it alone meanwhile: it has no text.
+    """
+    shadow = Shadow(scorer, 1.0, spool, metrics)
+    scorer.may_start.clear()
+    scorer.gate.clear()
+    shadow.start()
+    assert scorer.started.acquire(timeout=PATIENCE_S)
+    shadow.live_begins()
+    assert scorer.heard == []
+    scorer.may_start.set()
+    assert scorer.loading.acquire(timeout=PATIENCE_S)
+    assert scorer.heard == ["pause"]
+    shadow.live_ends()
+    shadow.live_begins()
+    shadow.forget()
+    shadow.live_ends()
+    assert scorer.heard == ["pause", "resume"] * 2
+    scorer.gate.set()
+    waiting(lambda: shadow.health().state == "ready", "it is loaded")
+    shadow.stop()
+
+
+class Text(str):
+    """A text that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_text_that_was_scored_is_let_go(
+    shadow: Shadow, scorer: FakeScorer, metrics: Metrics, waiting: Waiting
+) -> None:
+    """It does not stay in memory until the next one comes: an erasure could not reach it there."""
+    text = Text(REVIEW["text"])
+    watched = weakref.ref(text)
+    shadow.offer([candidate(text)])
+    waiting(lambda: compared(metrics) == 1, "it is scored")
+    scorer.texts.clear()
+    del text
+    waiting(lambda: watched() is None, "it is gone")
 
 
 def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
@@ -357,11 +481,20 @@ def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
     spool.close()
 
 
-def test_an_older_release_leaves_shadow_records_alone_and_reads_the_others(new_record: NewRecord) -> None:
-    """Only the new kind has the new format, so a release that knows 1 keeps it for later and ships the rest."""
+@pytest.mark.anyio
+async def test_a_shadow_record_that_0_1_set_aside_is_shipped(
+    engine: AsyncEngine, tmp_path: Path, new_record: NewRecord
+) -> None:
+    """That release knows no such kind and wrote what it could not read to one file of frames."""
     record = new_record()
-    rating = FeedbackRecord(feedback_id=uuid7(), prediction_id=uuid7(), rating=1, label=None, request_id="r-1")
-    assert (record.format, rating.format, shadow_of(record).format) == (1, 1, 2)
+    folder = tmp_path / "0"
+    folder.mkdir()
+    (folder / "set-aside.frames").write_bytes(frame(encode(record)) + frame(encode(shadow_of(record))))
+    spool = Spool.claim(tmp_path, 1 << 20)
+    assert await Shipper(spool, engine, Metrics()).ship()
+    assert await scored(engine) == {record.prediction_id}
+    assert not (folder / "set-aside.frames").exists()
+    spool.close()
 
 
 @pytest.mark.anyio
@@ -445,6 +578,7 @@ def pid_of(process: ShadowProcess) -> int:
 def test_the_process_answers_as_its_model_does(process: ShadowProcess, other_model: Path, whole: bool) -> None:
     """It reads the beginning or all of a text, as told, and gives that model's logits and probabilities."""
     text = "The lid never closes properly. " * 200 + "And yet I love it!"
+    process.start()
     model = process.load()
     classifier = Classifier.load(open_bundle(other_model), "cpu", 1)
     assert (model.version, model.labels) == (classifier.bundle.manifest.version, classifier.labels)
@@ -461,6 +595,7 @@ def test_the_process_answers_as_its_model_does(process: ShadowProcess, other_mod
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such priority")
 def test_the_process_is_behind_everything(process: ShadowProcess) -> None:
     """It runs only where nobody else wants the processor, and is the first to go when memory runs out."""
+    process.start()
     process.load()
     pid = pid_of(process)
     assert os.sched_getscheduler(pid) == os.SCHED_IDLE
@@ -470,6 +605,7 @@ def test_the_process_is_behind_everything(process: ShadowProcess) -> None:
 
 def test_the_process_stands_still_when_told(process: ShadowProcess, waiting: Waiting) -> None:
     """Paused it uses no processor, and it answers once it is resumed."""
+    process.start()
     process.load()
     process.pause()
     waiting(lambda: psutil.Process(pid_of(process)).status() == psutil.STATUS_STOPPED, "it stands still")
@@ -485,6 +621,7 @@ def test_the_process_stands_still_when_told(process: ShadowProcess, waiting: Wai
 
 def test_a_process_that_dies_fails_the_shadow(process: ShadowProcess) -> None:
     """Whoever waits for an answer hears how it ended."""
+    process.start()
     process.load()
     psutil.Process(pid_of(process)).kill()
     with pytest.raises(ShadowFailed, match="its process ended by signal 9"):
@@ -493,6 +630,7 @@ def test_a_process_that_dies_fails_the_shadow(process: ShadowProcess) -> None:
 
 def test_stopping_the_process_while_it_stands_still_ends_it(process: ShadowProcess) -> None:
     """Nothing of it is left."""
+    process.start()
     process.load()
     pid = pid_of(process)
     process.pause()
@@ -500,9 +638,46 @@ def test_stopping_the_process_while_it_stands_still_ends_it(process: ShadowProce
     assert not psutil.pid_exists(pid)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether it is gone, or only waits to be taken note of by whoever takes over orphans."""
+    try:
+        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True
+
+
+STARTED_AND_PAUSED = """
+import sys, time
+from pathlib import Path
+from sentiment_api.shadow.process import ShadowProcess
+process = ShadowProcess(Path(sys.argv[1]), "cpu")
+process.start()
+process.pause()
+print(process._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell nobody of a parent's death")
+def test_a_process_that_stands_still_goes_with_its_service(other_model: Path, waiting: Waiting) -> None:
+    """A service that is killed has no time to end it, and stopped as it is it cannot hear that the service hung up."""
+    command = [sys.executable, "-c", STARTED_AND_PAUSED, str(other_model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
+        assert service.stdout is not None
+        left = psutil.Process(int(service.stdout.readline()))
+        try:
+            waiting(lambda: left.status() == psutil.STATUS_STOPPED, "it stands still")
+            service.kill()
+            waiting(lambda: has_ended(left), "it is gone")
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+
+
 def test_a_folder_that_is_no_bundle_fails_with_what_was_expected(tmp_path: Path) -> None:
     """The reason is the one that the service itself would give at its start."""
     process = ShadowProcess(tmp_path / "nothing", "cpu")
+    process.start()
     with pytest.raises(ShadowFailed, match="expected a model bundle, found no folder"):
         process.load()
     process.stop()
@@ -561,10 +736,11 @@ def test_intervals_are_those_of_the_books() -> None:
 async def test_the_report_compares_with_feedback(
     engine: AsyncEngine, spool: Spool, new_record: NewRecord, database_settings: DatabaseSettings
 ) -> None:
-    """Of five texts one is out of the time and one has no feedback; of the others each model has its share right."""
+    """One text is out of the time, one is a repeat, one has no feedback; of the rest each model has its share right."""
     now = dt.datetime.now(dt.UTC)
     old = new_record(prediction_id=first_id(now - dt.timedelta(days=3)))
-    records = [new_record(prediction_id=first_id(now + dt.timedelta(milliseconds=each))) for each in range(4)]
+    records = [new_record(prediction_id=first_id(now + dt.timedelta(milliseconds=each))) for each in range(5)]
+    records[1], records[4] = (msgspec.structs.replace(each, idempotency_key="order-66") for each in records[1::3])
     ratings = [1, 5, 5]  # the live model says negative, its shadow positive
     feedback = [
         FeedbackRecord(
