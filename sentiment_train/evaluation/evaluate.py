@@ -118,14 +118,15 @@ def _drawn(answers: Answers) -> NDArray[np.int64]:
 
 
 def _products(answers: Answers) -> int:
-    return answers.reviews["product_id"].n_unique() if "product_id" in answers.reviews.columns else 0
+    return answers.reviews["product_id"].drop_nulls().n_unique() if "product_id" in answers.reviews.columns else 0
 
 
 def _categories(answers: Answers) -> dict[str, NDArray[np.bool_]]:
     if "category" not in answers.reviews.columns:
         return {}
-    categories = answers.reviews["category"].to_numpy()
-    return {str(name): categories == name for name in sorted(set(categories))}
+    categories = answers.reviews["category"]
+    names = categories.drop_nulls().unique().sort()
+    return {name: (categories == name).fill_null(value=False).to_numpy() for name in names}
 
 
 def _category_mean(by_category: dict[str, dict[str, Any]]) -> dict[str, float] | None:
