@@ -29,8 +29,8 @@ def parity(int8: NDArray[np.float64], fp32: NDArray[np.float64], truth: NDArray[
     differing = int(np.sum(int8.argmax(axis=1) != fp32.argmax(axis=1)))
     if differing > 1 and differing / len(truth) > MAX_DISAGREEMENT:
         raise UnusableCheckpoint(
-            f"expected int8 and fp32 to agree on {1 - MAX_DISAGREEMENT:.0%} of the validation texts, or on all but one, "
-            f"found {agreement:.1%} of {len(truth)}: {_REMEDY}"
+            f"expected int8 and fp32 to agree on {1 - MAX_DISAGREEMENT:.0%} of the validation texts, or on all "
+            f"but one, found {agreement:.1%} of {len(truth)}: {_REMEDY}"
         )
     lost_rows = int(right["fp32"].sum()) - int(right["int8"].sum())
     if lost_rows > max(1.0, MAX_ACCURACY_LOSS * len(truth)):

@@ -24,7 +24,7 @@ _ROW: dict[str, Any] = {
     "product_reviews": "12",
     "unseen": "True",
 }
-_EMPTY = {name: None for name in _ROW} | {"text": "Terrible, it broke.", "label": "negative"}
+_EMPTY = dict.fromkeys(_ROW) | {"text": "Terrible, it broke.", "label": "negative"}
 
 
 def _written(rows: list[dict[str, Any]], file: Path) -> Path:
