@@ -81,16 +81,27 @@ def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> Answe
     Raises:
         UnusableData: a column is missing, a cell is empty, or a label is one that the model does not have.
     """
+    named = labelled(reviews, source, classifier.labels)  # before the minutes that scoring takes
+    truth = label_indexes(named["label"], classifier.labels)
+    scores = score(classifier, reviews["text"].to_list())
+    tokens = np.array([len(each.ids) for each in scores.tokens])
+    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+
+
+def labelled(reviews: pl.DataFrame, source: Path, labels: list[str]) -> pl.DataFrame:
+    """Return `reviews`, which were read from `source`, with each label by its name, one of `labels`.
+
+    Raises:
+        UnusableData: a column is missing, a cell is empty, or a label is not among `labels`.
+    """
     if missing := {"text", "label"} - set(reviews.columns):
         raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {reviews.columns}")
     required = reviews.select("text", "label")
     if reviews.is_empty() or required.schema["text"] != pl.String or any(required.null_count().row(0)):
         raise UnusableData(f"expected a text and a label in every row of {source}, found an empty file or empty cells")
     named = reviews.with_columns(_label_names(reviews["label"], source))
-    truth = label_indexes(named["label"], classifier.labels)  # before the minutes that scoring takes
-    scores = score(classifier, reviews["text"].to_list())
-    tokens = np.array([len(each.ids) for each in scores.tokens])
-    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+    label_indexes(named["label"], labels)
+    return named
 
 
 def _label_names(labels: pl.Series, source: Path) -> pl.Series:

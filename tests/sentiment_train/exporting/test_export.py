@@ -1,5 +1,6 @@
 """The steps of an export on numbers whose right answers are known, and what a bundle keeps and does not keep."""
 
+import io
 import json
 import resource
 import shutil
@@ -204,14 +205,21 @@ def test_another_set_needs_a_name_and_a_file(option: str, fitted: Path, prepared
     assert "expected --also NAME=FILE" in errors
 
 
-def test_an_unreadable_set_leaves_nothing(fitted: Path, prepared: Path, quiet: Console, tmp_path: Path) -> None:
-    """A file of `also` that does not exist ends the export without a bundle."""
-    missing = {"uci": tmp_path / "none.parquet"}
-    with pytest.raises(UnusableData, match="cannot read"):
-        export(
-            fitted, prepared, tmp_path / "out" / "b", name="b", max_tokens=96, card=Card(), console=quiet, also=missing
-        )
-    assert list((tmp_path / "out").iterdir()) == []
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot read"), ("text,label\nFine.,good\n", "expected the labels")]
+)
+def test_an_unusable_set_is_refused_first(
+    content: str | None, message: str, fitted: Path, prepared: Path, tmp_path: Path
+) -> None:
+    """A file of `also` that does not exist or has other labels ends the export before any work, without a bundle."""
+    file, shown = tmp_path / "cells.csv", io.StringIO()
+    if content is not None:
+        file.write_text(content)
+    options: dict[str, Any] = {"name": "b", "max_tokens": 96, "card": Card(), "console": Console(file=shown)}
+    with pytest.raises(UnusableData, match=message):
+        export(fitted, prepared, tmp_path / "out" / "b", also={"uci": file}, **options)
+    assert shown.getvalue() == ""
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "model.int8.onnx"])
