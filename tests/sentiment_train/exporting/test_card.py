@@ -30,7 +30,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_hub_reads_the_card(exported: Path) -> None:
-    """The hub's own library finds language, task, library, base, tags and every result in it."""
+    """The hub's own library finds language, task, library, tags and every result in it."""
     card = ModelCard.load(exported / "README.md")
     figures = open_bundle(exported).manifest.training["metrics"]["all"]
     assert (card.data.language, card.data.pipeline_tag, card.data.library_name) == (
@@ -38,7 +38,6 @@ def test_the_hub_reads_the_card(exported: Path) -> None:
         "text-classification",
         "transformers",
     )
-    assert card.data.base_model == open_bundle(exported).manifest.training["base"]
     assert card.data.model_name == "tiny"
     assert "sentiment" in card.data.tags
     found = {(result.dataset_split, result.metric_type): result.metric_value for result in card.data.eval_results}
@@ -84,6 +83,18 @@ def test_the_licence_has_the_hubs_name(licence: str | None, name: str | None, ex
     manifest.training["licence"] = licence
     found = re.findall(r"^license: (.*)$", metadata(manifest), flags=re.MULTILINE)
     assert found == ([name] if name else [])
+
+
+@pytest.mark.parametrize(
+    ("base", "stated", "named"),
+    [("shop/base", None, "shop/base"), ("base-minilm", None, None), ("base-minilm", "shop/base", "shop/base")],
+)
+def test_the_base_is_named_as_the_hub_has_it(base: str, stated: str | None, named: str | None, exported: Path) -> None:
+    """A folder's name leads to nothing on the hub, or to somebody else's model: it is left out unless one is stated."""
+    manifest = open_bundle(exported).manifest
+    manifest.training.update({"base": base, "base_model": stated})
+    found = re.findall(r"^base_model: (.*)$", metadata(manifest), flags=re.MULTILINE)
+    assert found == ([named] if named else [])
 
 
 def test_a_card_is_written_again(bundle: Path, tmp_path: Path, command: Command) -> None:
