@@ -146,7 +146,7 @@ def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> 
     """Return the bundle with temperature and projection, both fitted on the answers of the engine that serves.
 
     Raises:
-        UnusableCheckpoint: that engine answers otherwise than the fp32 weights.
+        UnusableCheckpoint: that engine answers otherwise than the fp16 weights do in fp32.
     """
     raw = Bundle(staging, manifest, projection=None)
     texts, truth = validation["text"].to_list(), label_indexes(validation["label"], manifest.labels)

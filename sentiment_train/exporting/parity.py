@@ -1,4 +1,4 @@
-"""How far the int8 file that serves is from the fp32 weights that were fitted."""
+"""How far the int8 file that serves is from the bundle's weights: those fitted, rounded to fp16, computing in fp32."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ _REMEDY = "int8 changes labels of which the model is unsure; fit it with more --
 def parity(int8: NDArray[np.float64], fp32: NDArray[np.float64], truth: NDArray[np.int64]) -> dict[str, Any]:
     """Return how two sets of probabilities `(n, n_labels)` agree, `truth` being the `(n,)` right labels.
 
-    Keys: texts; agreement, the share with the same label; mean_distance and max_distance of a label's probability;
-    accuracy of int8 and of fp32.
+    `fp32` is what the bundle's fp16 weights give when they compute in fp32. Keys: texts; agreement, the share with the
+    same label; mean_distance and max_distance of a label's probability; accuracy of int8 and of fp32.
 
     Raises:
         UnusableCheckpoint: they agree on too few texts, or int8 is less accurate.

@@ -64,7 +64,8 @@ def test_every_section_and_picture_is_there(exported: Path) -> None:
     assert all((exported / picture).is_file() for picture in pictures)
     training = open_bundle(exported).manifest.training
     assert all(f"\n{command}\n" in words for command in training["commands"])
-    assert f"{training['parity']['agreement']:.2%}" in words
+    agreement = f"{training['parity']['agreement']:.2%}"
+    assert f"the weights of this folder, which are fp16 and compute in fp32, in {agreement};" in words
 
 
 @pytest.mark.parametrize(
@@ -86,13 +87,15 @@ def test_the_licence_has_the_hubs_name(licence: str | None, name: str | None, ex
 
 
 @pytest.mark.parametrize(
-    ("base", "stated", "named"),
+    ("recorded", "stated", "named"),
     [("shop/base", None, "shop/base"), ("base-minilm", None, None), ("base-minilm", "shop/base", "shop/base")],
 )
-def test_the_base_is_named_as_the_hub_has_it(base: str, stated: str | None, named: str | None, exported: Path) -> None:
+def test_the_base_is_named_as_the_hub_has_it(
+    recorded: str, stated: str | None, named: str | None, exported: Path
+) -> None:
     """A folder's name leads to nothing on the hub, or to somebody else's model: it is left out unless one is stated."""
     manifest = open_bundle(exported).manifest
-    manifest.training.update({"base": base, "base_model": stated})
+    manifest.training.update({"base": recorded, "base_model": stated})
     found = re.findall(r"^base_model: (.*)$", metadata(manifest), flags=re.MULTILINE)
     assert found == ([named] if named else [])
 
