@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from sentiment_api.bundle import MANIFEST, Manifest, open_bundle
-from sentiment_train.errors import UnusableCheckpoint, UnusableData
+from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.exporting.card import CARD, Card, model_card, stated
 from sentiment_train.folders import replace_files
 
@@ -47,11 +47,14 @@ def restated(folder: Path, card: Card) -> tuple[Manifest, str]:
 
 
 def write_card(file: Path, words: str) -> None:
-    """Write a card to a file of its own, whole or not at all.
+    """Write a card to a new file of its own, whole or not at all.
 
     Raises:
+        FolderTaken: there is something of that name.
         NotWritten: it cannot be written.
     """
+    if file.exists():
+        raise FolderTaken(f"expected the name of a new file, found {file} there; name another one, or remove it first")
     replace_files(file.parent, {file.name: words.encode()})
 
 

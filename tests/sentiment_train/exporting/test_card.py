@@ -139,6 +139,18 @@ def test_out_leaves_the_bundle_alone(bundle: Path, tmp_path: Path, command: Comm
     assert _contents(bundle) == before
 
 
+def test_out_replaces_no_file(bundle: Path, tmp_path: Path, command: Command) -> None:
+    """What is there already stays, and one line says so, as of every other command."""
+    file = tmp_path / "card.md"
+    file.write_text("# Mine\n")
+    code, words, errors = command("card", bundle, "--out", file)
+    assert (code, words) == (1, "")
+    assert errors == (
+        f"sentiment-train: expected the name of a new file, found {file} there; name another one, or remove it first\n"
+    )
+    assert file.read_text() == "# Mine\n"
+
+
 def test_a_bundle_of_an_earlier_export_has_a_card(tmp_path: Path) -> None:
     """The starter's manifest is enough for a card, also where it lacks the figures that were not made in its time."""
     manifest, words = restated(_STARTER, Card())
