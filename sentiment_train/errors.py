@@ -3,7 +3,7 @@
 TrainingError            every failure a user can mend; the command line prints it as one line
 ├── UnusableData         the ratings cannot be read or split
 ├── UnusableCheckpoint   the base model, the fitted model or its export is not what it must be
-├── FolderTaken          the folder to write holds something already
+├── FolderTaken          the folder to write holds something already, or the file is there
 ├── NotWritten           the disk is full, or the place cannot be written; nothing is left there
 ├── OutOfMemory          the machine or its GPU has too little memory
 ├── Diverged             the loss is no number any more
@@ -27,7 +27,7 @@ class UnusableCheckpoint(TrainingError):
 
 
 class FolderTaken(TrainingError):
-    """The folder that a command was told to write holds something already."""
+    """The folder that a command was told to write holds something already, or the file is there."""
 
 
 class NotWritten(TrainingError):

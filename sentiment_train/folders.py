@@ -1,5 +1,6 @@
-"""The rules for folders that a command writes: never over what is there already, and all of it or nothing."""
+"""The rules for what a command writes: no folder over what is there already, and all of it or nothing."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from sentiment_train.errors import FolderTaken, NotWritten
+
+_MODE = 0o644
 
 
 def check_free(folder: Path) -> None:
@@ -45,3 +48,27 @@ def staged(destination: Path) -> Iterator[Path]:
         raise NotWritten(
             f"cannot write {destination}: {reason}; nothing of it is left; make room or name another place"
         ) from error
+
+
+def replace_files(folder: Path, contents: dict[str, bytes]) -> None:
+    """Put new files in the place of old ones in `folder` once all of them are on the disk.
+
+    Raises:
+        NotWritten: one cannot be written; the old ones stay.
+    """
+    written: dict[str, str] = {}
+    try:
+        for name, content in contents.items():
+            descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+            written[name] = path
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            Path(path).chmod(_MODE)
+        for name, path in written.items():
+            Path(path).replace(folder / name)
+    except OSError as error:
+        for path in written.values():
+            Path(path).unlink(missing_ok=True)
+        raise NotWritten(f"cannot write to {folder}: {error.strerror or error}; the old files stay") from error

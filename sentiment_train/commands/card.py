@@ -13,7 +13,7 @@ from sentiment_train.exporting.card_file import read_notes, restated, rewrite_ca
 def card(
     model: Annotated[Path, typer.Argument(help="A bundle that `export` made.")],
     out: Annotated[
-        Path | None, typer.Option(help="Write the card to this file, and leave the bundle as it is.")
+        Path | None, typer.Option(help="Write the card to this new file, and leave the bundle as it is.")
     ] = None,
     licence: Licence = None,
     terms: Terms = None,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,7 +13,8 @@ from sentiment_train.comparison.compare import compare as compare_models
 from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
 from sentiment_train.comparison.tables import models_table, remarks, slices_table
 from sentiment_train.comparison.verdict import Bounds
-from sentiment_train.errors import NotComparable, TrainingError
+from sentiment_train.errors import NotComparable, NotWritten, TrainingError
+from sentiment_train.folders import replace_files
 
 _BOUNDS = Bounds()
 
@@ -60,32 +62,54 @@ def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         calibration_loss=max_calibration_loss,
         slowdown=max_slowdown,
     )
-    if as_json is not None and not as_json.parent.is_dir():  # before the minutes that scoring takes
-        raise typer.BadParameter(f"expected a folder {as_json.parent} for {as_json.name}, found none")
+    if as_json is not None:  # before the minutes that scoring takes
+        _check_place(as_json)
     try:
-        rows = _rows(data, texts, part, sample)
         found = compare_models(
             open_contender(a),
             open_contender(b),
-            rows,
+            _rows(data, texts, part, sample),
             bounds,
             console,
             engine=engine,
             allow_other_data=allow_other_data,
         )
-        if as_json is not None:
-            as_json.write_text(json.dumps(found, indent=2) + "\n")
-    except OSError as error:
-        raise NotComparable(f"cannot write {as_json}: {error.strerror or error}") from error
-    except (TrainingError, SentimentError) as error:
+    except (TrainingError, SentimentError, OSError) as error:
         raise NotComparable(str(error)) from error
+    except Exception as error:  # with Python's exit code, 1, it would say that B may not replace A
+        raise NotComparable(_unforeseen(error)) from error
+    if as_json is not None:
+        _write(as_json, found)
     _show(found)
     raise typer.Exit(0 if found["may_replace"] else 1)
+
+
+def _check_place(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise typer.BadParameter(f"expected a folder {file.parent} for {file.name}, found none")
+    if file.exists() and not file.is_file():  # it is replaced, which must not happen to a folder or to /dev/stdout
+        raise typer.BadParameter(f"expected the name of a file, found {file}, which is none")
 
 
 def _rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> Rows:
     rows = prepared_rows(data, part) if data is not None else plain_rows(texts or Path())
     return rows if sample is None else sampled(rows, sample)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return what happened and where, without its message, which may quote a review."""
+    place = extract_tb(error.__traceback__)[-1]
+    return (
+        f"expected to compare the models, found {type(error).__name__} in {Path(place.filename).name}, line "
+        f"{place.lineno}; make sure that models and data are whole, or report it"
+    )
+
+
+def _write(file: Path, found: dict[str, Any]) -> None:
+    try:
+        replace_files(file.parent, {file.name: (json.dumps(found, indent=2) + "\n").encode()})
+    except NotWritten as error:
+        raise NotComparable(str(error)) from error
 
 
 def _show(found: dict[str, Any]) -> None:

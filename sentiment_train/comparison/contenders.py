@@ -9,7 +9,7 @@ import polars as pl
 
 from sentiment_api.bundle import CPU_MODEL, WEIGHTS, Bundle, open_bundle
 from sentiment_train.errors import NotComparable
-from sentiment_train.evaluation.answers import read_texts
+from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.prepared import read_data_record, read_part
 
 

@@ -1,6 +1,5 @@
 """Labelled reviews and what a model says of them, row by row: what figures, tables and pictures are made of."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -11,16 +10,11 @@ from numpy.typing import NDArray
 from sentiment_api.classifier import Classifier
 from sentiment_train.errors import UnusableData
 from sentiment_train.evaluation.scoring import score
+from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.prepared import label_indexes, read_part
 
 NUMBERED_LABELS = {0: "negative", 1: "positive"}
 """What a number stands for in the label column of a plain file of texts."""
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    # As text: a product id such as 0439023483 is no number.
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-}
 
 
 class Answers(NamedTuple):
@@ -72,7 +66,8 @@ def answer_texts(classifier: Classifier, file: Path) -> Answers:
     """Return what `classifier` says of the labelled texts of one file: .parquet, .csv or .jsonl.
 
     Its columns are text and label; a label is a name, or 0 for negative and 1 for positive. Nothing is cleaned or made
-    unique: the file is scored as it is. Other columns that a prepared part has are kept, for the slices.
+    unique: the file is scored as it is. Other columns that a prepared part has are kept, for the slices, as
+    `read_texts` reads them.
 
     Raises:
         UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
@@ -86,16 +81,27 @@ def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> Answe
     Raises:
         UnusableData: a column is missing, a cell is empty, or a label is one that the model does not have.
     """
+    named = labelled(reviews, source, classifier.labels)  # before the minutes that scoring takes
+    truth = label_indexes(named["label"], classifier.labels)
+    scores = score(classifier, reviews["text"].to_list())
+    tokens = np.array([len(each.ids) for each in scores.tokens])
+    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+
+
+def labelled(reviews: pl.DataFrame, source: Path, labels: list[str]) -> pl.DataFrame:
+    """Return `reviews`, which were read from `source`, with each label by its name, one of `labels`.
+
+    Raises:
+        UnusableData: a column is missing, a cell is empty, or a label is not among `labels`.
+    """
     if missing := {"text", "label"} - set(reviews.columns):
         raise UnusableData(f"{source} lacks the columns {sorted(missing)}; found {reviews.columns}")
     required = reviews.select("text", "label")
     if reviews.is_empty() or required.schema["text"] != pl.String or any(required.null_count().row(0)):
         raise UnusableData(f"expected a text and a label in every row of {source}, found an empty file or empty cells")
     named = reviews.with_columns(_label_names(reviews["label"], source))
-    truth = label_indexes(named["label"], classifier.labels)  # before the minutes that scoring takes
-    scores = score(classifier, reviews["text"].to_list())
-    tokens = np.array([len(each.ids) for each in scores.tokens])
-    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+    label_indexes(named["label"], labels)
+    return named
 
 
 def _label_names(labels: pl.Series, source: Path) -> pl.Series:
@@ -107,17 +113,3 @@ def _label_names(labels: pl.Series, source: Path) -> pl.Series:
     if unknown := set(labels.unique()) - NUMBERED_LABELS.keys():
         raise UnusableData(f"expected the numbers {NUMBERED_LABELS} as labels in {source}, found {sorted(unknown)} too")
     return labels.replace_strict(NUMBERED_LABELS, return_dtype=pl.String)
-
-
-def read_texts(file: Path) -> pl.DataFrame:
-    """Return all columns of a .parquet, .csv or .jsonl file.
-
-    Raises:
-        UnusableData: it has another ending, or cannot be read.
-    """
-    if file.suffix not in _READERS:
-        raise UnusableData(f"expected a file ending in {', '.join(_READERS)}, found {file}")
-    try:
-        return _READERS[file.suffix](file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UnusableData(f"cannot read {file}, expected a {file.suffix[1:]} file: {error}") from error

@@ -35,7 +35,7 @@ def evaluate_texts(classifier: Classifier, file: Path) -> dict[str, Any]:
     Raises:
         UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
     """
-    return _with_intervals(answer_texts(classifier, file))
+    return with_intervals(answer_texts(classifier, file))
 
 
 def evaluation(answers: Answers) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def evaluation(answers: Answers) -> dict[str, Any]:
     by_category = {name: _figures(answers.of(mask)) for name, mask in _categories(answers).items()}
     unseen = answers.reviews["unseen"].to_numpy() if "unseen" in answers.reviews.columns else np.array([False])
     return {
-        "all": _with_intervals(answers),
-        "unseen": _with_intervals(answers.of(unseen)) if unseen.any() else None,
+        "all": with_intervals(answers),
+        "unseen": with_intervals(answers.of(unseen)) if unseen.any() else None,
         "category_mean": _category_mean(by_category),
         "by_category": by_category,
         "slices": _slices(answers),
@@ -89,6 +89,13 @@ def figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], labels
     }
 
 
+def with_intervals(answers: Answers) -> dict[str, Any]:
+    """Return `figures` of `answers` with the key `interval`: the ends of each figure's interval, None where none is."""
+    found = intervals(partial(measures, answers.truth, answers.probabilities), _drawn(answers))
+    interval = {name: _ends(ends, answers.labels) for name, ends in found.items()}
+    return _figures(answers) | {"interval": interval or None}
+
+
 def _number(value: NDArray[np.float64], labels: list[str]) -> float | dict[str, Any] | None:
     """Return a scalar as a number, None for NaN, and `(n_labels,)` as a number for each label."""
     if np.ndim(value) == 0:
@@ -107,25 +114,20 @@ def _figures(answers: Answers) -> dict[str, Any]:
     return figures(answers.truth, answers.probabilities, answers.labels)
 
 
-def _with_intervals(answers: Answers) -> dict[str, Any]:
-    found = intervals(partial(measures, answers.truth, answers.probabilities), _drawn(answers))
-    interval = {name: _ends(ends, answers.labels) for name, ends in found.items()}
-    return _figures(answers) | {"interval": interval or None}
-
-
 def _drawn(answers: Answers) -> NDArray[np.int64]:
     return clusters(answers.reviews.get_column("product_id", default=None), len(answers.truth))
 
 
 def _products(answers: Answers) -> int:
-    return answers.reviews["product_id"].n_unique() if "product_id" in answers.reviews.columns else 0
+    return answers.reviews["product_id"].drop_nulls().n_unique() if "product_id" in answers.reviews.columns else 0
 
 
 def _categories(answers: Answers) -> dict[str, NDArray[np.bool_]]:
     if "category" not in answers.reviews.columns:
         return {}
-    categories = answers.reviews["category"].to_numpy()
-    return {str(name): categories == name for name in sorted(set(categories))}
+    categories = answers.reviews["category"]
+    names = categories.drop_nulls().unique().sort()
+    return {name: (categories == name).fill_null(value=False).to_numpy() for name in names}
 
 
 def _category_mean(by_category: dict[str, dict[str, Any]]) -> dict[str, float] | None:

@@ -29,11 +29,13 @@ _COUNTS_AT_ONCE = 1_000_000
 def clusters(product_ids: pl.Series | None, rows: int) -> NDArray[np.int64]:
     """Return what is drawn together, `(rows,)` numbers from 0 without gaps: products, or each row for itself.
 
-    Rows stand alone when there are no product ids, or fewer than `FEWEST_PRODUCTS` of them.
+    Rows stand alone when there are no product ids, or fewer than `FEWEST_PRODUCTS` of them; so does one without an id.
     """
-    if product_ids is None or product_ids.n_unique() < FEWEST_PRODUCTS:
+    if product_ids is None or product_ids.drop_nulls().n_unique() < FEWEST_PRODUCTS:
         return np.arange(rows)
-    return (product_ids.rank("dense") - 1).cast(pl.Int64).to_numpy()
+    ranks = product_ids.rank("dense")
+    alone = pl.Series(range(rows, 2 * rows), dtype=ranks.dtype)  # above every rank
+    return (ranks.zip_with(ranks.is_not_null(), alone).rank("dense") - 1).cast(pl.Int64).to_numpy()
 
 
 def intervals(statistics: Statistics, drawn: NDArray[np.int64], seed: int = 0) -> dict[str, Floats]:

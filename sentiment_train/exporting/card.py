@@ -172,9 +172,10 @@ def _figures(manifest: Manifest) -> Iterator[str]:
     if found := training.get("parity"):
         yield "### int8 and fp32\n"
         yield (
-            f"On {found['texts']} held-out texts the int8 file gives the label of the fp32 weights in "
-            f"{found['agreement']:.2%}; probabilities differ by {found['mean_distance']:.4f} on average and "
-            f"{found['max_distance']:.4f} at most; accuracy {found['accuracy_int8']:.4f} and "
+            f"On {found['texts']} held-out texts the int8 file gives the label of the weights of this folder, which "
+            f"are fp16 and compute in fp32, in {found['agreement']:.2%}; probabilities differ by "
+            f"{found['mean_distance']:.4f} on average and {found['max_distance']:.4f} at most; accuracy "
+            f"{found['accuracy_int8']:.4f} and "
             f"{found['accuracy_fp32']:.4f}."
         )
 

@@ -1,17 +1,14 @@
 """Writes the card of a bundle that is there already: its file and the manifest's checksum of it, and nothing else."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from sentiment_api.bundle import MANIFEST, Manifest, open_bundle
-from sentiment_train.errors import NotWritten, UnusableCheckpoint, UnusableData
+from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.exporting.card import CARD, Card, model_card, stated
-
-_MODE = 0o644
+from sentiment_train.folders import replace_files
 
 
 def rewrite_card(folder: Path, card: Card) -> Manifest:
@@ -29,7 +26,7 @@ def rewrite_card(folder: Path, card: Card) -> Manifest:
     files = manifest.files | {CARD: hashlib.sha256(words.encode()).hexdigest()}
     manifest = msgspec.structs.replace(manifest, files=files)
     listed = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-    _replace(folder, {CARD: words.encode(), MANIFEST: listed})
+    replace_files(folder, {CARD: words.encode(), MANIFEST: listed})
     return manifest
 
 
@@ -50,12 +47,15 @@ def restated(folder: Path, card: Card) -> tuple[Manifest, str]:
 
 
 def write_card(file: Path, words: str) -> None:
-    """Write a card to a file of its own, whole or not at all.
+    """Write a card to a new file of its own, whole or not at all.
 
     Raises:
+        FolderTaken: there is something of that name.
         NotWritten: it cannot be written.
     """
-    _replace(file.parent, {file.name: words.encode()})
+    if file.exists():
+        raise FolderTaken(f"expected the name of a new file, found {file} there; name another one, or remove it first")
+    replace_files(file.parent, {file.name: words.encode()})
 
 
 def read_notes(file: Path) -> str:
@@ -68,23 +68,3 @@ def read_notes(file: Path) -> str:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UnusableData(f"cannot read {file}, expected a text in UTF-8: {error}") from error
-
-
-def _replace(folder: Path, contents: dict[str, bytes]) -> None:
-    """Put new files in the place of old ones once all of them are on the disk."""
-    written: dict[str, str] = {}
-    try:
-        for name, content in contents.items():
-            descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-            written[name] = path
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            Path(path).chmod(_MODE)
-        for name, path in written.items():
-            Path(path).replace(folder / name)
-    except OSError as error:
-        for path in written.values():
-            Path(path).unlink(missing_ok=True)
-        raise NotWritten(f"cannot write to {folder}: {error.strerror or error}; the old files stay") from error

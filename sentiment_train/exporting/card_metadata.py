@@ -26,7 +26,7 @@ def metadata(manifest: Manifest) -> str:
         library_name="transformers",
         pipeline_tag="text-classification",
         license=_licence(training.get("licence")),
-        base_model=training.get("base_model") or training["base"],
+        base_model=training.get("base_model") or _hub_name(training["base"]),
         datasets=training.get("datasets") or None,
         tags=["sentiment", "product-reviews", "distilbert", "onnx", "int8"],
         model_name=manifest.name,
@@ -34,6 +34,11 @@ def metadata(manifest: Manifest) -> str:
     )
     words: str = data.to_yaml()
     return words
+
+
+def _hub_name(base: str) -> str | None:
+    """Return the base when it is a name on the hub, owner/model; of a folder the record has the last part alone."""
+    return base if "/" in base else None
 
 
 def _licence(stated: str | None) -> str | None:

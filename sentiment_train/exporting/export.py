@@ -26,10 +26,11 @@ from sentiment_api.bundle import (
 )
 from sentiment_api.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
-from sentiment_train.evaluation.answers import answer_part
+from sentiment_train.evaluation.answers import answer, answer_part, labelled
 from sentiment_train.evaluation.drawing import draw
-from sentiment_train.evaluation.evaluate import evaluate_texts, evaluation
+from sentiment_train.evaluation.evaluate import evaluation, with_intervals
 from sentiment_train.evaluation.scoring import score
+from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.exporting.calibration import fit_projection, safe_temperature
 from sentiment_train.exporting.card import CARD, Card, model_card, stated
 from sentiment_train.exporting.golden import golden_texts
@@ -71,7 +72,8 @@ def export(
 
     Raises:
         FolderTaken: `destination` exists.
-        UnusableData: `data` is not the prepared folder that `run` was fitted on, or a file of `also` cannot be read.
+        UnusableData: `data` is not the prepared folder that `run` was fitted on, or a file of `also` cannot be read or
+            has other labels.
         UnusableCheckpoint: `run` is neither a fitted model nor a bundle, or the bundle fails its own check.
         NotWritten: the bundle cannot be written; nothing of it is left.
     """
@@ -79,6 +81,7 @@ def export(
     record = read_training_record(run)
     _check_same_data(record, data)
     _check_files(run)
+    others = _read_also(also or {}, read_data_record(data)["labels"])
     with staged(destination) as staging:
         console.print("weights and int8 file")
         _write_weights(run, staging, max_tokens)
@@ -96,7 +99,7 @@ def export(
             "export_versions": installed_versions(),
             "shape": _shape(staging),
             **_measured(classifier, data, staging, record),
-            "also": _also(classifier, also or {}),
+            "also": _also(classifier, others),
             "parity": found,
         }
         manifest = stated(msgspec.structs.replace(bundle.manifest, golden=golden, training=training), card)
@@ -143,7 +146,7 @@ def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> 
     """Return the bundle with temperature and projection, both fitted on the answers of the engine that serves.
 
     Raises:
-        UnusableCheckpoint: that engine answers otherwise than the fp32 weights.
+        UnusableCheckpoint: that engine answers otherwise than the fp16 weights do in fp32.
     """
     raw = Bundle(staging, manifest, projection=None)
     texts, truth = validation["text"].to_list(), label_indexes(validation["label"], manifest.labels)
@@ -169,8 +172,16 @@ def _measured(classifier: Classifier, data: Path, staging: Path, record: dict[st
     return {"metrics": metrics, "metrics_engine": "cpu", "figures": captions}
 
 
-def _also(classifier: Classifier, files: Mapping[str, Path]) -> dict[str, Any]:
-    return {name: {"file": file.name, **evaluate_texts(classifier, file)} for name, file in files.items()}
+def _read_also(files: Mapping[str, Path], labels: list[str]) -> dict[str, tuple[Path, pl.DataFrame]]:
+    """Return each file with its reviews, all that can be wrong with them being refused before the minutes of work."""
+    return {name: (file, labelled(read_texts(file), file, labels)) for name, file in files.items()}
+
+
+def _also(classifier: Classifier, others: Mapping[str, tuple[Path, pl.DataFrame]]) -> dict[str, Any]:
+    return {
+        name: {"file": file.name, **with_intervals(answer(classifier, reviews, file))}
+        for name, (file, reviews) in others.items()
+    }
 
 
 def _open_to_readers(staging: Path) -> None:

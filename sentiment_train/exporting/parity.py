@@ -1,4 +1,4 @@
-"""How far the int8 file that serves is from the fp32 weights that were fitted."""
+"""How far the int8 file that serves is from the bundle's weights: those fitted, rounded to fp16, computing in fp32."""
 
 from typing import Any
 
@@ -7,17 +7,18 @@ from numpy.typing import NDArray
 
 from sentiment_train.errors import UnusableCheckpoint
 
-MIN_AGREEMENT = 0.99
-"""Share of validation texts that int8 and fp32 must give the same label."""
+MAX_DISAGREEMENT = 0.01
+"""Share of validation texts that int8 and fp32 may give different labels; one text may differ in any case."""
 MAX_ACCURACY_LOSS = 0.005
-"""Of int8 against fp32 on the validation part. One row more is allowed where that is less than a row."""
+"""Of int8 against fp32 on the validation part; one row may be lost in any case."""
+_REMEDY = "int8 changes labels of which the model is unsure; fit it with more --epochs or on more ratings"
 
 
 def parity(int8: NDArray[np.float64], fp32: NDArray[np.float64], truth: NDArray[np.int64]) -> dict[str, Any]:
     """Return how two sets of probabilities `(n, n_labels)` agree, `truth` being the `(n,)` right labels.
 
-    Keys: texts; agreement, the share with the same label; mean_distance and max_distance of a label's probability;
-    accuracy of int8 and of fp32.
+    `fp32` is what the bundle's fp16 weights give when they compute in fp32. Keys: texts; agreement, the share with the
+    same label; mean_distance and max_distance of a label's probability; accuracy of int8 and of fp32.
 
     Raises:
         UnusableCheckpoint: they agree on too few texts, or int8 is less accurate.
@@ -25,15 +26,17 @@ def parity(int8: NDArray[np.float64], fp32: NDArray[np.float64], truth: NDArray[
     distances = np.abs(int8 - fp32).max(axis=1)
     right = {name: each.argmax(axis=1) == truth for name, each in (("int8", int8), ("fp32", fp32))}
     agreement = float(np.mean(int8.argmax(axis=1) == fp32.argmax(axis=1)))
-    if agreement < MIN_AGREEMENT:
+    differing = int(np.sum(int8.argmax(axis=1) != fp32.argmax(axis=1)))
+    if differing > 1 and differing / len(truth) > MAX_DISAGREEMENT:
         raise UnusableCheckpoint(
-            f"expected int8 and fp32 to agree on {MIN_AGREEMENT:.0%} of the validation texts, found {agreement:.1%}"
+            f"expected int8 and fp32 to agree on {1 - MAX_DISAGREEMENT:.0%} of the validation texts, or on all "
+            f"but one, found {agreement:.1%} of {len(truth)}: {_REMEDY}"
         )
     lost_rows = int(right["fp32"].sum()) - int(right["int8"].sum())
     if lost_rows > max(1.0, MAX_ACCURACY_LOSS * len(truth)):
         raise UnusableCheckpoint(
             f"expected int8 to lose at most {MAX_ACCURACY_LOSS:.1%} of accuracy against fp32 on the validation texts, "
-            f"found {lost_rows / len(truth):.2%}"
+            f"found {lost_rows / len(truth):.2%}: {_REMEDY}"
         )
     return {
         "texts": len(truth),

@@ -1,6 +1,7 @@
 """Two models on the same rows, as `sentiment-train compare` tells it."""
 
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,8 @@ def test_a_model_may_replace_itself(exported: Path, prepared: Path, tmp_path: Pa
 
 def test_a_worse_model_may_not(fitted: Path, contrary: Path, prepared: Path, tmp_path: Path, command: Command) -> None:
     """A candidate that is always wrong is refused with exit code 1; what it loses is named by ids, never by texts."""
-    code, words, errors = command("compare", fitted, contrary, "--data", prepared, "--json", tmp_path / "found.json")
+    options = ("--max-slowdown", 100, "--json", tmp_path / "found.json")  # the clock is not what is tested
+    code, words, errors = command("compare", fitted, contrary, "--data", prepared, *options)
     assert (code, errors) == (1, "")
     lines = words.splitlines()
     assert any(line.startswith("failed: accuracy: the 95 % interval of B minus A begins at -") for line in lines)
@@ -160,8 +162,39 @@ def test_a_missing_model_cannot_be_compared(which: int, exported: Path, prepared
     assert errors.count("\n") == 1
 
 
+def test_what_nobody_foresaw_is_no_verdict(exported: Path, prepared: Path, tmp_path: Path, command: Command) -> None:
+    """A failure of any kind is exit code 2 and one line; Python's own exit code, 1, would say that B is worse."""
+    data = Path(shutil.copytree(prepared, tmp_path / "data"))
+    (data / "data.json").write_text("{}")
+    code, _, errors = command("compare", exported, exported, "--data", data)
+    assert code == 2
+    assert errors.startswith("sentiment-train: expected to compare the models, found KeyError in contenders.py, line ")
+    assert errors.count("\n") == 1
+
+
+def test_a_full_disk_leaves_the_old_file(exported: Path, prepared: Path, tmp_path: Path, command: Command) -> None:
+    """What `--json` cannot write whole it does not write at all: exit code 2, and the file is as it was."""
+    file = tmp_path / "found.json"
+    file.write_text("{}")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        code, _, errors = command("compare", exported, exported, "--data", prepared, "--json", file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2
+    assert errors == f"sentiment-train: cannot write to {tmp_path}: File too large; the old files stay\n"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("found.json", "{}")]
+
+
 @pytest.mark.parametrize(
-    "options", [(), ("--data", "x", "--texts", "y"), ("--data", "x", "--json", "no/such/folder/f")]
+    "options",
+    [
+        (),
+        ("--data", "x", "--texts", "y"),
+        ("--data", "x", "--json", "no/such/folder/f"),
+        ("--data", "x", "--json", "/dev/null"),
+    ],
 )
 def test_wrong_usage_is_exit_code_2(options: tuple[str, ...], exported: Path, command: Command) -> None:
     """One source is needed, and a place for the file."""

@@ -72,3 +72,12 @@ def test_products_are_drawn_where_there_are_enough() -> None:
     assert clusters(ids, 11).tolist() == [1, 0, 1, *range(2, 10)]
     assert clusters(ids.head(10), 10).tolist() == list(range(10))
     assert clusters(None, 3).tolist() == [0, 1, 2]
+
+
+def test_rows_without_a_product_stand_alone() -> None:
+    """A row without a product id is drawn for itself, and is no product of its own among those that are counted."""
+    products = pl.Series([f"p{number}" for number in range(10)] * 2)
+    drawn = clusters(pl.concat([products, pl.Series([None, None], dtype=pl.String)]), 22)
+    assert drawn.tolist() == [*range(10), *range(10), 10, 11]
+    few = pl.Series([*products[:9], None, None])
+    assert clusters(few, 11).tolist() == list(range(11))

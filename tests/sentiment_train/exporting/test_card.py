@@ -30,7 +30,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_hub_reads_the_card(exported: Path) -> None:
-    """The hub's own library finds language, task, library, base, tags and every result in it."""
+    """The hub's own library finds language, task, library, tags and every result in it."""
     card = ModelCard.load(exported / "README.md")
     figures = open_bundle(exported).manifest.training["metrics"]["all"]
     assert (card.data.language, card.data.pipeline_tag, card.data.library_name) == (
@@ -38,7 +38,6 @@ def test_the_hub_reads_the_card(exported: Path) -> None:
         "text-classification",
         "transformers",
     )
-    assert card.data.base_model == open_bundle(exported).manifest.training["base"]
     assert card.data.model_name == "tiny"
     assert "sentiment" in card.data.tags
     found = {(result.dataset_split, result.metric_type): result.metric_value for result in card.data.eval_results}
@@ -65,7 +64,8 @@ def test_every_section_and_picture_is_there(exported: Path) -> None:
     assert all((exported / picture).is_file() for picture in pictures)
     training = open_bundle(exported).manifest.training
     assert all(f"\n{command}\n" in words for command in training["commands"])
-    assert f"{training['parity']['agreement']:.2%}" in words
+    agreement = f"{training['parity']['agreement']:.2%}"
+    assert f"the weights of this folder, which are fp16 and compute in fp32, in {agreement};" in words
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,20 @@ def test_the_licence_has_the_hubs_name(licence: str | None, name: str | None, ex
     manifest.training["licence"] = licence
     found = re.findall(r"^license: (.*)$", metadata(manifest), flags=re.MULTILINE)
     assert found == ([name] if name else [])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "stated", "named"),
+    [("shop/base", None, "shop/base"), ("base-minilm", None, None), ("base-minilm", "shop/base", "shop/base")],
+)
+def test_the_base_is_named_as_the_hub_has_it(
+    recorded: str, stated: str | None, named: str | None, exported: Path
+) -> None:
+    """A folder's name leads to nothing on the hub, or to somebody else's model: it is left out unless one is stated."""
+    manifest = open_bundle(exported).manifest
+    manifest.training.update({"base": recorded, "base_model": stated})
+    found = re.findall(r"^base_model: (.*)$", metadata(manifest), flags=re.MULTILINE)
+    assert found == ([named] if named else [])
 
 
 def test_a_card_is_written_again(bundle: Path, tmp_path: Path, command: Command) -> None:
@@ -123,6 +137,18 @@ def test_out_leaves_the_bundle_alone(bundle: Path, tmp_path: Path, command: Comm
     assert (code, words, errors) == (0, f"wrote {tmp_path / 'card.md'}\n", "")
     assert ModelCard.load(tmp_path / "card.md").data.license == "mit"
     assert _contents(bundle) == before
+
+
+def test_out_replaces_no_file(bundle: Path, tmp_path: Path, command: Command) -> None:
+    """What is there already stays, and one line says so, as of every other command."""
+    file = tmp_path / "card.md"
+    file.write_text("# Mine\n")
+    code, words, errors = command("card", bundle, "--out", file)
+    assert (code, words) == (1, "")
+    assert errors == (
+        f"sentiment-train: expected the name of a new file, found {file} there; name another one, or remove it first\n"
+    )
+    assert file.read_text() == "# Mine\n"
 
 
 def test_a_bundle_of_an_earlier_export_has_a_card(tmp_path: Path) -> None:
