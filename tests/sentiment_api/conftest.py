@@ -1,7 +1,10 @@
 """What this room's tests share: the starter on both engines, one service in this process, and records for the log."""
 
 import datetime as dt
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -88,6 +91,39 @@ def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar
         )
         with TestClient(create_app(settings)) as client:
             yield client
+
+
+@pytest.fixture
+def without_postgres(starter: Path, closed_port: int, tmp_path: Path) -> Callable[..., ServiceSettings]:
+    """A function that gives the settings of a service whose Postgres is away; keyword arguments replace others."""
+
+    def settings(**changes: Any) -> ServiceSettings:
+        usual: dict[str, Any] = {
+            "database": None,
+            "database_url": SecretStr(f"postgresql://nobody@127.0.0.1:{closed_port}/nothing"),
+            "data_dir": tmp_path,
+            "model": starter,
+            "drain_timeout_s": 0.1,
+        }
+        return ServiceSettings(**{**usual, **changes})
+
+    return settings
+
+
+@pytest.fixture
+def drain() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """A function that runs `sentiment-api drain` for the services of a data folder."""
+
+    def run(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "sentiment_api", "drain", *arguments],
+            env={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture

@@ -1,26 +1,16 @@
 """A service that drains goes on answering, says that it is not ready, and then stops."""
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-
-def drain(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run `sentiment-api drain`."""
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "drain", *arguments],
-        env={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+Drain = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_a_draining_service_is_not_ready_and_serves_on(service: Any, data_dir: Path) -> None:
+def test_a_draining_service_is_not_ready_and_serves_on(service: Any, data_dir: Path, drain: Drain) -> None:
     """Ready answers 503 with the reason, live and predictions 200; it can be taken back."""
     drained = drain(data_dir, "--grace", "0")
     assert drained.returncode == 0
@@ -32,7 +22,9 @@ def test_a_draining_service_is_not_ready_and_serves_on(service: Any, data_dir: P
     assert httpx.get(f"{service.url}/health/ready").status_code == 200
 
 
-def test_drain_and_stop_ends_the_service_and_the_next_start_is_ready(service: Any, data_dir: Path) -> None:
+def test_drain_and_stop_ends_the_service_and_the_next_start_is_ready(
+    service: Any, data_dir: Path, drain: Drain
+) -> None:
     """The command returns when the process has ended, and what it said of itself ends with it."""
     stopped = drain(data_dir, "--grace", "0", "--stop")
     assert (stopped.returncode, stopped.stdout.splitlines()[-1]) == (0, "stopped")
@@ -41,7 +33,7 @@ def test_drain_and_stop_ends_the_service_and_the_next_start_is_ready(service: An
     assert service.is_ready()
 
 
-def test_without_a_service_there_is_nothing_to_drain(tmp_path: Path) -> None:
+def test_without_a_service_there_is_nothing_to_drain(tmp_path: Path, drain: Drain) -> None:
     """Exit code 1 tells a hook that nothing was done."""
     none = drain(tmp_path)
     assert (none.returncode, none.stdout) == (1, "no service runs on this SENTIMENT_DATA_DIR\n")

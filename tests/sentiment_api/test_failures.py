@@ -98,20 +98,13 @@ NewClient = Callable[..., Client]
 
 @pytest.fixture
 def new_client(
-    classifier: Classifier, engine: FakeEngine, starter: Path, closed_port: int, tmp_path: Path
+    classifier: Classifier, engine: FakeEngine, without_postgres: Callable[..., ServiceSettings]
 ) -> Iterator[NewClient]:
     """A function that serves that classifier here, with no Postgres; keyword arguments replace settings."""
-    usual: dict[str, Any] = {
-        "database": None,
-        "database_url": SecretStr(f"postgresql://nobody@127.0.0.1:{closed_port}/nothing"),
-        "data_dir": tmp_path,
-        "model": starter,
-        "drain_timeout_s": 0.1,
-    }
     with contextlib.ExitStack() as running:
 
         def start(served: Classifier = classifier, **changes: object) -> Client:
-            app = create_app(ServiceSettings(**{**usual, **changes}), served)
+            app = create_app(without_postgres(**changes), served)
             engine.entered.acquire(blocking=False)  # the service tried how fast the engine is
             client = running.enter_context(TestClient(app))
             running.callback(engine.gate.set)

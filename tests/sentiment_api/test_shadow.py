@@ -20,7 +20,6 @@ import psutil
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
@@ -142,21 +141,13 @@ NewClient = Callable[..., Client]
 
 @pytest.fixture
 def new_client(
-    cpu: Classifier, scorer: FakeScorer, starter: Path, closed_port: int, tmp_path: Path
+    cpu: Classifier, scorer: FakeScorer, without_postgres: Callable[..., ServiceSettings]
 ) -> Iterator[NewClient]:
     """A function that serves the starter here with that shadow of all predictions; no Postgres."""
-    usual: dict[str, Any] = {
-        "database": None,
-        "database_url": SecretStr(f"postgresql://nobody@127.0.0.1:{closed_port}/nothing"),
-        "data_dir": tmp_path,
-        "model": starter,
-        "drain_timeout_s": 0.1,
-        "shadow_share": 1.0,
-    }
     with contextlib.ExitStack() as running:
 
         def start(**changes: object) -> Client:
-            app = create_app(ServiceSettings(**{**usual, **changes}), cpu, scorer)
+            app = create_app(without_postgres(**{"shadow_share": 1.0, **changes}), cpu, scorer)
             return running.enter_context(TestClient(app))
 
         yield start

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -128,7 +127,7 @@ def _answers(url: str) -> bool:
 
 
 @pytest.mark.anyio
-async def test_a_new_model_comes_into_service_without_a_failed_request(
+async def test_a_new_model_comes_into_service_without_a_failed_request(  # noqa: PLR0917 - each is a fixture
     proxy: str,
     free_ports: list[int],
     new_service: Callable[..., Any],
@@ -137,6 +136,7 @@ async def test_a_new_model_comes_into_service_without_a_failed_request(
     starter: Path,
     other_model: Path,
     waiting: Waiting,
+    drain: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:
     """Under load the next service starts and the last one stops: all are answered, in the end by the new version."""
     first, second = (open_bundle(model).manifest.version for model in (starter, other_model))
@@ -159,14 +159,3 @@ async def test_a_new_model_comes_into_service_without_a_failed_request(
         stored = {str(uuid.UUID(str(prediction_id))): version for prediction_id, version in rows}
     assert set(stored.values()) == {first, second}
     assert {prediction_id: stored[prediction_id] for prediction_id, _ in load.answers} == dict(load.answers)
-
-
-def drain(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run `sentiment-api drain`."""
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "drain", *arguments],
-        env={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
