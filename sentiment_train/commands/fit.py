@@ -55,6 +55,15 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         float,
         typer.Option(min=0.0, help="Also train on short pieces: per review of 2 sentences.", rich_help_panel=_LEARNING),
     ] = _DEFAULTS.sentence_crops,
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher", help="Learn from this fit of the same data too; can be repeated.", rich_help_panel=_LEARNING
+        ),
+    ] = None,
+    teacher_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of teachers; the rest is the label.", rich_help_panel=_LEARNING)
+    ] = _DEFAULTS.teacher_share,
     weight_decay: Annotated[float, typer.Option(min=0.0, rich_help_panel=_REGULARIZATION)] = _DEFAULTS.weight_decay,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.9, rich_help_panel=_REGULARIZATION)] = _DEFAULTS.dropout,
     attention_dropout: Annotated[
@@ -108,6 +117,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     machines: `torchrun --nproc-per-node 2 -m sentiment_train fit ...`.
     """
     options = locals()  # the parameters by name, and so the first line: a name bound above it could hide one
+    options["teachers"] = tuple(teachers or ())
     recipe = Recipe(**{name: options[name] for name in Recipe.__struct_fields__})
     conduct = Conduct(**{name: options[name] for name in Conduct.__struct_fields__})
     if dry_run:

@@ -19,7 +19,7 @@ MOST_LOSSES = 200
 _REQUIRED = ("base", "recipe", "minutes", "data_hash", "rows", "cuts")
 _OPTIONAL = (
     *("base_sha256", "history", "steps", "best_step", "tokens_per_s", "device", "processes", "precision", "versions"),
-    *("label_counts", "sources"),
+    *("label_counts", "sources", "teachers"),
 )
 _HISTORY_KEYS = ("step", "loss", "eval_loss", "eval_accuracy", "eval_macro_f1")
 _PACKAGES = ("sentiment-service", "torch", "transformers", "onnx", "onnxruntime", "scikit-learn", "numpy")
@@ -92,19 +92,26 @@ def installed_versions() -> dict[str, str]:
 
 
 def command_lines(manifest: Manifest, statements: Sequence[str]) -> list[str]:
-    """Return the three commands that make the model again; `statements` are options of the last one, for the card.
+    """Return the commands that make the model again; `statements` are options of the last one, for the card.
 
     Folders have the names that the README gives them.
     """
     training, name = manifest.training, manifest.name
     labels = "three-way" if manifest.rating_labels.get("3") else "binary"
     prepare = ["prepare", *(training.get("sources") or ["RATINGS"]), "--out", "prepared", "--labels", labels]
-    fit = ["fit", "prepared", "--base", training["base"], "--out", "run", *_options(training["recipe"])]
+    teachers = training.get("teachers") or []
+    fits = [_fit(teacher["base"], teacher["name"], teacher["recipe"]) for teacher in teachers]
+    fits += [_fit(training["base"], "run", training["recipe"], [teacher["name"] for teacher in teachers])]
     export = ["export", "run", "--data", "prepared", "--out", name, "--name", name]
     export += ["--max-tokens", str(manifest.max_tokens)]
     for key, figures in (training.get("also") or {}).items():
         export += ["--also", f"{key}={figures['file']}"]
-    return [shlex.join(["sentiment-train", *words]) for words in (prepare, fit, [*export, *statements])]
+    return [shlex.join(["sentiment-train", *words]) for words in (prepare, *fits, [*export, *statements])]
+
+
+def _fit(base: str, out: str, recipe: Mapping[str, Any], teachers: Sequence[str] = ()) -> list[str]:
+    taught = [word for name in teachers for word in ("--teacher", name)]
+    return ["fit", "prepared", "--base", base, "--out", out, *taught, *_options(recipe)]
 
 
 def _options(recipe: Mapping[str, Any]) -> list[str]:

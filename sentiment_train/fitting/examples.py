@@ -29,6 +29,8 @@ class Examples:
         self._dtype = np.uint16 if vocabulary <= 1 << 16 else np.int32
         self.labels: NDArray[np.int64] = label_indexes(part["label"], labels)
         """`(n,)`"""
+        self.targets: NDArray[np.float32] = np.eye(len(labels), dtype=np.float32)[self.labels]
+        """The probability of each label that is to be learned, `(n, n_labels)`: 1 for the row's own."""
         self._ids, self.lengths = self._tokenized(part["text"], tokenizer)
         self._ends = np.cumsum(self.lengths)
 
@@ -46,12 +48,17 @@ class Examples:
         self._ids = np.concatenate([self._ids, ids])
         self.lengths = np.concatenate([self.lengths, lengths])
         self.labels = np.concatenate([self.labels, np.array(labels, dtype=np.int64)])
+        self.targets = np.eye(self.targets.shape[1], dtype=np.float32)[self.labels]
         self._ends = np.cumsum(self.lengths)
 
-    def batch(self, rows: NDArray[np.intp]) -> dict[str, torch.Tensor]:
-        """Return input_ids and attention_mask `(rows, longest)` and labels `(rows,)`, all int64.
+    def soften(self, probabilities: NDArray[np.float32], share: float) -> None:
+        """Let the targets be `share` of `probabilities` `(n, n_labels)`, and the label for the rest."""
+        self.targets = share * probabilities + (1 - share) * self.targets
 
-        The longest is rounded up to a multiple of `PADDING_MULTIPLE`.
+    def batch(self, rows: NDArray[np.intp]) -> dict[str, torch.Tensor]:
+        """Return input_ids and attention_mask `(rows, longest)`, labels `(rows,)` and targets `(rows, n_labels)`.
+
+        The targets are float32, the others int64. The longest is rounded up to a multiple of `PADDING_MULTIPLE`.
         """
         width = -(-int(self.lengths[rows].max()) // PADDING_MULTIPLE) * PADDING_MULTIPLE
         ids = np.zeros((len(rows), width), dtype=np.int64)
@@ -62,6 +69,7 @@ class Examples:
             "input_ids": torch.from_numpy(ids),
             "attention_mask": torch.from_numpy(mask.astype(np.int64)),
             "labels": torch.from_numpy(self.labels[rows]),
+            "targets": torch.from_numpy(self.targets[rows]),
         }
 
     def _tokenized(

@@ -26,6 +26,7 @@ from sentiment_train.fitting.examples import Examples, read_examples
 from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
 from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
+from sentiment_train.fitting.teachers import Teacher, mean_probabilities, read_teachers
 from sentiment_train.fitting.training import Training
 from sentiment_train.prepared import read_data_record, read_part
 
@@ -42,6 +43,7 @@ class Ingredients(msgspec.Struct, frozen=True):
     tokenizer: Any
     train: Examples
     validation: Examples
+    teachers: list[Teacher]
 
 
 @memory_translated(SMALLER_STEPS)
@@ -59,8 +61,8 @@ def fit(
         Interrupted: a signal came; a checkpoint was written.
         OutOfMemory: the model, or a step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or the checkpoint to go on from
-            is missing, damaged or of another fit.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; a teacher cannot teach this; or
+            the checkpoint to go on from is missing, damaged or of another fit.
     """
     folder = RunFolder(destination)
     accelerator = new_accelerator()
@@ -70,10 +72,12 @@ def fit(
         console = Console(quiet=True)
     console.print(f"will write {destination}: {CONTENTS}")
     start = gather(data, base, recipe)
-    identity = _identity(start.record, base, recipe)
+    identity = _identity(start, base, recipe)
     train, validation = start.train, start.validation
     console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
 
+    if start.teachers:
+        train.soften(mean_probabilities(start.teachers, train, recipe, accelerator, console), recipe.teacher_share)
     training = Training(start.model, train, validation, recipe, accelerator)
     if conduct.resume:
         training.resume(_state_of_all(folder, identity, accelerator))
@@ -90,7 +94,7 @@ def fit(
                 signal_number,
             )
 
-    outcome = _outcome(training, start.record, base, recipe, accelerator)
+    outcome = _outcome(training, start, base, recipe, accelerator)
 
     if accelerator.is_main_process:
         model = training.model(folder)
@@ -115,7 +119,7 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
 
     Raises:
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or a teacher cannot teach this.
     """
     record = read_data_record(data)
     labels = record["labels"]
@@ -123,6 +127,7 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
     model = _load_model(base, labels, recipe)
     vocabulary = model.config.vocab_size
     tokenizer = read_tokenizer(base, vocabulary)
+    teachers = read_teachers(recipe.teachers, tokenizer, record)
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer.save_pretrained(scratch)
         reviews = ReviewTokenizer(Path(scratch) / "tokenizer.json", recipe.max_tokens)
@@ -130,7 +135,7 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
         _read_part(data, "train"), reviews, labels, vocabulary, crops=recipe.sentence_crops, seed=recipe.seed
     )
     validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
-    return Ingredients(record, model, tokenizer, train, validation)
+    return Ingredients(record, model, tokenizer, train, validation, teachers)
 
 
 def _state_of_all(folder: RunFolder, identity: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
@@ -165,21 +170,34 @@ def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSe
     )
 
 
-def _identity(record: dict[str, Any], base: str, recipe: Recipe) -> dict[str, Any]:
+def _identity(start: Ingredients, base: str, recipe: Recipe) -> dict[str, Any]:
     """Return what a resumed fit must have in common with the one before."""
-    return {**msgspec.to_builtins(recipe), "data hash": record["hash"], "base sha256": weights_hash(base)}
+    return {
+        **_options(recipe),
+        "data hash": start.record["hash"],
+        "base sha256": weights_hash(base),
+        "teachers": [teacher.record["sha256"] for teacher in start.teachers],
+    }
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe without its folders, which are recorded with what they hold."""
+    options: dict[str, Any] = msgspec.to_builtins(recipe)
+    del options["teachers"]
+    return options
 
 
 def _outcome(
-    training: Training, record: dict[str, Any], base: str, recipe: Recipe, accelerator: Accelerator
+    training: Training, start: Ingredients, base: str, recipe: Recipe, accelerator: Accelerator
 ) -> dict[str, Any]:
     device = accelerator.device
     kept = training.history.kept
     return {
         "base": base if not Path(base).is_dir() else Path(base).name,
         "base_sha256": weights_hash(base),
-        "recipe": msgspec.to_builtins(recipe),
-        "data": record,
+        "recipe": _options(recipe),
+        "teachers": [teacher.record for teacher in start.teachers],
+        "data": start.record,
         "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},
         "best_step": kept["step"],
         "steps": training.step,

@@ -37,8 +37,8 @@ def forecast(
         FolderTaken: `destination` holds something, and the fit would not be resumed.
         OutOfMemory: the model, or the longest step, does not fit into memory.
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or there is no checkpoint to go
-            on from.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; a teacher cannot teach this; or
+            there is no checkpoint to go on from.
     """
     accelerator = new_accelerator()
     if accelerator.is_main_process:
@@ -127,7 +127,8 @@ def _plan(recipe: Recipe, train: Examples) -> list[int]:
 
 
 def _padded_tokens(training: Training, recipe: Recipe, train: Examples, validation: Examples) -> float:
-    """Return the tokens of the whole fit, those of evaluations at their cost."""
+    """Return the tokens of the whole fit, those of evaluations and of teachers at their cost."""
     epochs = training.steps / training.steps_per_epoch
     evaluations = max(1.0, epochs * recipe.evaluations_per_epoch)
-    return epochs * sum(_plan(recipe, train)) + evaluations * validation.tokens * _EVALUATION_COST
+    once = evaluations * validation.tokens + len(recipe.teachers) * train.tokens
+    return epochs * sum(_plan(recipe, train)) + once * _EVALUATION_COST

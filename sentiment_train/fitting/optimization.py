@@ -21,16 +21,16 @@ def class_weights(labels: NDArray[np.int64], n_labels: int, kind: ClassWeights) 
 
 
 def row_losses(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, label_smoothing: float
+    logits: torch.Tensor, batch: dict[str, torch.Tensor], weights: torch.Tensor, label_smoothing: float
 ) -> torch.Tensor:
-    """Return the weighted cross-entropy of each row, `(n,)` float32.
+    """Return the cross-entropy of each row of a batch with its targets, times its label's weight, `(n,)` float32.
 
     torch's own weighted mean divides by the weights of the batch, so that it would depend on how rows are batched.
     """
     losses = torch.nn.functional.cross_entropy(
-        logits.float(), labels, reduction="none", label_smoothing=label_smoothing
+        logits.float(), batch["targets"], reduction="none", label_smoothing=label_smoothing
     )
-    return losses * weights[labels]
+    return losses * weights[batch["labels"]]
 
 
 def new_optimizer(model: DistilBertForSequenceClassification, recipe: Recipe) -> torch.optim.AdamW:

@@ -36,6 +36,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     attention_dropout: float = 0.0
     """With any of it torch has no fast attention on CPUs: 1.2 times the time at 128 tokens, 1.7 times at 256."""
     head_dropout: float = 0.2
+    teachers: tuple[str, ...] = ()
+    """Folders that `fit` made of the same data: what they answer is learned beside the labels."""
+    teacher_share: float = 0.8
+    """Of what is learned where there are teachers: their mean probabilities; the rest is the label."""
     average: float = 0.0
     """The model is the mean of the weights over this share of the steps, the last ones; 0 takes the last weights."""
     max_tokens: int = 160

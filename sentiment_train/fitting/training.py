@@ -18,11 +18,11 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_train.errors import Diverged
-from sentiment_train.fitting.devices import uses_bf16
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
 from sentiment_train.fitting.history import History
 from sentiment_train.fitting.interruption import noted_signals
 from sentiment_train.fitting.optimization import class_weights, new_optimizer, new_schedule, row_losses
+from sentiment_train.fitting.passes import logits_of, logits_of_all, on_device
 from sentiment_train.fitting.recipe import Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
 from sentiment_train.fitting.run_folder import RunFolder
@@ -53,7 +53,6 @@ class Training:
         self._averaged = AveragedModel(self._model) if recipe.average > 0 else None
         weights = class_weights(train.labels, self._model.config.num_labels, recipe.class_weights)
         self._class_weights = torch.from_numpy(weights).to(accelerator.device)
-        self._is_bf16 = uses_bf16(recipe, accelerator.device)
         self._epoch, self._plan = -1, list[NDArray[np.intp]]()
         # On the device and not as numbers: to read them waits for the GPU.
         self._loss = torch.zeros((), device=accelerator.device)
@@ -138,7 +137,8 @@ class Training:
 
     def validate(self) -> dict[str, float]:
         """Return loss, accuracy and macro F1 of the model on the validation part; neither weights nor steps change."""
-        return _figures(self._validation_logits(), self._validation.labels)
+        logits = logits_of_all(self._judged, self._validation, self._recipe, self._accelerator)
+        return _figures(logits, self._validation.labels)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go back to where a checkpoint's `state` was taken."""
@@ -189,18 +189,11 @@ class Training:
         they compute a row and count it as nothing, because the others wait for their gradients.
         """
         mine = rows[self._accelerator.process_index :: self._accelerator.num_processes]
-        batch = self._on_device(self._train.batch(mine if len(mine) else rows[:1]))
-        logits = self._logits(self._parallel, batch)
-        losses = row_losses(logits, batch["labels"], self._class_weights, self._recipe.label_smoothing)
+        device = self._accelerator.device
+        batch = on_device(self._train.batch(mine if len(mine) else rows[:1]), device)
+        logits = logits_of(self._parallel, batch, self._recipe, device)
+        losses = row_losses(logits, batch, self._class_weights, self._recipe.label_smoothing)
         return losses.sum() * (bool(len(mine)) / rows_of_step)
-
-    def _logits(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        with torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=self._is_bf16):
-            logits: torch.Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        return logits
-
-    def _on_device(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {name: tensor.to(self._accelerator.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _is_evaluation_due(self) -> bool:
         each = self._recipe.evaluations_per_epoch
@@ -233,19 +226,6 @@ class Training:
 
     def _place(self) -> dict[str, float]:
         return {"epoch": round(self.step / self.steps_per_epoch, 4), "step": self.step}
-
-    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed by mypy
-    def _validation_logits(self) -> NDArray[np.float32]:
-        """Return the logits `(n, n_labels)` of the validation part, which the processes divide among them."""
-        model = self._judged.eval()
-        order = np.argsort(-self._validation.lengths, kind="stable")
-        size = self._recipe.batch_size
-        parts = [order[at : at + size] for at in range(0, len(order), size)]
-        found = torch.zeros(len(order), model.config.num_labels, device=self._accelerator.device)
-        for rows in parts[self._accelerator.process_index :: self._accelerator.num_processes]:
-            found[rows] = self._logits(model, self._on_device(self._validation.batch(rows))).float()
-        logits: NDArray[np.float32] = self._accelerator.reduce(found).cpu().numpy()
-        return logits
 
     def _check_finite(self) -> None:
         """The gradient's norm, unlike the loss, is the same in every process, and no number where one loss is none."""

@@ -51,6 +51,7 @@ def test_texts_can_be_added(part: pl.DataFrame, tokenizer: ReviewTokenizer) -> N
         tokenizer.encode("love it").ids,
     ]
     assert batch["labels"].tolist() == [0, 1]
+    assert batch["targets"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_an_empty_part_is_refused(part: pl.DataFrame, tokenizer: ReviewTokenizer) -> None:

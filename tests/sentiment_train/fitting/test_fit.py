@@ -61,8 +61,10 @@ def _command(data: Path, base: Path, out: Path, recipe: Recipe, *more: object) -
     options = [
         str(word)
         for name, value in msgspec.to_builtins(recipe).items()
+        if name != "teachers"
         for word in (f"--{name.replace('_', '-')}", value)
     ]
+    options += [word for teacher in recipe.teachers for word in ("--teacher", teacher)]
     return [
         "-m",
         "sentiment_train",
@@ -122,17 +124,18 @@ def _are_same(first: Path, second: Path) -> bool:
 
 
 def test_killed_and_resumed_it_ends_with_the_same_model(
-    prepared: Path, base: Path, start: Start, quiet: Console, tmp_path: Path
+    prepared: Path, base: Path, fitted: Path, start: Start, quiet: Console, tmp_path: Path
 ) -> None:
     """With every option, after SIGKILL, --resume gives the weights and the history of a fit that nobody killed."""
+    recipe = msgspec.structs.replace(_RICH, teachers=(str(fitted),))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(_command(prepared, base, killed, _RICH, "--checkpoint-steps", 7))
+    process = start(_command(prepared, base, killed, recipe, "--checkpoint-steps", 7))
     _wait_for_checkpoint(process, killed)
     process.send_signal(signal.SIGKILL)
     assert process.wait(30) == -signal.SIGKILL
     assert [path.name for path in killed.iterdir()] == ["checkpoints"]
-    resumed = fit(prepared, str(base), killed, _RICH, quiet, Conduct(resume=True))
-    uninterrupted = fit(prepared, str(base), whole, _RICH, quiet)
+    resumed = fit(prepared, str(base), killed, recipe, quiet, Conduct(resume=True))
+    uninterrupted = fit(prepared, str(base), whole, recipe, quiet)
     assert _are_same(whole, killed)
     for name in ("history", "best_step", "steps", "validation"):
         assert resumed[name] == uninterrupted[name]
@@ -165,10 +168,18 @@ def test_the_same_seed_gives_the_same_model(prepared: Path, base: Path, quiet: C
     assert not _are_same(tmp_path / "one", tmp_path / "three")
 
 
-def test_two_processes_learn_as_one(prepared: Path, base: Path, start: Start, quiet: Console, tmp_path: Path) -> None:
+def test_two_processes_learn_as_one(
+    prepared: Path, base: Path, fitted: Path, start: Start, quiet: Console, tmp_path: Path
+) -> None:
     """Under torchrun the losses are those of one process, each line is printed once, and one model is written."""
     recipe = msgspec.structs.replace(
-        _RICH, epochs=8.0, batch_size=5, dropout=0.0, attention_dropout=0.0, head_dropout=0.0
+        _RICH,
+        epochs=8.0,
+        batch_size=5,
+        dropout=0.0,
+        attention_dropout=0.0,
+        head_dropout=0.0,
+        teachers=(str(fitted),),
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     process = start([*torchrun, *_command(prepared, base, tmp_path / "two", recipe)])

@@ -32,7 +32,8 @@ def test_the_loss_of_a_row_does_not_depend_on_its_batch() -> None:
     """Rows have the smoothed cross-entropy that torch computes, times their label's weight, alone or together."""
     logits = torch.tensor([[2.0, -1.0], [0.5, 0.25], [-3.0, 1.0]])
     labels, weights = torch.tensor([0, 0, 1]), torch.tensor([2.5, 0.625])
-    together = row_losses(logits, labels, weights, 0.1)
+    targets = torch.nn.functional.one_hot(labels).float()
+    together = row_losses(logits, {"labels": labels, "targets": targets}, weights, 0.1)
     for row in range(3):
         alone = torch.nn.functional.cross_entropy(logits[row : row + 1], labels[row : row + 1], label_smoothing=0.1)
         torch.testing.assert_close(together[row], alone * weights[labels[row]])
