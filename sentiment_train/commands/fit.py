@@ -8,7 +8,7 @@ import typer
 from sentiment_train.commands import console
 from sentiment_train.fitting.fit import fit as fit_model
 from sentiment_train.fitting.forecast import forecast
-from sentiment_train.fitting.recipe import ClassWeights, Conduct, Judge, Precision, Recipe, Schedule
+from sentiment_train.fitting.recipe import TEACHER_SHARE, ClassWeights, Conduct, Judge, Precision, Recipe, Schedule
 
 _DEFAULTS = Recipe()
 _LEARNING = "Learning"
@@ -56,14 +56,22 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         typer.Option(min=0.0, help="Also train on short pieces: per review of 2 sentences.", rich_help_panel=_LEARNING),
     ] = _DEFAULTS.sentence_crops,
     teachers: Annotated[
-        list[str] | None,
+        list[Path] | None,
         typer.Option(
-            "--teacher", help="Learn from this fit of the same data too; can be repeated.", rich_help_panel=_LEARNING
+            "--teacher",
+            help="A fit of the same data, to learn its answers too; can be repeated.",
+            rich_help_panel=_LEARNING,
         ),
     ] = None,
     teacher_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Of teachers; the rest is the label.", rich_help_panel=_LEARNING)
-    ] = _DEFAULTS.teacher_share,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help=f"What counts their mean answer; the label counts the rest.  [default: {TEACHER_SHARE} with teachers]",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
     weight_decay: Annotated[float, typer.Option(min=0.0, rich_help_panel=_REGULARIZATION)] = _DEFAULTS.weight_decay,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.9, rich_help_panel=_REGULARIZATION)] = _DEFAULTS.dropout,
     attention_dropout: Annotated[
@@ -117,10 +125,12 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     machines: `torchrun --nproc-per-node 2 -m sentiment_train fit ...`.
     """
     options = locals()  # the parameters by name, and so the first line: a name bound above it could hide one
-    options["teachers"] = tuple(teachers or ())
+    if teacher_share and not teachers:
+        raise typer.BadParameter("expected --teacher beside --teacher-share, found none")
+    options["teacher_share"] = (TEACHER_SHARE if teacher_share is None else teacher_share) if teachers else 0.0
     recipe = Recipe(**{name: options[name] for name in Recipe.__struct_fields__})
     conduct = Conduct(**{name: options[name] for name in Conduct.__struct_fields__})
     if dry_run:
-        forecast(data, base, out, recipe, console, resume=resume)
+        forecast(data, base, out, recipe, console, teachers=teachers or (), resume=resume)
     else:
-        fit_model(data, base, out, recipe, console, conduct)
+        fit_model(data, base, out, recipe, console, conduct, teachers or ())

@@ -140,8 +140,8 @@ def _making(manifest: Manifest) -> Iterator[str]:
     yield base + (f", SHA-256 of its weights `{training['base_sha256']}`." if "base_sha256" in training else ".")
     if teachers := training.get("teachers"):
         yield (
-            f"It learned from the labels and, for {training['recipe']['teacher_share']:.0%}, from the mean answer of "
-            f"{len(teachers)} other fit{'s' if len(teachers) > 1 else ''} of the same data."
+            f"What it learned of each text is for {training['recipe']['teacher_share']:.0%} the mean answer of "
+            f"{len(teachers)} other fit{'s' if len(teachers) > 1 else ''} of the same data, and for the rest the label."
         )
     facts = [
         f"{training[key]} {words}" for key, words in (("steps", "steps"), ("minutes", "minutes")) if key in training

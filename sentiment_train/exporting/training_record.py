@@ -99,9 +99,11 @@ def command_lines(manifest: Manifest, statements: Sequence[str]) -> list[str]:
     training, name = manifest.training, manifest.name
     labels = "three-way" if manifest.rating_labels.get("3") else "binary"
     prepare = ["prepare", *(training.get("sources") or ["RATINGS"]), "--out", "prepared", "--labels", labels]
-    teachers = training.get("teachers") or []
-    fits = [_fit(teacher["base"], teacher["name"], teacher["recipe"]) for teacher in teachers]
-    fits += [_fit(training["base"], "run", training["recipe"], [teacher["name"] for teacher in teachers])]
+    teachers = {f"teacher-{number}": teacher for number, teacher in enumerate(training.get("teachers") or [], 1)}
+    fits = [_fit(teacher["base"], name, teacher["recipe"]) for name, teacher in teachers.items()]
+    bases = {teacher["sha256"]: name for name, teacher in teachers.items()}  # a fit can begin with one of its teachers
+    base = bases.get(training.get("base_sha256", ""), training["base"])
+    fits.append(_fit(base, "run", training["recipe"], list(teachers)))
     export = ["export", "run", "--data", "prepared", "--out", name, "--name", name]
     export += ["--max-tokens", str(manifest.max_tokens)]
     for key, figures in (training.get("also") or {}).items():
@@ -111,7 +113,8 @@ def command_lines(manifest: Manifest, statements: Sequence[str]) -> list[str]:
 
 def _fit(base: str, out: str, recipe: Mapping[str, Any], teachers: Sequence[str] = ()) -> list[str]:
     taught = [word for name in teachers for word in ("--teacher", name)]
-    return ["fit", "prepared", "--base", base, "--out", out, *taught, *_options(recipe)]
+    options = _options({name: value for name, value in recipe.items() if teachers or name != "teacher_share"})
+    return ["fit", "prepared", "--base", base, "--out", out, *taught, *options]
 
 
 def _options(recipe: Mapping[str, Any]) -> list[str]:

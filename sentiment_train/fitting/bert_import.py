@@ -13,7 +13,7 @@ import torch
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.fitting.checkpoints import check_model_type, read_model, read_tokenizer
+from sentiment_train.fitting.checkpoints import read_config, read_model, read_tokenizer
 from sentiment_train.folders import check_free
 
 _EMBEDDINGS = {
@@ -41,7 +41,7 @@ def import_bert(source: str, destination: Path) -> DistilBertModel:
         UnusableCheckpoint: `source` cannot be read, or its blocks are not BERT's.
     """
     check_free(destination)
-    check_model_type(source, "bert")
+    read_config(source, "bert")
     bert = read_model(BertModel, source, add_pooling_layer=False)
     inputs = ["input_ids", "attention_mask"]  # a DistilBERT has no token types
     tokenizer = read_tokenizer(source, bert.config.vocab_size, model_input_names=inputs)

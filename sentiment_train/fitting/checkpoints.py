@@ -18,16 +18,29 @@ from transformers.utils import cached_file
 from sentiment_train.errors import UnusableCheckpoint
 
 
-def check_model_type(source: str, expected: str) -> None:
-    """Return when `source` (a folder or a hub name) holds a model of the type `expected`, such as `bert`.
+def read_config(source: str, expected: str) -> Any:  # noqa: ANN401 - transformers is untyped
+    """Return the configuration of `source` (a folder or a hub name), a model of the type `expected`, such as `bert`.
 
     Raises:
         UnusableCheckpoint: its configuration cannot be read or names another type.
     """
     with _translated(source):
-        found = AutoConfig.from_pretrained(source, local_files_only=_is_local(source)).model_type
-    if found != expected:
+        config = AutoConfig.from_pretrained(source, local_files_only=_is_local(source))
+    if (found := config.model_type) != expected:
         raise UnusableCheckpoint(f"expected a checkpoint of type {expected!r} in {source}, found {found!r}")
+    return config
+
+
+def check_positions(config: Any, tokens: int, source: str) -> None:  # noqa: ANN401 - transformers is untyped
+    """Return when the model of `config`, read from `source`, takes texts of `tokens` tokens.
+
+    Raises:
+        UnusableCheckpoint: it has fewer positions.
+    """
+    if (found := config.max_position_embeddings) < tokens:
+        raise UnusableCheckpoint(
+            f"expected a model with {tokens} positions or more in {source}, found {found}; lower --max-tokens to that"
+        )
 
 
 def read_model(model_class: Any, source: str, *, new: tuple[str, ...] = (), **options: Any) -> Any:  # noqa: ANN401 - transformers is untyped

@@ -43,7 +43,7 @@ class Examples:
         return len(self._ids)
 
     def add(self, texts: list[str], labels: list[int], tokenizer: ReviewTokenizer) -> None:
-        """Append further texts."""
+        """Append further texts; all targets are their labels again."""
         ids, lengths = self._tokenized(pl.Series(texts, dtype=pl.String), tokenizer)
         self._ids = np.concatenate([self._ids, ids])
         self.lengths = np.concatenate([self.lengths, lengths])
@@ -56,9 +56,9 @@ class Examples:
         self.targets = share * probabilities + (1 - share) * self.targets
 
     def batch(self, rows: NDArray[np.intp]) -> dict[str, torch.Tensor]:
-        """Return input_ids and attention_mask `(rows, longest)`, labels `(rows,)` and targets `(rows, n_labels)`.
+        """Return input_ids and attention_mask `(rows, longest)`, int64, and targets `(rows, n_labels)`, float32.
 
-        The targets are float32, the others int64. The longest is rounded up to a multiple of `PADDING_MULTIPLE`.
+        The longest is rounded up to a multiple of `PADDING_MULTIPLE`.
         """
         width = -(-int(self.lengths[rows].max()) // PADDING_MULTIPLE) * PADDING_MULTIPLE
         ids = np.zeros((len(rows), width), dtype=np.int64)
@@ -68,7 +68,6 @@ class Examples:
         return {
             "input_ids": torch.from_numpy(ids),
             "attention_mask": torch.from_numpy(mask.astype(np.int64)),
-            "labels": torch.from_numpy(self.labels[rows]),
             "targets": torch.from_numpy(self.targets[rows]),
         }
 

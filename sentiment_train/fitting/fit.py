@@ -6,6 +6,7 @@ bundle.
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from transformers import DistilBertForSequenceClassification, set_seed
 
 from sentiment_api.tokenizer import ReviewTokenizer
 from sentiment_train.errors import Interrupted, UnusableData
-from sentiment_train.fitting.checkpoints import check_model_type, read_model, read_tokenizer, weights_hash
+from sentiment_train.fitting.checkpoints import check_positions, read_config, read_model, read_tokenizer, weights_hash
 from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, read_examples
 from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
 from sentiment_train.fitting.reporting import Reporter
 from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
-from sentiment_train.fitting.teachers import Teacher, mean_probabilities, read_teachers
+from sentiment_train.fitting.teachers import Student, Teacher, mean_probabilities, read_teachers
 from sentiment_train.fitting.training import Training
 from sentiment_train.prepared import read_data_record, read_part
 
@@ -48,10 +49,17 @@ class Ingredients(msgspec.Struct, frozen=True):
 
 @memory_translated(SMALLER_STEPS)
 def fit(
-    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, conduct: Conduct = DEFAULT_CONDUCT
+    data: Path,
+    base: str,
+    destination: Path,
+    recipe: Recipe,
+    console: Console,
+    conduct: Conduct = DEFAULT_CONDUCT,
+    teachers: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Fine-tune `base` (a DistilBERT folder or hub name) on the prepared folder `data` and write it to `destination`.
 
+    `teachers` are folders that `fit` made of the same data; `recipe.teacher_share` says how far they are believed.
     Returns what `fit.json` holds.
 
     Raises:
@@ -71,16 +79,17 @@ def fit(
     else:
         console = Console(quiet=True)
     console.print(f"will write {destination}: {CONTENTS}")
-    start = gather(data, base, recipe)
+    start = gather(data, base, recipe, teachers)
     identity = _identity(start, base, recipe)
     train, validation = start.train, start.validation
     console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
 
+    state = _state_of_all(folder, identity, accelerator) if conduct.resume else None
     if start.teachers:
         train.soften(mean_probabilities(start.teachers, train, recipe, accelerator, console), recipe.teacher_share)
     training = Training(start.model, train, validation, recipe, accelerator)
-    if conduct.resume:
-        training.resume(_state_of_all(folder, identity, accelerator))
+    if state:
+        training.resume(state)
         console.print(f"going on after step {training.step}")
     if training.steps < FEW_STEPS:
         console.print(
@@ -114,12 +123,13 @@ def fit(
     return outcome
 
 
-def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
+def gather(data: Path, base: str, recipe: Recipe, teachers: Sequence[Path] = ()) -> Ingredients:
     """Return the model with a new head, and the reviews as numbers.
 
     Raises:
         UnusableData: `data` is not a prepared folder, or a part is empty or has one label only.
-        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels; or a teacher cannot teach this.
+        UnusableCheckpoint: `base` is not a DistilBERT, or has a head for other labels, or too few positions; or a
+            teacher cannot teach this.
     """
     record = read_data_record(data)
     labels = record["labels"]
@@ -127,7 +137,7 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
     model = _load_model(base, labels, recipe)
     vocabulary = model.config.vocab_size
     tokenizer = read_tokenizer(base, vocabulary)
-    teachers = read_teachers(recipe.teachers, tokenizer, record)
+    able = read_teachers(teachers, Student(tokenizer, recipe.max_tokens, record))
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer.save_pretrained(scratch)
         reviews = ReviewTokenizer(Path(scratch) / "tokenizer.json", recipe.max_tokens)
@@ -135,7 +145,7 @@ def gather(data: Path, base: str, recipe: Recipe) -> Ingredients:
         _read_part(data, "train"), reviews, labels, vocabulary, crops=recipe.sentence_crops, seed=recipe.seed
     )
     validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
-    return Ingredients(record, model, tokenizer, train, validation, teachers)
+    return Ingredients(record, model, tokenizer, train, validation, able)
 
 
 def _state_of_all(folder: RunFolder, identity: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
@@ -156,7 +166,7 @@ def _read_part(data: Path, name: str) -> pl.DataFrame:
 
 
 def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSequenceClassification:
-    check_model_type(base, "distilbert")
+    check_positions(read_config(base, "distilbert"), recipe.max_tokens, base)
     return read_model(
         DistilBertForSequenceClassification,
         base,
@@ -173,18 +183,11 @@ def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSe
 def _identity(start: Ingredients, base: str, recipe: Recipe) -> dict[str, Any]:
     """Return what a resumed fit must have in common with the one before."""
     return {
-        **_options(recipe),
+        **msgspec.to_builtins(recipe),
         "data hash": start.record["hash"],
         "base sha256": weights_hash(base),
-        "teachers": [teacher.record["sha256"] for teacher in start.teachers],
+        "teachers": ", ".join(teacher.record["sha256"][:12] for teacher in start.teachers) or "none",
     }
-
-
-def _options(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe without its folders, which are recorded with what they hold."""
-    options: dict[str, Any] = msgspec.to_builtins(recipe)
-    del options["teachers"]
-    return options
 
 
 def _outcome(
@@ -195,7 +198,7 @@ def _outcome(
     return {
         "base": base if not Path(base).is_dir() else Path(base).name,
         "base_sha256": weights_hash(base),
-        "recipe": _options(recipe),
+        "recipe": msgspec.to_builtins(recipe),
         "teachers": [teacher.record for teacher in start.teachers],
         "data": start.record,
         "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},

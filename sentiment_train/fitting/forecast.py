@@ -3,6 +3,7 @@
 The steps are real ones, on a model that is thrown away; nothing is written.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,20 @@ from sentiment_train.fitting.training import Training
 TIMED_STEPS = 3
 _BYTES_PER_PARAMETER = 16
 """fp32 weight, gradient and AdamW's two means."""
-_EVALUATION_COST = 1 / 3
+_FORTH_COST = 1 / 3
 """Of a step's, per token: no way back, which costs twice the way forth."""
 
 
 @memory_translated(SMALLER_STEPS)
 def forecast(
-    data: Path, base: str, destination: Path, recipe: Recipe, console: Console, *, resume: bool = False
+    data: Path,
+    base: str,
+    destination: Path,
+    recipe: Recipe,
+    console: Console,
+    *,
+    teachers: Sequence[Path] = (),
+    resume: bool = False,
 ) -> None:
     """Print what `fit` would do with the same arguments.
 
@@ -46,12 +54,15 @@ def forecast(
     else:
         console = Console(quiet=True)
     console.print(f"would write {destination}: {CONTENTS}")
-    start = gather(data, base, recipe)
+    start = gather(data, base, recipe, teachers)
     parameters = start.model.num_parameters()
     training = Training(start.model, start.train, start.validation, recipe, accelerator)
     activations = _measured_activations(training, start.model)
     tokens_per_s = _measured_speed(training, recipe, start.train)
-    seconds = _padded_tokens(training, recipe, start.train, start.validation) / tokens_per_s
+    asked = len(start.teachers) * start.train.tokens  # as if teachers were of the model's size
+    evaluated = _evaluations(training, recipe) * start.validation.tokens
+    learned = training.steps / training.steps_per_epoch * sum(_plan(recipe, start.train))
+    seconds = (learned + (evaluated + asked) * _FORTH_COST) / tokens_per_s
     precision = "bf16" if uses_bf16(recipe, accelerator.device) else "fp32"
     state = parameters * (_BYTES_PER_PARAMETER + 4 * (recipe.average > 0))
     rows = {
@@ -67,6 +78,8 @@ def forecast(
         "time": f"about {time_words(seconds)}: {tokens_per_s:,.0f} tokens/s with padding, measured in "
         f"{training.step - 1 or 1} steps",
     }
+    if start.teachers:
+        rows["teachers"] = f"{len(start.teachers)}, believed for {recipe.teacher_share:.0%}; each is asked once"
     table = Table.grid(padding=(0, 2))
     for name, words in rows.items():
         table.add_row(name, words)
@@ -126,9 +139,5 @@ def _plan(recipe: Recipe, train: Examples) -> list[int]:
     return [len(rows) * int(train.lengths[rows].max()) for rows in steps]
 
 
-def _padded_tokens(training: Training, recipe: Recipe, train: Examples, validation: Examples) -> float:
-    """Return the tokens of the whole fit, those of evaluations and of teachers at their cost."""
-    epochs = training.steps / training.steps_per_epoch
-    evaluations = max(1.0, epochs * recipe.evaluations_per_epoch)
-    once = evaluations * validation.tokens + len(recipe.teachers) * train.tokens
-    return epochs * sum(_plan(recipe, train)) + once * _EVALUATION_COST
+def _evaluations(training: Training, recipe: Recipe) -> float:
+    return max(1.0, training.steps / training.steps_per_epoch * recipe.evaluations_per_epoch)

@@ -21,16 +21,17 @@ def class_weights(labels: NDArray[np.int64], n_labels: int, kind: ClassWeights) 
 
 
 def row_losses(
-    logits: torch.Tensor, batch: dict[str, torch.Tensor], weights: torch.Tensor, label_smoothing: float
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, label_smoothing: float
 ) -> torch.Tensor:
-    """Return the cross-entropy of each row of a batch with its targets, times its label's weight, `(n,)` float32.
+    """Return the cross-entropy of each row with its targets, times the weight of its label, `(n,)` float32.
 
+    `targets` are probabilities `(n, n_labels)`; a row that is several labels in part has the mean of their weights.
     torch's own weighted mean divides by the weights of the batch, so that it would depend on how rows are batched.
     """
     losses = torch.nn.functional.cross_entropy(
-        logits.float(), batch["targets"], reduction="none", label_smoothing=label_smoothing
+        logits.float(), targets, reduction="none", label_smoothing=label_smoothing
     )
-    return losses * weights[batch["labels"]]
+    return losses * (targets @ weights)
 
 
 def new_optimizer(model: DistilBertForSequenceClassification, recipe: Recipe) -> torch.optim.AdamW:

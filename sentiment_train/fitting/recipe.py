@@ -10,6 +10,9 @@ Schedule = Literal["linear", "cosine"]
 Precision = Literal["auto", "fp32", "bf16"]
 Judge = Literal["loss", "macro_f1"]
 
+TEACHER_SHARE = 0.8
+"""Where there are teachers and nothing else is said."""
+
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides the weights, beside the data and the base checkpoint."""
@@ -36,10 +39,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     attention_dropout: float = 0.0
     """With any of it torch has no fast attention on CPUs: 1.2 times the time at 128 tokens, 1.7 times at 256."""
     head_dropout: float = 0.2
-    teachers: tuple[str, ...] = ()
-    """Folders that `fit` made of the same data: what they answer is learned beside the labels."""
-    teacher_share: float = 0.8
-    """Of what is learned where there are teachers: their mean probabilities; the rest is the label."""
+    teacher_share: float = 0.0
+    """Of what is learned of a text: the teachers' mean probabilities; the rest is its label. Above 0 with teachers."""
     average: float = 0.0
     """The model is the mean of the weights over this share of the steps, the last ones; 0 takes the last weights."""
     max_tokens: int = 160

@@ -82,8 +82,8 @@ class RunFolder:
         differences = _differences(saved["identity"], identity)
         if differences:
             raise UnusableCheckpoint(
-                f"expected the options, data and base that {path} was made with, found {'; '.join(differences)}; "
-                "repeat those, or start anew in another folder"
+                f"expected the options, data, base and teachers that {path} was made with, found "
+                f"{'; '.join(differences)}; repeat those, or start anew in another folder"
             )
         state: dict[str, Any] = saved["state"]
         return state

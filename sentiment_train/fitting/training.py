@@ -192,7 +192,7 @@ class Training:
         device = self._accelerator.device
         batch = on_device(self._train.batch(mine if len(mine) else rows[:1]), device)
         logits = logits_of(self._parallel, batch, self._recipe, device)
-        losses = row_losses(logits, batch, self._class_weights, self._recipe.label_smoothing)
+        losses = row_losses(logits, batch["targets"], self._class_weights, self._recipe.label_smoothing)
         return losses.sum() * (bool(len(mine)) / rows_of_step)
 
     def _is_evaluation_due(self) -> bool:

@@ -32,7 +32,7 @@ def test_a_batch_holds_its_texts_padded_to_the_longest(
     """Ids, mask and labels are those of the rows in their order; a text that is too long is cut."""
     examples = Examples(part, tokenizer, ["negative", "positive"], vocabulary)
     batch = examples.batch(np.array([2, 1]))
-    assert batch["labels"].tolist() == [1, 0]
+    assert batch["targets"].tolist() == [[0.0, 1.0], [1.0, 0.0]]
     for line, text in zip(range(2), (_TEXTS[2], _TEXTS[1]), strict=True):
         ids = tokenizer.encode(text).ids
         assert batch["input_ids"][line].tolist() == ids + [0] * (8 - len(ids))
@@ -50,7 +50,6 @@ def test_texts_can_be_added(part: pl.DataFrame, tokenizer: ReviewTokenizer) -> N
         [*tokenizer.encode("broke").ids, 0],
         tokenizer.encode("love it").ids,
     ]
-    assert batch["labels"].tolist() == [0, 1]
     assert batch["targets"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
@@ -72,3 +71,12 @@ def test_an_epoch_takes_each_row_once_in_steps_of_like_length() -> None:
     again, later = steps_of_epoch(lengths, 16, seed=1, epoch=0), steps_of_epoch(lengths, 16, seed=1, epoch=1)
     assert all(np.array_equal(one, other) for one, other in zip(steps, again, strict=True))
     assert not np.array_equal(np.concatenate(steps), np.concatenate(later))
+
+
+def test_targets_can_be_softened(part: pl.DataFrame, tokenizer: ReviewTokenizer) -> None:
+    """A quarter of another's probabilities leaves three quarters of the label."""
+    examples = Examples(part, tokenizer, ["negative", "positive"], 300)
+    examples.soften(np.array([[0.4, 0.6], [0.8, 0.2], [1.0, 0.0]], dtype=np.float32), 0.25)
+    assert examples.batch(np.array([0, 1, 2]))["targets"].flatten().tolist() == pytest.approx(
+        [0.1, 0.9, 0.95, 0.05, 0.25, 0.75]
+    )

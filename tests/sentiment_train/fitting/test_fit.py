@@ -61,10 +61,8 @@ def _command(data: Path, base: Path, out: Path, recipe: Recipe, *more: object) -
     options = [
         str(word)
         for name, value in msgspec.to_builtins(recipe).items()
-        if name != "teachers"
         for word in (f"--{name.replace('_', '-')}", value)
     ]
-    options += [word for teacher in recipe.teachers for word in ("--teacher", teacher)]
     return [
         "-m",
         "sentiment_train",
@@ -127,15 +125,15 @@ def test_killed_and_resumed_it_ends_with_the_same_model(
     prepared: Path, base: Path, fitted: Path, start: Start, quiet: Console, tmp_path: Path
 ) -> None:
     """With every option, after SIGKILL, --resume gives the weights and the history of a fit that nobody killed."""
-    recipe = msgspec.structs.replace(_RICH, teachers=(str(fitted),))
+    recipe = msgspec.structs.replace(_RICH, teacher_share=0.5)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(_command(prepared, base, killed, recipe, "--checkpoint-steps", 7))
+    process = start(_command(prepared, base, killed, recipe, "--teacher", fitted, "--checkpoint-steps", 7))
     _wait_for_checkpoint(process, killed)
     process.send_signal(signal.SIGKILL)
     assert process.wait(30) == -signal.SIGKILL
     assert [path.name for path in killed.iterdir()] == ["checkpoints"]
-    resumed = fit(prepared, str(base), killed, recipe, quiet, Conduct(resume=True))
-    uninterrupted = fit(prepared, str(base), whole, recipe, quiet)
+    resumed = fit(prepared, str(base), killed, recipe, quiet, Conduct(resume=True), [fitted])
+    uninterrupted = fit(prepared, str(base), whole, recipe, quiet, teachers=[fitted])
     assert _are_same(whole, killed)
     for name in ("history", "best_step", "steps", "validation"):
         assert resumed[name] == uninterrupted[name]
@@ -179,13 +177,13 @@ def test_two_processes_learn_as_one(
         dropout=0.0,
         attention_dropout=0.0,
         head_dropout=0.0,
-        teachers=(str(fitted),),
+        teacher_share=0.5,
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    process = start([*torchrun, *_command(prepared, base, tmp_path / "two", recipe)])
+    process = start([*torchrun, *_command(prepared, base, tmp_path / "two", recipe, "--teacher", fitted)])
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    one = fit(prepared, str(base), tmp_path / "one", recipe, quiet)
+    one = fit(prepared, str(base), tmp_path / "one", recipe, quiet, teachers=[fitted])
     two = json.loads((tmp_path / "two" / "fit.json").read_text())
     assert (one["processes"], two["processes"]) == (1, 2)
     assert len(two["history"]) == len(one["history"])

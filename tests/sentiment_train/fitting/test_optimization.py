@@ -29,14 +29,21 @@ def test_a_label_without_rows_has_no_weight() -> None:
 
 
 def test_the_loss_of_a_row_does_not_depend_on_its_batch() -> None:
-    """Rows have the smoothed cross-entropy that torch computes, times their label's weight, alone or together."""
+    """Rows have the smoothed cross-entropy that torch computes, times their label's weight, alone or together.
+
+    A row that is half of each label has the mean of both losses and of both weights.
+    """
     logits = torch.tensor([[2.0, -1.0], [0.5, 0.25], [-3.0, 1.0]])
     labels, weights = torch.tensor([0, 0, 1]), torch.tensor([2.5, 0.625])
     targets = torch.nn.functional.one_hot(labels).float()
-    together = row_losses(logits, {"labels": labels, "targets": targets}, weights, 0.1)
+    together = row_losses(logits, targets, weights, 0.1)
     for row in range(3):
         alone = torch.nn.functional.cross_entropy(logits[row : row + 1], labels[row : row + 1], label_smoothing=0.1)
         torch.testing.assert_close(together[row], alone * weights[labels[row]])
+    both = torch.nn.functional.cross_entropy(logits[:1].repeat(2, 1), torch.tensor([0, 1]), reduction="none").mean()
+    torch.testing.assert_close(
+        row_losses(logits[:1], torch.tensor([[0.5, 0.5]]), weights, 0.0)[0], both * weights.mean()
+    )
 
 
 def test_rates_fall_from_the_head_to_the_embeddings(base: Path) -> None:
