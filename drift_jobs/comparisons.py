@@ -7,11 +7,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from drift_jobs.frames import DESCRIPTORS, LabelSet
-from drift_jobs.measures import Floats, domain_auc, kolmogorov_smirnov, largest_share_change, two_proportions
-from drift_jobs.quality import hits, labelled, quality
+from drift_jobs.measures import Floats, Sample, domain_auc, kolmogorov_smirnov, mean_difference
+from drift_jobs.quality import labelled, quality
 from drift_jobs.runs import Direction, Family, MetricRow
 
 DISTANCE_FLOOR: Final = 0.1
@@ -55,39 +54,37 @@ def _predictions(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSe
 
 def _distance(name: str, family: Family, current: pd.DataFrame, reference: pd.DataFrame) -> MetricRow:
     """Compare one column by its distribution function; the values shown are means, and give the direction."""
-    now, before = _finite(current[name]), _finite(reference[name])
-    row = MetricRow(metric=name, family=family, value=_mean(now), reference_value=_mean(before), n=len(now))
-    if not len(now) or not len(before):
+    now, before = _finite(current, name), _finite(reference, name)
+    values, n = [_mean(side.values) for side in (now, before)], len(now.values)
+    row = MetricRow(metric=name, family=family, value=values[0], reference_value=values[1], n=n)
+    if row.value is None or row.reference_value is None:
         return row
     effect, p_value = kolmogorov_smirnov(now, before)
-    change = float(now.mean() - before.mean())
+    change = row.value - row.reference_value
     return replace(row, effect=effect, p_value=p_value, floor=DISTANCE_FLOOR, direction=_direction(change))
 
 
 def _embedding(current: pd.DataFrame, reference: pd.DataFrame) -> MetricRow:
     now, before = _embeddings(current), _embeddings(reference)
-    row = MetricRow(metric="embedding", family="inputs", n=len(now))
-    if min(len(now), len(before)) < MIN_EMBEDDINGS or now.shape[1] != before.shape[1]:
+    row = MetricRow(metric="embedding", family="inputs", n=len(now.values))
+    enough = min(len(now.values), len(before.values)) >= MIN_EMBEDDINGS
+    if not enough or now.values.shape[1] != before.values.shape[1]:
         return row
-    auc, p_value = domain_auc(now, before)
-    return replace(row, value=auc, reference_value=0.5, effect=auc - 0.5, p_value=p_value, floor=AUC_FLOOR)
+    effect, p_value = domain_auc(now, before)
+    return replace(row, value=0.5 + effect, reference_value=0.5, effect=effect, p_value=p_value, floor=AUC_FLOOR)
 
 
 def _label_share(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> MetricRow:
     """Compare the shares of all labels; the values shown, and the direction, are those of the positive one."""
-    now, before = _counts(current, labels), _counts(reference, labels)
+    now, before = _shares(current, labels), _shares(reference, labels)
     positive = labels.names.index(labels.positive)
-    shares = [counts[positive] / counts.sum() if counts.sum() else None for counts in (now, before)]
-    row = MetricRow(
-        metric="label_share",
-        family="predictions",
-        value=_number(shares[0]),
-        reference_value=_number(shares[1]),
-        n=int(now.sum()),
-    )
+    shares = [_mean(side.values[:, positive]) for side in (now, before)]
+    n = len(now.values)
+    row = MetricRow(metric="label_share", family="predictions", value=shares[0], reference_value=shares[1], n=n)
     if row.value is None or row.reference_value is None:
         return row
-    effect, p_value = largest_share_change(now, before)
+    p_value = mean_difference(_without_last(now), _without_last(before)).p_value  # the shares add up to 1
+    effect = float(np.abs(now.values.mean(axis=0) - before.values.mean(axis=0)).max())
     direction = _direction(row.value - row.reference_value)
     return replace(row, effect=effect, p_value=p_value, floor=SHARE_FLOOR, direction=direction)
 
@@ -106,7 +103,7 @@ def _accuracy(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) 
             change = value - reference_value
             row = replace(row, effect=abs(change), direction=_direction(change))
         if name == "accuracy" and min(len(now), len(before)) >= MIN_LABELLED_ROWS:
-            p_value = two_proportions(hits(now), len(now), hits(before), len(before))
+            p_value = mean_difference(_hits(now), _hits(before)).p_value
             row = replace(row, p_value=p_value, floor=ACCURACY_FLOOR)
         yield row
 
@@ -115,24 +112,38 @@ def _direction(change: float) -> Direction:
     return "up" if change > 0 else "down" if change < 0 else "none"
 
 
-def _finite(column: pd.Series) -> Floats:
-    values: Floats = column.to_numpy(dtype=float)
-    finite: Floats = values[np.isfinite(values)]
-    return finite
+def _sample(values: Floats, frame: pd.DataFrame) -> Sample:
+    """Return the sample of `values`, one for each row of `frame`; its clusters are numbered anew, without gaps."""
+    clusters = np.unique(frame["cluster"].to_numpy(), return_inverse=True)[1]
+    return Sample(values, clusters)
 
 
-def _embeddings(frame: pd.DataFrame) -> Floats:
+def _finite(frame: pd.DataFrame, name: str) -> Sample:
+    kept = frame[np.isfinite(frame[name].to_numpy(dtype=float))]
+    return _sample(kept[name].to_numpy(dtype=float), kept)
+
+
+def _embeddings(frame: pd.DataFrame) -> Sample:
     """Return `(n, dim)` of the rows that have an embedding without NaN, of the most frequent dimension."""
-    found = [values for values in frame["embedding"] if values is not None and np.isfinite(values).all()]
-    if not found:
-        return np.empty((0, 0))
-    widths = [len(values) for values in found]
-    width = max(set(widths), key=widths.count)
-    return np.stack([values for values in found if len(values) == width])
+    found = frame["embedding"]
+    widths = np.array([0 if row is None or not np.isfinite(row).all() else len(row) for row in found], dtype=int)
+    width = int(np.bincount(widths[widths > 0]).argmax()) if (widths > 0).any() else 0
+    kept = frame[(widths == width) & (widths > 0)]
+    return _sample(np.array(kept["embedding"].to_list(), dtype=float).reshape(len(kept), width), kept)
 
 
-def _counts(frame: pd.DataFrame, labels: LabelSet) -> NDArray[np.int64]:
-    return np.array([(frame["label"] == name).sum() for name in labels.names], dtype=np.int64)
+def _shares(frame: pd.DataFrame, labels: LabelSet) -> Sample:
+    """Return yes and no for each label, `(n, n_labels)`, of the rows with one of the labels."""
+    kept = frame[frame["label"].isin(labels.names)]
+    return _sample(np.stack([(kept["label"] == name).to_numpy(dtype=float) for name in labels.names], axis=1), kept)
+
+
+def _without_last(sample: Sample) -> Sample:
+    return sample._replace(values=sample.values[:, :-1])
+
+
+def _hits(frame: pd.DataFrame) -> Sample:
+    return _sample((frame["label"] == frame["target"]).to_numpy(dtype=float), frame)
 
 
 def _mean(values: Floats) -> float | None:

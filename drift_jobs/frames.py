@@ -1,8 +1,9 @@
 """The one shape of both sides of a comparison: a DataFrame with a row for each prediction, and never its text.
 
-Columns: `label`, `score`, `target` (the true label, or missing), `rating`, `embedding` (an array, or None), every field
-of `Descriptors` as a float, a probability for each label, and the logits: for two labels one column `logit`, the
-log-odds of the positive one before calibration; for more, one column for each label.
+Columns: `label`, `score`, `target` (the true label, or missing), `cluster` (a number for each product; a row without a
+product is one by itself), `embedding` (an array, or None), every field of `Descriptors` as a float, a probability for
+each label, and the logits: for two labels one column `logit`, the log-odds of the positive one before calibration; for
+more, one column for each label.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,19 +48,20 @@ def sample_frame(
     probabilities: NDArray[np.float64],
     label: Iterable[str],
     target: Iterable[str | None],
-    rating: Iterable[float | None],
+    product: Iterable[str | None],
     embedding: Iterable[Sequence[float] | None],
     descriptors: Mapping[str, Iterable[float | None]],
 ) -> pd.DataFrame:
     """Return the frame of `n` predictions; `logits` and `probabilities` are `(n, n_labels)` in the order of `labels`.
 
-    A target or predicted label outside `labels` is kept as it is; an empty embedding becomes None.
+    `product` names what a row's review is of, by any name. A target or predicted label outside `labels` is kept as it
+    is; an empty embedding becomes None.
     """
     columns: dict[str, object] = {
         "label": _objects(label),
         "score": probabilities.max(axis=1, initial=0.0),
         "target": _objects(target),
-        "rating": np.array(list(rating), dtype=float),
+        "cluster": _clusters(product),
         "embedding": _objects(_array_or_none(values) for values in embedding),
     }
     columns |= dict(zip(labels.probability_columns, probabilities.T, strict=True))
@@ -82,6 +84,15 @@ def _logit_columns(labels: LabelSet, logits: NDArray[np.float64]) -> dict[str, N
         return dict(zip(labels.logit_columns, logits.T, strict=True))
     positive = labels.names.index(labels.positive)
     return {"logit": logits[:, positive] - logits[:, 1 - positive]}
+
+
+def _clusters(product: Iterable[str | None]) -> NDArray[np.intp]:
+    """Return a number for each row, `(n,)`, from 0 on: the same one for rows of the same product."""
+    numbers: dict[object, int] = {}
+    return np.array(
+        [numbers.setdefault(row if name is None else name, len(numbers)) for row, name in enumerate(product)],
+        dtype=np.intp,
+    )
 
 
 def _array_or_none(values: Sequence[float] | None) -> NDArray[np.float64] | None:

@@ -55,7 +55,7 @@ def prediction_frame(rows: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
         probabilities=matrix(probabilities, len(labels.names)),
         label=rows["label"],
         target=_targets(rows, manifest),
-        rating=rows["rating"],
+        product=rows["product_id"],
         embedding=rows["embedding"],
         descriptors=_descriptors(rows),
     )
@@ -71,8 +71,8 @@ def _query(window: Window) -> Select[Any]:
     latest = _latest_feedback()
     repeated = repeats(first_id(window.start), first_id(window.end))
     wanted = (
-        "prediction_id", "created_at", "model_name", "model_version", "descriptors", "descriptors_version",
-        "logits", "label", "probabilities", "embedding",
+        "prediction_id", "created_at", "product_id", "model_name", "model_version", "descriptors",
+        "descriptors_version", "logits", "label", "probabilities", "embedding",
     )  # fmt: skip
     return (
         select(*(predictions.c[name] for name in wanted), latest.c.rating, latest.c.label.label("given_label"))

@@ -16,7 +16,7 @@ from sentiment_api.bundle import REFERENCE, Bundle
 
 BUNDLE = "bundle"
 _WINDOW = "window:"
-_COLUMNS = ["label", "target", "rating", "logits", "probabilities", "embedding", *DESCRIPTORS]
+_COLUMNS = ["label", "target", "product_cluster", "logits", "probabilities", "embedding", *DESCRIPTORS]
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ def _bundle_frame(bundle: Bundle) -> pd.DataFrame:
             probabilities=matrix(rows["probabilities"], len(labels.names)),
             label=rows["label"],
             target=(value if isinstance(value, str) else None for value in rows["target"]),
-            rating=rows["rating"],
+            product=rows["product_cluster"],
             embedding=rows["embedding"],
             descriptors={name: rows[name] for name in DESCRIPTORS},
         )

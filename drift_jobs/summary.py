@@ -20,8 +20,8 @@ _HEADINGS = (
 )  # fmt: skip
 _NOTE = (
     "A metric is in watch or drift when its adjusted p is small (Holm over all tests of the run: below 0.05 for watch, "
-    "below 0.01 for drift) and its effect is at least its floor. Reviews of one product resemble each other, so these "
-    "p-values are optimistic. Metrics without a floor are described, not tested."
+    "below 0.01 for drift) and its effect is at least its floor. Reviews of one product resemble each other, which the "
+    "p-values know. Metrics without a floor are described, not tested."
 )
 
 

@@ -4,9 +4,8 @@ A metric is in watch or drift when two things hold: its p-value, adjusted by Hol
 below `ALPHA_WATCH` or `ALPHA_DRIFT`, and its effect is at least its floor. The first without the second is what large
 windows always show; the second without the first is what small ones do.
 
-What the levels do not promise yet: reviews cluster by product, so the p-values are optimistic (see `measures`), and the
-floors (see `comparisons`) are practical ones, the same for every shop, not learned on its quiet windows. On windows of
-few products they can be crossed by the mix of products alone.
+The p-values know that reviews cluster by product (see `measures`). What the levels do not promise yet: the floors (see
+`comparisons`) are practical ones, the same for every shop, not learned on its quiet windows.
 """
 
 from typing import Final

@@ -43,7 +43,8 @@ def make_records() -> MakeRecords:
         truth = random.random(n) < 1 / (1 + np.exp(-log_odds))
         words = random.poisson(40 * wordiness, n)
         noise = random.normal(size=(n, 4))
-        return [_record(*values) for values in zip(log_odds, truth, words, noise, strict=True)]
+        products = [f"p{number}" for number in random.integers(0, max(1, n // 4), n)]
+        return [_record(*values) for values in zip(log_odds, truth, words, noise, products, strict=True)]
 
     return make
 
@@ -58,7 +59,8 @@ def make_frame(labels: LabelSet) -> MakeFrame:
             logits=np.array([record["logits"] for record in records]).reshape(-1, 2),
             probabilities=np.array([record["probabilities"] for record in records]).reshape(-1, 2),
             descriptors={name: [record["descriptors"][name] for record in records] for name in _DESCRIPTORS},
-            **{name: [record[name] for record in records] for name in ("label", "target", "rating", "embedding")},
+            product=[record["product_cluster"] for record in records],
+            **{name: [record[name] for record in records] for name in ("label", "target", "embedding")},
         )
 
     return make
@@ -98,12 +100,13 @@ _DESCRIPTORS = (
 )  # fmt: skip
 
 
-def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray) -> Record:
+def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray, product: str) -> Record:
     positive = float(1 / (1 + np.exp(-log_odds)))
     return {
         "label": "positive" if positive > 0.5 else "negative",
         "target": "positive" if truth else "negative",
         "rating": 5 if truth else 1,
+        "product_cluster": product,
         "logits": [float(-log_odds / 2), float(log_odds / 2)],
         "probabilities": [1 - positive, positive],
         "embedding": [*map(float, noise), float(log_odds + noise[0])],
@@ -123,6 +126,7 @@ def _row(record: Record, moment: dt.datetime, bundle: Bundle) -> Record:
         "created_at": moment,
         "request_id": "r",
         "source": "api",
+        "product_id": record["product_cluster"],
         "text": TEXT,
         "text_hash": b"\x00" * 16,
         "descriptors": record["descriptors"],

@@ -97,7 +97,7 @@ def _three_way(n: int, labels: LabelSet) -> pd.DataFrame:
         probabilities=probabilities,
         label=names[probabilities.argmax(axis=1)],
         target=names[random.integers(0, 3, n)],
-        rating=[None] * n,
+        product=[None] * n,
         embedding=[None] * n,
         descriptors=dict.fromkeys(DESCRIPTORS, random.random(n).round()),
     )

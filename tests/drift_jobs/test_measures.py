@@ -1,9 +1,25 @@
-"""The statistics against values worked out by hand, and their false alarms on seeded samples."""
+"""The statistics against values worked out by hand, and their false alarms on samples that come in clusters."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from drift_jobs.measures import domain_auc, holm, kolmogorov_smirnov, largest_share_change, two_proportions
+from drift_jobs.measures import Difference, Floats, Sample, domain_auc, holm, kolmogorov_smirnov, mean_difference
+
+
+def _independent(values: Floats) -> Sample:
+    return Sample(values, np.arange(len(values)))
+
+
+def _shop(random: np.random.Generator, n: int, products: int, dim: int) -> Sample:
+    """`n` reviews of products of unequal popularity, 15 % of whose variance is the product's."""
+    popularity = 1 / np.arange(1, products + 1) ** 0.8
+    product = random.choice(products, n, p=popularity / popularity.sum())
+    of_product = random.normal(size=(products, dim)) * np.sqrt(0.15)
+    values = of_product[product] + random.normal(size=(n, dim)) * np.sqrt(0.85)
+    return Sample(values, np.unique(product, return_inverse=True)[1])
 
 
 def test_holm_multiplies_by_the_number_of_hypotheses_left() -> None:
@@ -23,45 +39,81 @@ def test_holm_of_nothing_is_nothing() -> None:
 
 def test_distance_is_the_largest_gap_between_distribution_functions() -> None:
     """Samples that overlap by half are half apart."""
-    assert kolmogorov_smirnov(np.array([1.0, 2, 3, 4]), np.array([3.0, 4, 5, 6]))[0] == pytest.approx(0.5)
+    found = kolmogorov_smirnov(_independent(np.array([1.0, 2, 3, 4])), _independent(np.array([3.0, 4, 5, 6])))
+    assert found.effect == pytest.approx(0.5)
 
 
-def test_share_change_takes_both_sides_as_samples() -> None:
-    """60 of 100 against 50 of 100 is a change of 0.1 with the p-value 0.1552 of the 2 x 2 table."""
-    effect, p_value = largest_share_change(np.array([40, 60]), np.array([50, 50]))
-    assert (effect, p_value) == (pytest.approx(0.1), pytest.approx(0.1552, abs=1e-4))
+def test_independent_rows_have_the_usual_p_values() -> None:
+    """Where each row is a cluster by itself, Kolmogorov-Smirnov and Welch's test are what scipy has."""
+    random = np.random.default_rng(1)
+    one, other = random.normal(0.1, 1.0, 400), random.normal(0.0, 1.3, 600)
+    distance = kolmogorov_smirnov(_independent(one), _independent(other))
+    assert distance.p_value == pytest.approx(stats.ks_2samp(one, other, method="asymp").pvalue, rel=0.15)
+    mean = mean_difference(_independent(one), _independent(other))
+    assert mean.effect == pytest.approx(one.mean() - other.mean())
+    assert mean.p_value == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue, rel=0.01)
 
 
-def test_share_change_of_one_label_is_none() -> None:
-    """When only one label was ever predicted nothing changed, and nothing fails."""
-    assert largest_share_change(np.array([0, 60]), np.array([0, 50])) == (0.0, 1.0)
+def test_rows_that_are_there_twice_prove_no_more() -> None:
+    """Copies of each row in its own cluster leave every p-value about where it was."""
+    random = np.random.default_rng(2)
+    one, other = random.normal(0.12, 1.0, 500), random.normal(0.0, 1.0, 700)
+    thrice = [Sample(np.repeat(side, 3), np.repeat(np.arange(len(side)), 3)) for side in (one, other)]
+    for test in (kolmogorov_smirnov, mean_difference):
+        assert test(*thrice).p_value == pytest.approx(test(_independent(one), _independent(other)).p_value, rel=0.2)
 
 
-def test_two_proportions_agrees_with_the_pooled_z_test() -> None:
-    """80 of 100 against 90 of 100 gives z = 1.98."""
-    assert two_proportions(80, 100, 90, 100) == pytest.approx(0.0477, abs=1e-4)
+def test_all_means_are_tested_together() -> None:
+    """Of two columns of which one moved, the effect is its change; the p-value is Hotelling's for both."""
+    random = np.random.default_rng(3)
+    one, other = random.normal([0.0, 0.1], size=(300, 2)), random.normal(size=(300, 2))
+    found = mean_difference(_independent(one), _independent(other))
+    change = one.mean(axis=0) - other.mean(axis=0)
+    spread = np.cov(one, rowvar=False) / 300 + np.cov(other, rowvar=False) / 300
+    assert found.effect == pytest.approx(np.abs(change).max())
+    assert found.p_value == pytest.approx(stats.chi2.sf(change @ np.linalg.solve(spread, change), 2), rel=0.15)
 
 
-def test_two_proportions_without_errors_are_equal() -> None:
+@pytest.mark.parametrize(
+    "test", [kolmogorov_smirnov, mean_difference, domain_auc], ids=["distance", "mean", "embedding"]
+)
+def test_levels_hold_where_rows_come_in_clusters(test: Callable[[Sample, Sample], Difference]) -> None:
+    """With nothing wrong p falls below 0.05 in about one of twenty windows, where a test of rows finds one of five."""
+    random = np.random.default_rng(4)
+    dim = 8 if test is domain_auc else 1
+    windows = [(_shop(random, 600, 60, dim), _shop(random, 1500, 200, dim)) for _ in range(150)]
+    if dim == 1:
+        windows = [tuple(side._replace(values=side.values[:, 0]) for side in window) for window in windows]
+        naive = [stats.ks_2samp(one.values, other.values, method="asymp").pvalue < 0.05 for one, other in windows]
+        assert np.mean(naive) > 0.2
+    assert np.mean([test(*window).p_value < 0.05 for window in windows]) < 0.11
+
+
+def test_one_product_alone_proves_nothing() -> None:
+    """How much a single product's reviews differ from other products' is unknown: no p-value is small."""
+    random = np.random.default_rng(5)
+    one = Sample(random.normal(1.0, 1.0, 500), np.zeros(500, dtype=np.intp))
+    other = _independent(random.normal(size=500))
+    assert mean_difference(one, other).p_value == 1.0
+    assert kolmogorov_smirnov(one, other).p_value > 0.5
+    assert one.effective_clusters == 1.0
+
+
+def test_a_constant_is_no_difference() -> None:
     """When everything is right on both sides there is no variance, and no difference."""
-    assert two_proportions(50, 50, 70, 70) == 1.0
+    assert mean_difference(_independent(np.ones(50)), _independent(np.ones(70))) == Difference(0.0, 1.0)
 
 
 def test_domain_classifier_sees_a_moved_mean() -> None:
     """Embeddings whose first dimension moved by one standard deviation are told apart about 76 % of the time."""
     random = np.random.default_rng(2)
-    auc, p_value = domain_auc(random.normal(size=(1000, 8)) + np.eye(8)[0], random.normal(size=(1000, 8)))
-    assert auc == pytest.approx(0.76, abs=0.04)
-    assert p_value < 1e-10
-
-
-def test_domain_classifier_keeps_its_level_on_equal_samples() -> None:
-    """With nothing wrong, p falls below 0.05 in about one of twenty seeded repeats."""
-    random = np.random.default_rng(3)
-    below = [domain_auc(random.normal(size=(300, 16)), random.normal(size=(500, 16)))[1] < 0.05 for _ in range(200)]
-    assert 0.01 < np.mean(below) < 0.1
+    moved = _independent(random.normal(size=(1000, 8)) + np.eye(8)[0])
+    found = domain_auc(moved, _independent(random.normal(size=(1000, 8))))
+    assert found.effect == pytest.approx(0.26, abs=0.04)
+    assert found.p_value < 1e-10
 
 
 def test_domain_classifier_takes_constant_embeddings() -> None:
     """Embeddings that never vary cannot be told apart."""
-    assert domain_auc(np.ones((100, 3)), np.ones((100, 3)))[0] == pytest.approx(0.5)
+    found = domain_auc(_independent(np.ones((100, 3))), _independent(np.ones((100, 3))))
+    assert found == Difference(pytest.approx(0.0), 1.0)

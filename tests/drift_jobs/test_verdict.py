@@ -149,7 +149,7 @@ def _three_way(n: int, neutral: float, labels: LabelSet) -> pd.DataFrame:
         probabilities=probabilities,
         label=names[logits.argmax(axis=1)],
         target=names[random.integers(0, 3, n)],
-        rating=[None] * n,
+        product=[None] * n,
         embedding=[None] * n,
         descriptors={name: [1.0] * n for name in (
             "characters", "words", "tokens", "pieces_per_word", "truncated", "non_letter_share", "upper_share",
