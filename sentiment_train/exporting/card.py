@@ -18,7 +18,7 @@ from sentiment_train.evaluation.tables import (
     slices_table,
 )
 from sentiment_train.exporting.card_metadata import metadata
-from sentiment_train.exporting.training_record import command_lines
+from sentiment_train.exporting.training_record import base_name, command_lines
 
 CARD = "README.md"
 _UNSTATED = "as the owner of the base checkpoint and of the data states; not recorded by the export"
@@ -82,9 +82,10 @@ def model_card(manifest: Manifest) -> str:
 def _summary(manifest: Manifest) -> Iterator[str]:
     training = manifest.training
     yield f"# {manifest.name}\n"
+    base = training.get("base_model") or base_name(training)
     yield (
         f"Sentiment of English product reviews: {', '.join(manifest.labels)}. A DistilBERT ({training['shape']}), "
-        f"fine-tuned from `{training['base']}` on star ratings as a proxy for sentiment: {_ratings(manifest)}.\n"
+        f"fine-tuned from `{base}` on star ratings as a proxy for sentiment: {_ratings(manifest)}.\n"
     )
     yield f"- {_headline(training['metrics']['all'])}"
     yield "- Weights: fp16 in `model.safetensors`, int8 for the service's `cpu` engine in `model.int8.onnx`."
@@ -136,7 +137,7 @@ def _data(manifest: Manifest) -> Iterator[str]:
 def _making(manifest: Manifest) -> Iterator[str]:
     training = manifest.training
     yield "## How it was made\n"
-    base = f"Base: `{training['base']}`"
+    base = f"Base: `{base_name(training)}`"
     yield base + (f", SHA-256 of its weights `{training['base_sha256']}`." if "base_sha256" in training else ".")
     if teachers := training.get("teachers"):
         yield (

@@ -99,16 +99,25 @@ def command_lines(manifest: Manifest, statements: Sequence[str]) -> list[str]:
     training, name = manifest.training, manifest.name
     labels = "three-way" if manifest.rating_labels.get("3") else "binary"
     prepare = ["prepare", *(training.get("sources") or ["RATINGS"]), "--out", "prepared", "--labels", labels]
-    teachers = {f"teacher-{number}": teacher for number, teacher in enumerate(training.get("teachers") or [], 1)}
+    teachers = _named_teachers(training)
     fits = [_fit(teacher["base"], name, teacher["recipe"]) for name, teacher in teachers.items()]
-    bases = {teacher["sha256"]: name for name, teacher in teachers.items()}  # a fit can begin with one of its teachers
-    base = bases.get(training.get("base_sha256", ""), training["base"])
-    fits.append(_fit(base, "run", training["recipe"], list(teachers)))
+    fits.append(_fit(base_name(training), "run", training["recipe"], list(teachers)))
     export = ["export", "run", "--data", "prepared", "--out", name, "--name", name]
     export += ["--max-tokens", str(manifest.max_tokens)]
     for key, figures in (training.get("also") or {}).items():
         export += ["--also", f"{key}={figures['file']}"]
     return [shlex.join(["sentiment-train", *words]) for words in (prepare, *fits, [*export, *statements])]
+
+
+def base_name(training: Mapping[str, Any]) -> str:
+    """Return the name of the base in `command_lines`: a fit can begin with one of its teachers."""
+    names = {teacher["sha256"]: name for name, teacher in _named_teachers(training).items()}
+    return str(names.get(training.get("base_sha256", ""), training["base"]))
+
+
+def _named_teachers(training: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the teachers by the names that they have in `command_lines`, whatever their folders were called."""
+    return {f"teacher-{number}": teacher for number, teacher in enumerate(training.get("teachers") or [], 1)}
 
 
 def _fit(base: str, out: str, recipe: Mapping[str, Any], teachers: Sequence[str] = ()) -> list[str]:

@@ -92,7 +92,9 @@ def test_the_record_and_the_card_say_how_to_make_the_teachers(
     assert "teacher-share" not in of_first
     assert "--base teacher-1 --out run --teacher teacher-1 --teacher teacher-2 --epochs 2.0 " in of_student
     assert "--teacher-share 0.8" in of_student
-    assert "for 80% the mean answer of 2 other fits" in (tmp_path / "bundle" / "README.md").read_text()
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "for 80% the mean answer of 2 other fits" in card
+    assert "Base: `teacher-1`, SHA-256" in card
 
 
 def test_a_dry_run_counts_the_teachers(
