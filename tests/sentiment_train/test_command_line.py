@@ -160,7 +160,8 @@ def test_a_fit_logs_plainly_and_asks_no_hub(prepared: Path, base: Path, hub: _Hu
     """From a local base nothing is asked of the hub; the log is lines of figures, without bars and load reports."""
     url = f"http://127.0.0.1:{hub.server_port}"
     out = tmp_path / "run"
-    done = _run("fit", prepared, "--base", base, "--out", out, "--epochs", 1, HF_ENDPOINT=url, HF_HOME=str(tmp_path))
+    options = ("--epochs", 1, "--max-tokens", 64)
+    done = _run("fit", prepared, "--base", base, "--out", out, *options, HF_ENDPOINT=url, HF_HOME=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     assert hub.asked == []
     lines = done.stdout.splitlines()
