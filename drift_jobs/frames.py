@@ -87,10 +87,13 @@ def _logit_columns(labels: LabelSet, logits: NDArray[np.float64]) -> dict[str, N
 
 
 def _clusters(product: Iterable[str | None]) -> NDArray[np.intp]:
-    """Return a number for each row, `(n,)`, from 0 on: the same one for rows of the same product."""
+    """Return a number for each row, `(n,)`, from 0 on: the same one for rows of the same product.
+
+    pandas shows a missing name among others as NaN, which is one object: without care all of them were one product.
+    """
     numbers: dict[object, int] = {}
     return np.array(
-        [numbers.setdefault(row if name is None else name, len(numbers)) for row, name in enumerate(product)],
+        [numbers.setdefault(name if isinstance(name, str) else row, len(numbers)) for row, name in enumerate(product)],
         dtype=np.intp,
     )
 

@@ -97,6 +97,16 @@ async def test_a_frame_holds_what_was_logged(
     assert "text" not in frame.columns
 
 
+async def test_rows_without_a_product_are_clusters_by_themselves(
+    engine: AsyncEngine, log: Log, bundle: Bundle, make_records: MakeRecords
+) -> None:
+    """Rows of one product share a cluster; those that name none share it with no other row."""
+    for product in ("mug", None, "mug", None):
+        await log(make_records(1, seed=1), NOON, product_id=product)
+    clusters = prediction_frame(await _read(engine), bundle.manifest)["cluster"]
+    assert sorted(clusters.value_counts()) == [1, 1, 2]
+
+
 async def test_descriptors_of_another_version_are_missing(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, bundle: Bundle
 ) -> None:
