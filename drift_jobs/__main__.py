@@ -18,14 +18,14 @@ from zoneinfo import ZoneInfo
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from drift_jobs.console import print_metrics, print_runs, run_line, write_json
 from drift_jobs.errors import DriftError
 from drift_jobs.jobs import Task, judge_window
-from drift_jobs.references import BUNDLE, parse_reference
-from drift_jobs.results import list_runs, read_html, read_run
+from drift_jobs.reporting.console import print_metrics, print_runs, run_line, write_json
 from drift_jobs.runs import DriftRun
 from drift_jobs.schedule import cron_trigger, run_schedule
 from drift_jobs.settings import DriftSettings
+from drift_jobs.storage.references import BUNDLE, parse_reference
+from drift_jobs.storage.results import list_runs, read_html, read_run
 from drift_jobs.windows import Window, day_window, parse_date, parse_moment, time_zone, window_between, yesterday
 from sentiment_api.bundle import open_bundle
 from sentiment_api.database.connection import DATABASE_ERRORS, connected

@@ -8,14 +8,14 @@ import pandas as pd
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.evidently_report import describe
-from drift_jobs.frames import label_set
-from drift_jobs.predictions import by_version, labels_fit, prediction_frame, read_predictions
-from drift_jobs.references import Reference, read_reference, reference_name
-from drift_jobs.results import latest_run, lock, store_run
+from drift_jobs.judging.frames import label_set
+from drift_jobs.judging.verdict import Terms, judge, not_judged
+from drift_jobs.reporting.evidently_report import describe
+from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
-from drift_jobs.summary import report_page
-from drift_jobs.verdict import judge, not_judged
+from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.storage.references import Reference, read_reference, reference_name
+from drift_jobs.storage.results import latest_run, lock, store_run
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle
 
@@ -94,5 +94,5 @@ def _verdict(
         reason = f"expected a reference of model version {version}, found {found}; give its --model or --reference"
         return not_judged(reason, n_current=len(rows)), None
     current = prediction_frame(rows, manifest)
-    verdict = judge(current, reference.frames[version], labels, min_rows=task.min_rows)
+    verdict = judge(current, reference.frames[version], labels, Terms(min_rows=task.min_rows))
     return verdict, (current, reference.frames[version])

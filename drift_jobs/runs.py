@@ -1,4 +1,4 @@
-"""What a run of the drift job leaves: its verdict, and one row for each metric. No statistics and no storage here."""
+"""What a run of the drift job leaves: its verdict, one row for each metric, and details. No statistics, no storage."""
 
 import datetime as dt
 import math
@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 Level = Literal["none", "watch", "drift", "not_judged"]
-Family = Literal["inputs", "predictions", "accuracy"]
+Family = Literal["inputs", "predictions", "accuracy", "estimates", "model"]
 Direction = Literal["up", "down", "none"]
 
 LEVEL_NAMES: dict[Level, str] = {"none": "no drift", "watch": "watch", "drift": "drift", "not_judged": "not judged"}
@@ -19,9 +19,14 @@ class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of a run, with the columns of the table `drift_metrics`. No number is NaN or infinite."""
 
     metric: str
+    segment: str = ""
+    """Empty for the whole window, else `KEY:VALUE`, such as `product:B0042`."""
     family: Family
     value: float | None = None
     """In the current window."""
+    lower: float | None = None
+    """Of the 95 % interval of the value."""
+    upper: float | None = None
     reference_value: float | None = None
     effect: float | None = None
     """What is compared with the floor; its scale depends on the metric."""
@@ -30,18 +35,101 @@ class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_p: float | None = None
     floor: float | None = None
     threshold: float | None = None
-    """What `adjusted_p` is compared with for watch."""
+    """What `adjusted_p` is compared with for watch; for the golden texts, what the effect is compared with."""
+    detectable: float | None = None
+    """The smallest effect that 8 of 10 windows such as this one would have shown; None when none of any size."""
     direction: Direction = "none"
     verdict: Level = "not_judged"
     n: int
     """Rows of the current window that the metric could use."""
+    note: str = ""
+    """Why it is not judged, or what a reader must know of the value."""
 
 
 def outcome(row: MetricRow) -> str:
     """Return what is said of a metric: its level, or why it has none."""
     if row.n == 0:
         return "no rows"
-    return "described" if row.p_value is None else LEVEL_NAMES[row.verdict]
+    return "described" if row.threshold is None else LEVEL_NAMES[row.verdict]
+
+
+class BackTest(msgspec.Struct, frozen=True, kw_only=True):
+    """How often quiet windows of about this size were called watch or drift when the floors were learned."""
+
+    size: int
+    """Rows of each window."""
+    windows: int
+    watch_rate: float
+    """Share of windows in watch or drift."""
+    watch_upper: float
+    """One-sided upper 95 % bound of it (Clopper and Pearson 1934)."""
+    drift_rate: float
+    drift_upper: float
+    alarms_a_year: float
+    """Drift to expect in 365 nights in which nothing is wrong."""
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many predictions of one age have a rating or label by now."""
+
+    days: int
+    """Whole days between the prediction and the run."""
+    rows: int
+    labelled: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that changed, in a list of which the first changed most."""
+
+    metric: str
+    segment: str = ""
+    effect: float
+    value: float | None
+    reference_value: float | None
+    adjusted_p: float | None = None
+    """Adjusted for false discovery among the segments; None where the list is not a list of tests."""
+
+
+class MixChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the positive share, split into what the mix of products did and what happened within them.
+
+    Kitagawa 1955, Journal of the American Statistical Association 50: `change` = `mix` + `within` + `unmatched`.
+    """
+
+    change: float
+    mix: float
+    within: float
+    unmatched: float
+    """Through products that only one side has."""
+    matched_share: float
+    """Share of current rows whose product the reference has too."""
+
+
+class Causes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is behind a change: where to look first."""
+
+    descriptors: tuple[Change, ...] = ()
+    """By effect over floor, the largest first."""
+    mix: MixChange | None = None
+    """None when the products of both sides cannot be matched."""
+    segments: tuple[Change, ...] = ()
+    """Segments that changed, with at most 5 % false ones expected."""
+    novel: tuple[uuid.UUID, ...] = ()
+    """Predictions that are least like the reference, the strangest first."""
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run says beside its metrics; the column `details` of `drift_runs`."""
+
+    rows_in_window: int | None = None
+    """Before sampling; None when all of them were judged."""
+    alarming: bool = True
+    """False when the reference is only the training data: then a difference is told and is no alarm."""
+    back_test: BackTest | None = None
+    coverage: tuple[Coverage, ...] = ()
+    causes: Causes | None = None
+    timezone: str = "UTC"
+    """In which the window's days are the shop's."""
 
 
 class RunVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +140,7 @@ class RunVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One line, for a person."""
     n_current: int
     n_reference: int
+    details: Details = Details()
     metrics: tuple[MetricRow, ...] = ()
 
 
@@ -65,7 +154,7 @@ class DriftRun(RunVerdict, frozen=True, kw_only=True):
     window_end: dt.datetime
     """Exclusive."""
     reference: str
-    """`bundle` or `window:START..END`."""
+    """`bundle`, `auto:bundle`, `baseline:START..END` or `window:START..END`."""
     model_name: str
     model_version: str
     started_at: dt.datetime
@@ -82,7 +171,7 @@ def same_outcome(one: RunVerdict, other: RunVerdict) -> bool:
 
 
 def _by_name(verdict: RunVerdict) -> list[MetricRow]:
-    return sorted(verdict.metrics, key=lambda row: row.metric)
+    return sorted(verdict.metrics, key=lambda row: (row.segment, row.metric))
 
 
 def _same_row(one: MetricRow, other: MetricRow) -> bool:

@@ -144,7 +144,12 @@ drift_runs = Table(
     Column("revision", Integer, nullable=False, comment="1, then one more each time the window is judged again"),
     Column("window_start", DateTime(timezone=True), nullable=False),
     Column("window_end", DateTime(timezone=True), nullable=False, comment="exclusive"),
-    Column("reference", Text, nullable=False, comment="bundle, or window:START..END"),
+    Column(
+        "reference",
+        Text,
+        nullable=False,
+        comment="bundle, auto:bundle, baseline:START..END or window:START..END",
+    ),
     Column("model_name", Text, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
@@ -153,11 +158,14 @@ drift_runs = Table(
     Column("n_reference", Integer, nullable=False),
     Column("verdict", Text, nullable=False, comment="none, watch, drift or not_judged"),
     Column("reason", Text, nullable=False, comment="one line"),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'"), comment="back-test, coverage, causes"),
+    Column("input_state", Text, comment="changes when rows or feedback of the window do"),
     Column("report_html", LargeBinary, comment="gzip"),
     Column("report_json", LargeBinary, comment="gzip; Evidently's snapshot"),
     UniqueConstraint(
         "window_start", "window_end", "model_version", "reference", "revision", name="drift_runs_window_start_key"
     ),
+    Index("drift_runs_model_version_idx", "model_version", "window_end"),
 )
 
 drift_metrics = Table(
@@ -165,15 +173,77 @@ drift_metrics = Table(
     metadata,
     Column("run_id", UUID(as_uuid=True), ForeignKey("drift_runs.run_id", ondelete="CASCADE"), primary_key=True),
     Column("metric", Text, primary_key=True),
-    Column("family", Text, nullable=False, comment="inputs, predictions or accuracy"),
+    Column(
+        "segment", Text, primary_key=True, server_default=text("''"), comment="empty for the whole window, or KEY:VALUE"
+    ),
+    Column("family", Text, nullable=False, comment="inputs, predictions, accuracy, estimates or model"),
     Column("value", Double, comment="in the current window"),
+    Column("lower", Double, comment="of the 95 % interval of the value"),
+    Column("upper", Double),
     Column("reference_value", Double),
     Column("effect", Double, comment="what is compared with the floor"),
     Column("p_value", Double),
-    Column("adjusted_p", Double, comment="Holm, over the tests of the run"),
+    Column("adjusted_p", Double, comment="for the number of tests, and by quiet windows"),
     Column("floor", Double, comment="effects below it are not worth a reader's time"),
-    Column("threshold", Double, comment="what adjusted_p is compared with"),
+    Column("threshold", Double, comment="what adjusted_p is compared with; of golden texts, the effect"),
+    Column("detectable", Double, comment="smallest effect that 8 of 10 such windows would have shown"),
     Column("direction", Text, nullable=False, comment="up, down or none"),
     Column("verdict", Text, nullable=False, comment="none, watch, drift or not_judged"),
     Column("n", Integer, nullable=False, comment="rows of the current window that the metric could use"),
+    Column("note", Text, nullable=False, server_default=text("''"), comment="why it is not judged, or what to know"),
+)
+
+drift_calibrations = Table(
+    "drift_calibrations",
+    metadata,
+    Column("calibration_id", UUID(as_uuid=True), primary_key=True),
+    Column("model_version", Text, nullable=False),
+    Column("reference", Text, nullable=False, comment="as in drift_runs"),
+    Column("reference_state", Text, nullable=False, comment="changes when the reference's rows do"),
+    Column("size", Integer, nullable=False, comment="rows of each quiet window"),
+    Column("windows", Integer, nullable=False, comment="quiet windows that were drawn"),
+    Column("products", Double, nullable=False, comment="effective number of products of a quiet window, mean"),
+    Column("smallest_p", ARRAY(Double), nullable=False, comment="of each quiet window, over its tests; ascending"),
+    Column("back_test", JSONB, nullable=False, comment="rates of watch and drift on windows kept apart"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint(
+        "model_version", "reference", "reference_state", "size", name="drift_calibrations_model_version_key"
+    ),
+    comment="what quiet windows look like: one row for each size of window that was tried",
+)
+
+drift_floors = Table(
+    "drift_floors",
+    metadata,
+    Column(
+        "calibration_id",
+        UUID(as_uuid=True),
+        ForeignKey("drift_calibrations.calibration_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("metric", Text, primary_key=True),
+    Column(
+        "segment", Text, primary_key=True, server_default=text("''"), comment="empty for the whole window, or KEY:VALUE"
+    ),
+    Column("model_version", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("floor", Double, nullable=False, comment="the larger of the practical floor and the quantile"),
+    Column("quantile", Double, nullable=False, comment="of the effect on quiet windows, at 0.99"),
+    Column("errors", Double, nullable=False, comment="the same of the effect in its standard errors"),
+    comment="how large an effect must be, by model version, reference, metric, segment and size of window",
+)
+
+drift_baselines = Table(
+    "drift_baselines",
+    metadata,
+    Column("baseline_id", UUID(as_uuid=True), primary_key=True),
+    Column("model_version", Text, nullable=False),
+    Column("window_start", DateTime(timezone=True), nullable=False),
+    Column("window_end", DateTime(timezone=True), nullable=False, comment="exclusive"),
+    Column("rows", Integer, nullable=False, comment="when it was accepted"),
+    Column("origin", Text, nullable=False, comment="accepted by a person, or auto: the first traffic of its own"),
+    Column("accepted_at", DateTime(timezone=True), nullable=False, comment="the last one holds"),
+    Index("drift_baselines_model_version_idx", "model_version", "accepted_at"),
+    comment="windows of the log that a model version is compared with",
 )

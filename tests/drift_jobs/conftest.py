@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.frames import LabelSet, sample_frame
+from drift_jobs.judging.frames import LabelSet, sample_frame
 from sentiment_api.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
 from sentiment_api.database.partitions import make_months, month_of
 from sentiment_api.database.tables import predictions
@@ -106,6 +106,7 @@ def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray, pro
         "label": "positive" if positive > 0.5 else "negative",
         "target": "positive" if truth else "negative",
         "rating": 5 if truth else 1,
+        "timestamp": DAY,
         "product_cluster": product,
         "logits": [float(-log_odds / 2), float(log_odds / 2)],
         "probabilities": [1 - positive, positive],

@@ -19,4 +19,6 @@ def test_every_module_imports_with_an_empty_environment() -> None:
         [sys.executable, "-c", IMPORT_ALL], env={}, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
-    assert {"drift_jobs.__main__", "drift_jobs.verdict", "drift_jobs.evidently_report"} <= set(finished.stdout.split())
+    assert {"drift_jobs.__main__", "drift_jobs.judging.verdict", "drift_jobs.reporting.evidently_report"} <= set(
+        finished.stdout.split()
+    )

@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import ReferenceUnavailable, RunUnknown
 from drift_jobs.jobs import Task, judge_window
-from drift_jobs.results import list_runs, read_html, read_run
 from drift_jobs.runs import DriftRun
+from drift_jobs.storage.results import list_runs, read_html, read_run
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
 from sentiment_api.database.tables import drift_metrics, drift_runs, feedback

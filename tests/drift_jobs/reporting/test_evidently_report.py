@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drift_jobs.evidently_report import describe
-from drift_jobs.frames import DESCRIPTORS, LabelSet, sample_frame
+from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
+from drift_jobs.reporting.evidently_report import describe
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]

@@ -3,17 +3,18 @@
 import gzip
 import uuid
 
+import msgspec
 from msgspec.structs import asdict, replace
 from sqlalchemy import RowMapping, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import Details, DriftRun, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
-_REPORTS = ("report_html", "report_json")
-_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _REPORTS]
+_NOT_READ = ("report_html", "report_json", "input_state")
+_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _NOT_READ]
 
 
 async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
@@ -43,6 +44,7 @@ async def store_run(connection: AsyncConnection, run: DriftRun, *, html: str, sn
     """Insert a run with its metrics and its report, compressed. Commit is the caller's."""
     values = asdict(run)
     metrics = values.pop("metrics")
+    values["details"] = msgspec.to_builtins(run.details)
     reports = {"report_html": _packed(html), "report_json": None if snapshot is None else _packed(snapshot)}
     await connection.execute(insert(drift_runs).values(values | reports))
     if metrics:
@@ -53,7 +55,7 @@ async def store_run(connection: AsyncConnection, run: DriftRun, *, html: str, sn
 async def list_runs(connection: AsyncConnection, limit: int) -> list[DriftRun]:
     """Return the last runs, the newest first, without their metrics."""
     rows = await connection.execute(select(*_RUN_COLUMNS).order_by(drift_runs.c.started_at.desc()).limit(limit))
-    return [DriftRun(**row) for row in rows.mappings()]
+    return [_run(row) for row in rows.mappings()]
 
 
 async def read_run(connection: AsyncConnection, run_id: uuid.UUID) -> DriftRun:
@@ -82,14 +84,18 @@ async def read_html(connection: AsyncConnection, run_id: uuid.UUID) -> str:
 
 
 async def _with_metrics(connection: AsyncConnection, found: RowMapping) -> DriftRun:
-    run = DriftRun(**found)
+    run = _run(found)
     columns = [column for column in drift_metrics.c if column.name != "run_id"]
     rows = await connection.execute(
         select(*columns)
         .where(drift_metrics.c.run_id == run.run_id)
-        .order_by(drift_metrics.c.family.desc(), drift_metrics.c.metric)
+        .order_by(drift_metrics.c.segment, drift_metrics.c.family.desc(), drift_metrics.c.metric)
     )
     return replace(run, metrics=tuple(MetricRow(**row) for row in rows.mappings()))
+
+
+def _run(row: RowMapping) -> DriftRun:
+    return DriftRun(**{**row, "details": msgspec.convert(row["details"], Details)})
 
 
 def _packed(report: str) -> bytes:

@@ -9,14 +9,16 @@ import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import ReferenceUnavailable
-from drift_jobs.frames import DESCRIPTORS, label_set, matrix, sample_frame
-from drift_jobs.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.judging.frames import DESCRIPTORS, label_set, matrix, sample_frame
+from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.bundle import REFERENCE, Bundle
 
 BUNDLE = "bundle"
 _WINDOW = "window:"
-_COLUMNS = ["label", "target", "product_cluster", "logits", "probabilities", "embedding", *DESCRIPTORS]
+_COLUMNS = [
+    "label", "target", "product_cluster", "timestamp", "logits", "probabilities", "embedding", *DESCRIPTORS,
+]  # fmt: skip
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"--reference {_WINDOW}START..END"
         )
     try:
-        return pd.read_parquet(path, columns=_COLUMNS)
+        return pd.read_parquet(path, columns=_COLUMNS).sort_values("timestamp", kind="stable", ignore_index=True)
     except (OSError, pa.ArrowException) as error:
         raise ReferenceUnavailable(
             f"expected the columns {', '.join(_COLUMNS)} in {path}: {type(error).__name__}; export the model again "

@@ -18,7 +18,7 @@ from evidently.core.container import MetricOrContainer
 from evidently.metrics import Accuracy, F1Score, Precision, Recall, RowCount
 from evidently.presets import ClassificationQuality, ValueStats
 
-from drift_jobs.frames import DESCRIPTORS, LabelSet
+from drift_jobs.judging.frames import DESCRIPTORS, LabelSet
 
 logger = logging.getLogger(__name__)
 

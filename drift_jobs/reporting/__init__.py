@@ -1,0 +1,1 @@
+"""What people see of a run: the page, the lines of the terminal, the messages sent elsewhere."""

@@ -1,0 +1,1 @@
+"""Pure functions of samples: two-sample tests, multiplicity, estimates. They know nothing of windows or tables."""

@@ -1,0 +1,218 @@
+"""The two-sample tests, each a pure function of two samples that knows of their clusters (see `samples`)."""
+
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from drift_jobs.statistics.samples import Codes, Floats, Sample, covariance_of_means
+
+MAX_CLASSIFIED_ROWS = 10_000
+"""Rows of each side that the domain classifier sees: at 10,000 its null deviates by 0.006, far below any floor."""
+
+POWER: Final = 0.8
+"""How often a change of the size that is called the smallest visible one is seen."""
+
+_Z_POWER = float(stats.norm.ppf(POWER))
+_RIDGE = 1e-3  # of the mean variance: dimensions that never vary must not make the covariance singular
+_QUANTILES = np.linspace(0.1, 0.9, 9)
+
+
+class Difference(NamedTuple):
+    """How far two samples are apart, how surprising that is, and what could have been seen."""
+
+    effect: float
+    p_value: float
+    standard_error: float = float("inf")
+    """Of the effect; infinite where it cannot be known."""
+    freedom: float = 1.0
+    """Degrees of freedom of the standard error."""
+    null: Literal["two_sided", "one_sided", "distance"] = "two_sided"
+    """How effect / standard error is distributed when nothing changed: as the absolute value of Student's t, as the
+    upper side of it, or as twice Kolmogorov's statistic with tails as much heavier as Student's are than the normal."""
+
+    def smallest_visible(self, p_value: float, floor: float) -> float | None:
+        """Return the true effect that reaches both `p_value` and `floor` in 8 of 10 such windows, None for any size.
+
+        It is what must be reached plus 0.84 standard errors (Cohen 1988, Statistical Power Analysis).
+        """
+        if not np.isfinite(self.standard_error):
+            return None
+        visible = max(self._critical(p_value), floor) + _Z_POWER * self.standard_error
+        return visible if np.isfinite(visible) else None
+
+    def _critical(self, p_value: float) -> float:
+        if self.null == "distance":
+            normal_p = 2 * stats.norm.sf(stats.t.isf(p_value / 2, self.freedom))
+            return float(stats.kstwobign.isf(normal_p)) * 2 * self.standard_error
+        tail = p_value / 2 if self.null == "two_sided" else p_value
+        return float(stats.t.isf(tail, self.freedom)) * self.standard_error
+
+
+def kolmogorov_smirnov(current: Sample, reference: Sample) -> Difference:
+    """Return the largest distance between the two distribution functions, 0 to 1, and its p-value.
+
+    The p-value is the asymptotic one for as many independent rows as the clusters are worth: n divided by the mean
+    design effect (Kish 1965) of the shares below the deciles; as that effect is itself estimated from the clusters, the
+    normal tail behind it becomes Student's. With many ties (small counts, yes or no) the p-value is too large, never
+    too small. Both samples hold a number. The standard error is that at a share of one half, the largest.
+    """
+    distance = _distance(np.sort(current.values), np.sort(reference.values))
+    at = np.unique(np.quantile(np.concatenate([current.values, reference.values]), _QUANTILES))
+    n, m = (_independent_rows(sample, at) for sample in (current, reference))
+    parts = [0.25 / n, 0.25 / m]
+    error = float(np.sqrt(sum(parts)))
+    freedom = _satterthwaite(parts, [sample.effective_clusters - 1 for sample in (current, reference)])
+    normal_p = stats.kstwobign.sf(distance / (2 * error))
+    p_value = 2 * stats.t.sf(stats.norm.isf(normal_p / 2), freedom)
+    return Difference(distance, float(p_value), error, freedom, "distance")
+
+
+def mean_difference(current: Sample, reference: Sample) -> Difference:
+    """Return the largest absolute change of a mean, and the p-value that no mean changed.
+
+    Of values `(n, dim)` all means are tested together, by Hotelling's statistic (shares of labels are means of yes and
+    no; leave one of them out, since they add up to 1). Its F distribution has the degrees of freedom of Welch and
+    Satterthwaite, with one less than the effective number of clusters on each side. The standard error is that of the
+    mean that changed most.
+    """
+    now, before = (sample.values.reshape(len(sample.values), -1) for sample in (current, reference))
+    change = now.mean(axis=0) - before.mean(axis=0)
+    most = int(np.abs(change).argmax())
+    effect = float(np.abs(change[most]))
+    spreads = [covariance_of_means(rows, sample.clusters) for rows, sample in ((now, current), (before, reference))]
+    together = spreads[0] + spreads[1]
+    varying = np.diag(together) > 0
+    if not varying.any() or not np.isfinite(together).all():
+        return Difference(effect, 1.0)
+    freedom = _satterthwaite(
+        [float(np.trace(spread)) for spread in spreads],
+        [sample.effective_clusters - 1 for sample in (current, reference)],
+    )
+    change, kept = change[varying], together[np.ix_(varying, varying)]
+    dim = len(change)
+    distance = float(change @ np.linalg.pinv(kept) @ change)
+    rest = max(freedom - dim + 1, 1.0)
+    p_value = float(stats.f.sf(distance * rest / (dim * freedom), dim, rest))
+    return Difference(effect, p_value, standard_error=float(np.sqrt(together[most, most])), freedom=freedom)
+
+
+def domain_auc(current: Sample, reference: Sample) -> Difference:
+    """Return how well a linear classifier tells two samples apart on rows it was not fitted on, and the p-value.
+
+    Takes embeddings `(n, dim)` and `(m, dim)`. The effect is the area under the ROC curve beyond 0.5: 0 when nothing
+    distinguishes them. The classifier is Fisher's discriminant, fitted on the rows of half of the products (chosen by a
+    fixed seed, so that a run can be repeated): with rows of one product in both halves it would learn the products.
+    The p-value is one-sided, with the clustered variance of the area (Obuchowski 1997, Biometrics 53).
+    """
+    found = separation(current, reference)
+    if found is None:
+        return Difference(0.0, 1.0, null="one_sided")
+    above = _shares_below(found.scores, found.reference_scores)  # mean: the area
+    below = 1 - _shares_below(found.reference_scores, found.scores)
+    area = float(above.mean())
+    variance = float(
+        covariance_of_means(above[:, None], found.clusters)[0, 0]
+        + covariance_of_means(below[:, None], found.reference_clusters)[0, 0]
+    )
+    if not np.isfinite(variance) or variance == 0:
+        return Difference(area - 0.5, 1.0, null="one_sided")
+    sides = (Sample(above, found.clusters), Sample(below, found.reference_clusters))
+    freedom = max(1.0, min(side.effective_clusters for side in sides) - 1)
+    error = float(np.sqrt(variance))
+    return Difference(area - 0.5, float(stats.t.sf((area - 0.5) / error, freedom)), error, freedom, "one_sided")
+
+
+class Separation(NamedTuple):
+    """What a classifier that was fitted on half of the products says of the rows of the other half."""
+
+    scores: Floats
+    """Of current rows `(k,)`: high for what the reference does not know."""
+    rows: Codes
+    """Which rows of the current sample these are."""
+    clusters: Codes
+    reference_scores: Floats
+    reference_clusters: Codes
+
+
+def separation(current: Sample, reference: Sample) -> Separation | None:
+    """Return the scores of the rows that the domain classifier did not learn from; None when too few are left."""
+    random = np.random.default_rng(0)
+    rows, reference_rows = (random.permutation(len(side.values))[:MAX_CLASSIFIED_ROWS] for side in (current, reference))
+    learns = _half_of_clusters(current.clusters[rows], reference.clusters[reference_rows], random)
+    fitted, held_out = rows[learns[current.clusters[rows]]], rows[~learns[current.clusters[rows]]]
+    of_reference = learns[reference.clusters[reference_rows]]
+    reference_fitted, reference_held_out = reference_rows[of_reference], reference_rows[~of_reference]
+    if min(map(len, (fitted, held_out, reference_fitted, reference_held_out))) < 2:
+        return None
+    direction = _discriminant(current.values[fitted], reference.values[reference_fitted])
+    return Separation(
+        scores=current.values[held_out] @ direction,
+        rows=held_out,
+        clusters=current.clusters[held_out],
+        reference_scores=reference.values[reference_held_out] @ direction,
+        reference_clusters=reference.clusters[reference_held_out],
+    )
+
+
+def _half_of_clusters(current: Codes, reference: Codes, random: np.random.Generator) -> np.ndarray:
+    """Return for each cluster number whether it is in the first half; both sides are halved by rows, about.
+
+    A cluster that both sides have is in one half: the classifier is judged on products that it has not seen anywhere.
+    The largest ones first, each goes where it makes the two halves more alike.
+    """
+    number = int(max(current.max(initial=-1), reference.max(initial=-1))) + 1
+    shares = np.stack([np.bincount(side, minlength=number) / max(1, len(side)) for side in (current, reference)])
+    order = random.permutation(number)
+    order = order[np.argsort(-shares.sum(axis=0)[order], kind="stable")]
+    first = [False] * number
+    excess = [0.0, 0.0]  # of the first half over the second, on each side
+    for cluster, (one, other) in zip(order.tolist(), shares.T[order].tolist(), strict=True):
+        sign = -1.0 if excess[0] * one + excess[1] * other > 0 else 1.0
+        first[cluster] = sign > 0
+        excess[0] += sign * one
+        excess[1] += sign * other
+    return np.array(first, dtype=bool)
+
+
+def _distance(ordered: Floats, others: Floats) -> float:
+    """Return the Kolmogorov-Smirnov distance of two sorted samples."""
+    at = np.concatenate([ordered, others])
+    gaps = np.searchsorted(ordered, at, "right") / len(ordered) - np.searchsorted(others, at, "right") / len(others)
+    return float(np.abs(gaps).max())
+
+
+def _satterthwaite(parts: list[float], freedoms: list[float]) -> float:
+    """Return the degrees of freedom, 1 at least, of a sum of variances with these degrees (Satterthwaite 1946)."""
+    divisor = sum(part**2 / max(freedom, 1.0) for part, freedom in zip(parts, freedoms, strict=True))
+    return max(1.0, sum(parts) ** 2 / divisor) if divisor else 1.0
+
+
+def _independent_rows(sample: Sample, at: Floats) -> float:
+    """Return the number of independent rows that would know the shares below `at` as well; at most what there are."""
+    below = (sample.values[:, None] <= at).astype(float)
+    shares = below.mean(axis=0)
+    plain = shares * (1 - shares) / len(below)
+    kept = plain > 0
+    if not kept.any():
+        return float(len(below))
+    clustered = np.diag(covariance_of_means(below[:, kept], sample.clusters))
+    if not np.isfinite(clustered).all():
+        return 1.0
+    return len(below) / max(1.0, float((clustered / plain[kept]).mean()))
+
+
+def _shares_below(values: Floats, others: Floats) -> Floats:
+    """Return for each value the share of `others` below it, ties for half."""
+    ordered = np.sort(others)
+    counts = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    shares: Floats = counts / (2 * len(others))
+    return shares
+
+
+def _discriminant(one: Floats, other: Floats) -> Floats:
+    """Return the direction `(dim,)` that separates two samples best when both have the same covariance."""
+    spread = (np.atleast_2d(np.cov(one, rowvar=False)) + np.atleast_2d(np.cov(other, rowvar=False))) / 2
+    ridge = _RIDGE * (np.trace(spread) / len(spread) or 1.0)
+    solved: Floats = np.linalg.solve(spread + ridge * np.eye(len(spread)), one.mean(axis=0) - other.mean(axis=0))
+    return solved
