@@ -1,8 +1,6 @@
 """How right the predictions were, on the rows whose true label is known. Pure functions of frames."""
 
 import datetime as dt
-from collections import defaultdict
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +9,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.runs import Coverage
-from drift_jobs.statistics.areas import ranks, weighted_area
-from drift_jobs.statistics.bootstrap import drawn_weights
+from drift_jobs.statistics.areas import ranks, shares_below
+from drift_jobs.statistics.bootstrap import drawn_sums
 from drift_jobs.statistics.samples import Codes, Floats
 
 CALIBRATION_BINS = 10
@@ -65,14 +63,18 @@ def intervals(frame: pd.DataFrame, labels: LabelSet) -> dict[str, tuple[float, f
     """
     if len(frame) < FEWEST_ROWS or frame["cluster"].nunique() < 2:
         return {}
-    columns, draws = _measured(frame, labels), defaultdict(list)
-    for weights in drawn_weights(frame["cluster"].to_numpy()):
-        for name, value in _weighted_quality(columns, weights).items():
-            draws[name].append(value)
-    found = {name: _ends(values) for name, values in draws.items()}
-    lower, upper = found["calibration_error"]
-    moved = _calibration_error(frame) - float(np.mean(draws["calibration_error"]))
-    return found | {"calibration_error": (max(0.0, lower + moved), upper + moved)}
+    values = quality(frame, labels)
+    draws = _drawn_quality(_drawn(_summands(frame, labels), frame["cluster"].to_numpy()))
+    draws["roc_auc"] -= values["roc_auc"] or 0.0  # both parts of a draw's area are near the area
+    draws["calibration_error"] += (values["calibration_error"] or 0.0) - draws["calibration_error"].mean()
+    defined = {name: draws[name] for name, value in values.items() if value is not None}
+    return {name: _ends(drawn) for name, drawn in defined.items()}
+
+
+def _ends(draws: Floats) -> tuple[float, float]:
+    """Return the 2.5 % and 97.5 % percentile, between 0 and 1, of the draws that are numbers."""
+    lower, upper = np.clip(np.nanquantile(draws, [0.025, 0.975]), 0.0, 1.0)
+    return float(lower), float(upper)
 
 
 def coverage(frame: pd.DataFrame, now: dt.datetime) -> tuple[Coverage, ...]:
@@ -88,56 +90,51 @@ def coverage(frame: pd.DataFrame, now: dt.datetime) -> tuple[Coverage, ...]:
     return tuple(Coverage(days=int(day), rows=int(rows[day]), labelled=int(known[day])) for day in np.flatnonzero(rows))
 
 
-class _Measured(NamedTuple):
-    """What the measures are sums of, row by row."""
+def _summands(frame: pd.DataFrame, labels: LabelSet) -> dict[str, Floats]:
+    """Return, row by row, what the measures are sums of: `(n,)`, or `(n, k)` by label or by bin.
 
-    hits: Floats
-    distances: Floats
-    truth: Floats
-    """`(n, n_counted)`: 1 for the true label, of those labels that F1 and ROC AUC are about."""
-    given: Floats
-    ranked: list[Codes]
-    bins: Codes
-    gaps: Floats
-
-
-def _measured(frame: pd.DataFrame, labels: LabelSet) -> _Measured:
+    Of a ROC AUC that is the share of negative rows below a positive one, and of positive rows above a negative one: to
+    first order all that a draw changes (Obuchowski 1997, Biometrics 53).
+    """
     counted = [labels.positive] if len(labels.names) == 2 else list(labels.names)
     target, label, score = (frame[name].to_numpy() for name in ("target", "label", "score"))
-    hits: Floats = (label == target).astype(float)
-    return _Measured(
-        hits=hits,
-        distances=_distances(frame, labels),
-        truth=np.stack([target == name for name in counted], axis=1).astype(float),
-        given=np.stack([label == name for name in counted], axis=1).astype(float),
-        ranked=[ranks(frame[f"probability_{name}"].to_numpy()) for name in counted],
-        bins=_bins(score),
-        gaps=hits - score,
-    )
-
-
-def _weighted_quality(columns: _Measured, weights: Floats) -> dict[str, float]:
-    """Return the measures of rows that count as often as `weights` says, without those that are not defined."""
-    rows = weights.sum()
-    both = weights @ (columns.truth * columns.given)
-    either = weights @ columns.truth + weights @ columns.given
-    areas = [
-        weighted_area(ranked, weights * truth, weights * (1 - truth))
-        for ranked, truth in zip(columns.ranked, columns.truth.T, strict=True)
-    ]
-    known = [area for area in areas if area is not None]
-    area = {"roc_auc": float(np.mean(known))} if len(known) == len(areas) else {}
-    return area | {
-        "accuracy": float(weights @ columns.hits / rows),
-        "f1": float(np.mean(2 * both / np.maximum(either, 1))),
-        "brier": float(weights @ columns.distances / rows),
-        "calibration_error": float(np.abs(np.bincount(columns.bins, weights * columns.gaps)).sum() / rows),
+    truth, given = (np.stack([each == name for name in counted], axis=1) * 1.0 for each in (target, label))
+    ranked = [ranks(frame[f"probability_{name}"].to_numpy()) for name in counted]
+    sides = list(zip(ranked, truth.T, strict=True))
+    hits = (label == target).astype(float)
+    return {
+        "rows": np.ones(len(frame)),
+        "hits": hits,
+        "distances": _distances(frame, labels),
+        "truth": truth,
+        "given": given,
+        "both": truth * given,
+        "above": np.stack([is_true * shares_below(rank, 1 - is_true) for rank, is_true in sides], axis=1),
+        "below": np.stack([(1 - is_true) * (1 - shares_below(rank, is_true)) for rank, is_true in sides], axis=1),
+        "gaps": np.eye(CALIBRATION_BINS)[_bins(score)] * (hits - score)[:, None],
     }
 
 
-def _ends(draws: list[float]) -> tuple[float, float]:
-    lower, upper = np.quantile(draws, [0.025, 0.975])
-    return float(lower), float(upper)
+def _drawn(summands: dict[str, Floats], clusters: Codes) -> dict[str, Floats]:
+    """Return the sums of each draw, `(draws, 1)` or `(draws, k)`, by name."""
+    parts = [part.reshape(len(part), -1) for part in summands.values()]
+    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
+    return dict(zip(summands, np.split(drawn_sums(np.hstack(parts), clusters), ends, axis=1), strict=True))
+
+
+def _drawn_quality(sums: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the measures of each draw, `(draws,)`; an area is NaN where a label is not drawn."""
+    rows = sums["rows"][:, 0]
+    positive, negative = sums["truth"], sums["rows"] - sums["truth"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        areas = sums["above"] / positive + sums["below"] / negative
+    return {
+        "accuracy": sums["hits"][:, 0] / rows,
+        "f1": (2 * sums["both"] / np.maximum(sums["truth"] + sums["given"], 1)).mean(axis=1),
+        "roc_auc": areas.mean(axis=1),
+        "brier": sums["distances"][:, 0] / rows,
+        "calibration_error": np.abs(sums["gaps"]).sum(axis=1) / rows,
+    }
 
 
 def _f1(frame: pd.DataFrame, labels: LabelSet) -> float:

@@ -11,11 +11,21 @@ def ranks(scores: Floats) -> Codes:
     return found
 
 
+def shares_below(ranked: Codes, weights: Floats) -> Floats:
+    """Return `(n,)`: the share of all weight that lies on lower ranks than the row's, its own rank for half.
+
+    Zeros when there is no weight.
+    """
+    by_rank = np.bincount(ranked, weights=weights)
+    shares: Floats = ((np.cumsum(by_rank) - by_rank / 2) / (by_rank.sum() or 1.0))[ranked]
+    return shares
+
+
 def weighted_area(ranked: Codes, positive: Floats, negative: Floats) -> float | None:
     """Return the share of (positive, negative) pairs in which the positive row ranks higher, ties for half.
 
     `positive` and `negative` `(n,)` are how much of a row is which. None when one of them is nowhere.
     """
-    above, below = np.bincount(ranked, weights=positive), np.bincount(ranked, weights=negative)
-    pairs = float(above.sum() * below.sum())
-    return float(above @ (np.cumsum(below) - below / 2)) / pairs if pairs > 0 else None
+    if not positive.sum() or not negative.sum():
+        return None
+    return float(positive @ shares_below(ranked, negative) / positive.sum())

@@ -56,11 +56,7 @@ def black_box(given_shares: Floats, confusion: Floats) -> Floats | None:
     `confusion[i, j]` is the share of label i among the answers to rows whose right label is j. Negative shares become 0
     and the rest add up to 1. None when the answers (nearly) do not depend on the right label.
     """
-    if is_singular(confusion):
-        return None
-    kept = np.clip(np.linalg.solve(confusion, given_shares), 0.0, None)
-    shares: Floats = kept / kept.sum()
-    return shares
+    return _solved(given_shares, confusion)
 
 
 def is_singular(means: Floats) -> bool:
@@ -71,14 +67,18 @@ def is_singular(means: Floats) -> bool:
 def em_shares(window: Answers, reference: Answers) -> Shares | None:
     """Return the shares by EM; None when the reference lacks a label, or its answers do not tell labels apart.
 
-    The probabilities of both sides are those recalibrated on the reference.
+    The probabilities of both sides are those recalibrated on the reference. What is left of their faults is taken out
+    by one step: what EM reads off the window's answers is held against what it reads off the reference's, of which the
+    labels are known. With faultless probabilities the step changes nothing; with three labels it took out 2 points.
     """
     known = reference.known()
     before = known.truth_shares()
     if not window.rows or not before.all():
         return None
-    shares = expectation_maximization(window.probabilities, before)
-    return _with_interval(shares, window, _lift(window, before, shares), known, _lift(known, before, shares))
+    likeliest = expectation_maximization(window.probabilities, before)
+    read, read_before = (_lift(side, before, likeliest) for side in (window, known))
+    shares = _solved(read.mean(axis=0), _means_by_truth(read_before, known))
+    return None if shares is None else _with_interval(shares, window, read, known, read_before)
 
 
 def bbse_shares(window: Answers, reference: Answers) -> Shares | None:
@@ -107,11 +107,18 @@ def _means_by_truth(rows: Floats, known: Answers) -> Floats:
     return np.stack([rows[known.truth == label].mean(axis=0) for label in range(rows.shape[1])], axis=1)
 
 
-def _with_interval(shares: Floats, window: Answers, read: Floats, known: Answers, read_before: Floats) -> Shares | None:
-    """Return the shares with the error that both samples leave; None when the matrix of means is (nearly) singular."""
-    means = _means_by_truth(read_before, known)
+def _solved(found: Floats, means: Floats) -> Floats | None:
+    """Return the shares with which the reference's `means` become what was `found` in the window."""
     if is_singular(means):
         return None
+    kept = np.clip(np.linalg.solve(means, found), 0.0, None)
+    shares: Floats = kept / kept.sum()
+    return shares
+
+
+def _with_interval(shares: Floats, window: Answers, read: Floats, known: Answers, read_before: Floats) -> Shares:
+    """Return the shares with the error that both samples leave; the matrix of means is not singular."""
+    means = _means_by_truth(read_before, known)
     weights = shares / known.truth_shares()
     deviations = weights[known.truth][:, None] * (read_before - means.T[known.truth])
     spread = covariance_of_means(read, window.clusters) + covariance_of_means(deviations, known.clusters)
