@@ -4,8 +4,6 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
 
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.runs import Coverage
@@ -13,6 +11,7 @@ from drift_jobs.statistics.areas import ranks, shares_below
 from drift_jobs.statistics.bootstrap import drawn_sums
 from drift_jobs.statistics.samples import Codes, Floats
 
+MEASURES = ("accuracy", "f1", "roc_auc", "brier", "calibration_error")
 CALIBRATION_BINS = 10
 OLDEST_DAYS = 14
 """Predictions of this age and above are counted together: labels that have not come by then hardly come."""
@@ -44,14 +43,10 @@ def quality(frame: pd.DataFrame, labels: LabelSet) -> dict[str, float | None]:
       al. 2017, arXiv 1706.04599).
     """
     if frame.empty:
-        return dict.fromkeys(("accuracy", "f1", "roc_auc", "brier", "calibration_error"))
-    return {
-        "accuracy": hits(frame) / len(frame),
-        "f1": _f1(frame, labels),
-        "roc_auc": _roc_auc(frame, labels),
-        "brier": _brier(frame, labels),
-        "calibration_error": _calibration_error(frame),
-    }
+        return dict.fromkeys(MEASURES)
+    totals = _totals(_summands(frame, labels))
+    found = {name: float(value[0]) for name, value in _measures(totals, _areas(totals)).items()}
+    return {name: found[name] if np.isfinite(found[name]) else None for name in MEASURES}
 
 
 def intervals(frame: pd.DataFrame, labels: LabelSet) -> dict[str, tuple[float, float]]:
@@ -63,12 +58,12 @@ def intervals(frame: pd.DataFrame, labels: LabelSet) -> dict[str, tuple[float, f
     """
     if len(frame) < FEWEST_ROWS or frame["cluster"].nunique() < 2:
         return {}
-    values = quality(frame, labels)
-    draws = _drawn_quality(_drawn(_summands(frame, labels), frame["cluster"].to_numpy()))
-    draws["roc_auc"] -= values["roc_auc"] or 0.0  # both parts of a draw's area are near the area
-    draws["calibration_error"] += (values["calibration_error"] or 0.0) - draws["calibration_error"].mean()
-    defined = {name: draws[name] for name, value in values.items() if value is not None}
-    return {name: _ends(drawn) for name, drawn in defined.items()}
+    summands = _summands(frame, labels)
+    totals = _totals(summands)
+    areas = _areas(totals)
+    values, draws = _measures(totals, areas), _measures(_drawn(summands, frame["cluster"].to_numpy()), areas)
+    draws["calibration_error"] += values["calibration_error"] - draws["calibration_error"].mean()
+    return {name: _ends(draws[name]) for name in MEASURES if np.isfinite(values[name][0])}
 
 
 def _ends(draws: Floats) -> tuple[float, float]:
@@ -115,6 +110,11 @@ def _summands(frame: pd.DataFrame, labels: LabelSet) -> dict[str, Floats]:
     }
 
 
+def _totals(summands: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the sums over all rows, `(1, 1)` or `(1, k)`, by name."""
+    return {name: part.sum(axis=0).reshape(1, -1) for name, part in summands.items()}
+
+
 def _drawn(summands: dict[str, Floats], clusters: Codes) -> dict[str, Floats]:
     """Return the sums of each draw, `(draws, 1)` or `(draws, k)`, by name."""
     parts = [part.reshape(len(part), -1) for part in summands.values()]
@@ -122,61 +122,39 @@ def _drawn(summands: dict[str, Floats], clusters: Codes) -> dict[str, Floats]:
     return dict(zip(summands, np.split(drawn_sums(np.hstack(parts), clusters), ends, axis=1), strict=True))
 
 
-def _drawn_quality(sums: dict[str, Floats]) -> dict[str, Floats]:
-    """Return the measures of each draw, `(draws,)`; an area is NaN where a label is not drawn."""
+def _areas(totals: dict[str, Floats]) -> Floats:
+    """Return the ROC AUC `(1, k)` of each label counted; NaN where it or all others are missing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        areas: Floats = totals["above"] / totals["truth"]
+    return np.where(totals["truth"] < totals["rows"], areas, np.nan)
+
+
+def _measures(sums: dict[str, Floats], areas: Floats) -> dict[str, Floats]:
+    """Return the measures `(draws,)` of sums `(draws, k)`; NaN where they are not defined.
+
+    `areas` are those of all rows: a draw's area is theirs, and what either side's rows add to it.
+    """
     rows = sums["rows"][:, 0]
     positive, negative = sums["truth"], sums["rows"] - sums["truth"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        areas = sums["above"] / positive + sums["below"] / negative
+        drawn = sums["above"] / positive + sums["below"] / negative - areas
     return {
         "accuracy": sums["hits"][:, 0] / rows,
         "f1": (2 * sums["both"] / np.maximum(sums["truth"] + sums["given"], 1)).mean(axis=1),
-        "roc_auc": areas.mean(axis=1),
+        "roc_auc": drawn.mean(axis=1),
         "brier": sums["distances"][:, 0] / rows,
         "calibration_error": np.abs(sums["gaps"]).sum(axis=1) / rows,
     }
 
 
-def _f1(frame: pd.DataFrame, labels: LabelSet) -> float:
-    target, label = frame["target"].to_list(), frame["label"].to_list()
-    if len(labels.names) == 2:
-        return float(f1_score(target, label, pos_label=labels.positive, zero_division=0.0))
-    return float(f1_score(target, label, labels=list(labels.names), average="macro", zero_division=0.0))
-
-
-def _roc_auc(frame: pd.DataFrame, labels: LabelSet) -> float | None:
-    truth = _one_hot(frame, labels)
-    if not truth.any(axis=0).all():
-        return None
-    probabilities = frame[labels.probability_columns].to_numpy()
-    if len(labels.names) == 2:
-        positive = labels.names.index(labels.positive)
-        return float(roc_auc_score(truth[:, positive], probabilities[:, positive]))
-    return float(np.mean([roc_auc_score(truth[:, i], probabilities[:, i]) for i in range(len(labels.names))]))
-
-
-def _brier(frame: pd.DataFrame, labels: LabelSet) -> float:
-    return float(_distances(frame, labels).mean())
-
-
 def _distances(frame: pd.DataFrame, labels: LabelSet) -> Floats:
-    difference = frame[labels.probability_columns].to_numpy() - _one_hot(frame, labels)
-    distances: Floats = (difference**2).sum(axis=1) / 2
+    """Return half the squared distance of each row's probabilities from the truth, `(n,)`."""
+    target = frame["target"].to_numpy()
+    truth = np.stack([target == name for name in labels.names], axis=1)
+    distances: Floats = ((frame[labels.probability_columns].to_numpy() - truth) ** 2).sum(axis=1) / 2
     return distances
-
-
-def _calibration_error(frame: pd.DataFrame) -> float:
-    score = frame["score"].to_numpy()
-    right = (frame["label"] == frame["target"]).to_numpy(dtype=float)
-    gaps = np.bincount(_bins(score), weights=right - score)
-    return float(np.abs(gaps).sum() / len(score))
 
 
 def _bins(score: Floats) -> Codes:
     bins: Codes = np.minimum((score * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
     return bins
-
-
-def _one_hot(frame: pd.DataFrame, labels: LabelSet) -> NDArray[np.bool_]:
-    target = frame["target"].to_numpy()
-    return np.stack([target == name for name in labels.names], axis=1)

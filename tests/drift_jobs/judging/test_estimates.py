@@ -14,7 +14,7 @@ from drift_jobs.judging.record import Checked, checked
 from drift_jobs.runs import MetricRow
 
 LABELS = LabelSet(("negative", "positive"), "positive")
-WINDOWS = 100
+WINDOWS = 60
 
 
 def _shop(
@@ -44,7 +44,7 @@ def _shop(
 
 def _with_share(random: np.random.Generator, n: int, share: float) -> pd.DataFrame:
     """Return a window of the same shop in which a given share of the labels is positive (label shift)."""
-    rows = _shop(random, 8 * n)
+    rows = _shop(random, 4 * n)
     positive = int(share * n)
     kept = [rows[rows["target"] == "positive"][:positive], rows[rows["target"] == "negative"][: n - positive]]
     return pd.concat(kept, ignore_index=True)
@@ -53,8 +53,8 @@ def _with_share(random: np.random.Generator, n: int, share: float) -> pd.DataFra
 def _window(random: np.random.Generator, kind: str) -> pd.DataFrame:
     shifts = {"none": {}, "harder texts": {"mood": 0.3, "spread": 1.2}, "better mood": {"mood": 3.0}}
     if kind in shifts:
-        return _shop(random, 600, **shifts[kind])
-    return _with_share(random, 600, {"more negative": 0.5, "more positive": 0.9}[kind])
+        return _shop(random, 500, **shifts[kind])
+    return _with_share(random, 500, {"more negative": 0.5, "more positive": 0.9}[kind])
 
 
 def _metric(rows: list[MetricRow], name: str) -> MetricRow:
@@ -80,7 +80,7 @@ def test_interval_holds_the_accuracy_that_labels_show(kind: str) -> None:
         reference, window = _shop(random, 2000), _window(random, kind)
         rows = estimate(window.assign(target=None), reference, LABELS)
         held.append(_holds(_metric(rows, "estimated_accuracy"), _accuracy(window)))
-    assert 0.88 <= np.mean(held) <= 1.0
+    assert np.mean(held) >= 0.88
 
 
 def test_concept_drift_is_not_seen_without_labels_and_withdraws_the_estimate_with_them() -> None:
@@ -100,16 +100,16 @@ def test_concept_drift_is_not_seen_without_labels_and_withdraws_the_estimate_wit
 
 
 def test_good_records_do_not_withdraw_the_estimate() -> None:
-    """Of 40 shops in which nothing changes, ten checked windows withdraw the estimate in at most five."""
+    """Of 30 shops in which nothing changes, four checked windows withdraw the estimate in at most three."""
     random = np.random.default_rng(3)
     withdrawn = 0
-    for _ in range(40):
+    for _ in range(30):
         reference, past = _shop(random, 2000), list[Checked]()
-        for _ in range(5):
+        for _ in range(4):
             rows = estimate(_shop(random, 600), reference, LABELS, past)
             past += filter(None, map(checked, rows))
         withdrawn += _metric(rows, "estimated_accuracy").note.startswith("withdrawn")
-    assert withdrawn <= 5
+    assert withdrawn <= 3
 
 
 def test_rows_say_what_is_known_of_both_sides() -> None:
@@ -126,7 +126,8 @@ def test_rows_say_what_is_known_of_both_sides() -> None:
     share = _metric(rows, "share_em_positive")
     assert share.reference_value == pytest.approx((reference["target"] == "positive").mean())
     assert (share.value, share.direction) == (pytest.approx(0.5, abs=0.06), "down")
-    assert _metric(rows, "estimated_roc_auc").value == pytest.approx(_metric(rows, "estimated_roc_auc").reference_value, abs=0.03)  # fmt: skip
+    area = _metric(rows, "estimated_roc_auc")
+    assert area.value == pytest.approx(area.reference_value, abs=0.03)
 
 
 def test_labels_are_held_against_the_estimate_of_the_same_rows() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.quality import coverage, intervals, quality
@@ -16,6 +17,25 @@ from drift_jobs.runs import Coverage
 MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+
+
+def test_measures_are_those_of_scikit_learn(make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet) -> None:
+    """F1, ROC AUC (with ties) and the Brier score are what the library that people know computes."""
+    frame = make_frame(make_records(300, seed=2)).round({"probability_positive": 1, "probability_negative": 1})
+    truth, positive = frame["target"] == "positive", frame["probability_positive"]
+    found = quality(frame, labels)
+    assert found["f1"] == pytest.approx(f1_score(truth, frame["label"] == "positive"))
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(truth, positive))
+    assert found["brier"] == pytest.approx(brier_score_loss(truth, positive))
+
+
+def test_measures_of_three_labels_are_means_over_them() -> None:
+    """F1 and ROC AUC of three labels are scikit-learn's, unweighted; without one of them there is no ROC AUC."""
+    labels, frame = _three_labels()
+    found, probabilities = quality(frame, labels), frame[labels.probability_columns]
+    assert found["f1"] == pytest.approx(f1_score(frame["target"], frame["label"], average="macro"))
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(frame["target"], probabilities, multi_class="ovr"))
+    assert quality(frame[frame["target"] != "neutral"], labels)["roc_auc"] is None
 
 
 def test_intervals_hold_the_values(make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet) -> None:
@@ -52,17 +72,8 @@ def test_ranking_is_as_sure_as_drawing_pairs_again_says(
 
 
 def test_three_labels_have_intervals_too() -> None:
-    """F1 and ROC AUC of three labels are means over them, and lie inside their intervals."""
-    labels = LabelSet(("negative", "neutral", "positive"), "positive")
-    random = np.random.default_rng(5)
-    probabilities = random.dirichlet(np.ones(3), 500)
-    names = np.array(labels.names)
-    frame = pd.DataFrame(dict(zip(labels.probability_columns, probabilities.T, strict=True))).assign(
-        label=names[probabilities.argmax(axis=1)],
-        score=probabilities.max(axis=1),
-        target=[random.choice(names, p=row) for row in probabilities],
-        cluster=random.integers(0, 100, 500),
-    )
+    """F1 and ROC AUC of three labels lie inside their intervals."""
+    labels, frame = _three_labels()
     values, found = quality(frame, labels), intervals(frame, labels)
     assert set(found) == set(values)
     assert all(lower < values[name] < upper for name, (lower, upper) in found.items())
@@ -105,6 +116,19 @@ def test_coverage_of_nothing_is_nothing() -> None:
     """An empty window has no ages, nor have rows of a bundle."""
     assert coverage(pd.DataFrame({"created_at": [], "target": []}), NOW) == ()
     assert coverage(pd.DataFrame({"target": ["positive"]}), NOW) == ()
+
+
+def _three_labels() -> tuple[LabelSet, pd.DataFrame]:
+    """Return 500 rows of 100 products whose labels are drawn from their probabilities."""
+    labels = LabelSet(("negative", "neutral", "positive"), "positive")
+    random = np.random.default_rng(5)
+    probabilities, names = random.dirichlet(np.ones(3), 500), np.array(labels.names)
+    return labels, pd.DataFrame(dict(zip(labels.probability_columns, probabilities.T, strict=True))).assign(
+        label=names[probabilities.argmax(axis=1)],
+        score=probabilities.max(axis=1),
+        target=[str(random.choice(names, p=row)) for row in probabilities],
+        cluster=random.integers(0, 100, 500),
+    )
 
 
 def _scored(n: int, *, per_product: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from drift_jobs.statistics.recalibration import recalibration
 
 
 def _rows(*parts: tuple[float, int, int, int]) -> Answers:
-    """Return `times` rows of each (probability of label 1, label given, label right, times), each a product by itself."""
+    """Return rows by (probability of label 1, label given, right label, how many), each a product by itself."""
     chance, given, truth = (np.repeat([part[i] for part in parts], [part[3] for part in parts]) for i in range(3))
     probabilities = np.stack([1 - chance, chance], axis=1)
     return Answers(probabilities, given.astype(np.intp), truth.astype(np.intp), np.arange(len(given)))
@@ -110,4 +110,4 @@ def test_intervals_hold_the_shares_of_three_labels(method: type) -> None:
         sides = (side._replace(probabilities=learned.apply(side.probabilities)) for side in (window, reference))
         found = method(*sides)
         held.append((found.lower <= [0.4, 0.2, 0.4]) & (found.upper >= [0.4, 0.2, 0.4]))
-    assert 0.9 <= np.mean(held) <= 1.0
+    assert np.mean(held) >= 0.9

@@ -18,7 +18,7 @@ def _overconfident(n: int, labels: int = 2) -> Answers:
 
 @pytest.mark.parametrize("labels", [2, 3])
 def test_probabilities_come_to_hold(labels: int) -> None:
-    """On other rows of the same source, given labels are right as often as they now promise, and before they were not."""
+    """On other rows of the same source, labels are right as often as they now promise, as they were not before."""
     learned = recalibration(_overconfident(20_000, labels))
     others = _overconfident(20_001, labels)
     better = others._replace(probabilities=learned.apply(others.probabilities))
