@@ -90,13 +90,16 @@ def test_one_product_alone_leaves_every_share_possible() -> None:
     assert (list(found.lower), list(found.upper)) == ([0.0, 0.0], [1.0, 1.0])
 
 
-def test_black_box_interval_is_that_of_a_share_of_answers() -> None:
-    """With a reference that is known exactly, it is the interval of the share of answers 1, over 0.6."""
+def test_intervals_are_those_of_both_sides_answers() -> None:
+    """A reference known exactly leaves the error of the share of answers 1, a window that of the recalls; over 0.6."""
     many = np.tile(np.arange(HALF.rows), 1000)
     exact = Answers(HALF.probabilities[many], HALF.given[many], HALF.truth[many], np.arange(len(many)))
-    found = bbse_shares(HALF, exact)
-    assert found is not None
-    assert found.upper[1] - found.values[1] == pytest.approx(1.98 * np.sqrt(0.25 / 100) / 0.6, rel=0.02)
+    of_window, of_recalls = np.sqrt(0.25 / 100), np.sqrt(2 * 0.25 * 0.16 / 50)
+    for window, reference, error in ((HALF, exact, of_window), (exact, HALF, of_recalls)):
+        for method in (em_shares, bbse_shares):
+            found = method(window, reference)
+            assert found is not None
+            assert found.upper[1] - found.values[1] == pytest.approx(1.984 * error / 0.6, rel=0.02)
 
 
 @pytest.mark.parametrize("method", [em_shares, bbse_shares], ids=["em", "bbse"])
