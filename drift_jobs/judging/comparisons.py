@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from drift_jobs.judging.columns import Columns, paired_columns
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet
-from drift_jobs.judging.quality import labelled, quality
+from drift_jobs.judging.quality import intervals, labelled, quality
 from drift_jobs.runs import Direction, Family, MetricRow
 from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
@@ -157,8 +157,11 @@ def _accuracy(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) 
     """
     now, before = labelled(current, labels), labelled(reference, labels)
     values, reference_values = quality(now, labels), quality(before, labels)
+    bounds = intervals(now, labels)
     for name in values:
-        yield _quality_row(name, values, reference_values, len(now))
+        row = _quality_row(name, values, reference_values, len(now))
+        lower, upper = bounds.get(name, (None, None))
+        yield replace(row, lower=lower, upper=upper)
 
 
 def _quality_row(

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.judging.comparisons import Compared, compare, practical_floor
+from drift_jobs.judging.estimates import estimate
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, Judged, highest, judged
+from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
 from drift_jobs.runs import Level, MetricRow, RunVerdict
 from drift_jobs.statistics.two_sample import Difference
@@ -30,6 +32,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What quiet windows of about this size bring; without one the floors are the practical ones."""
     past: Sequence[RunVerdict] = ()
     """The verdicts of the two nights before, of the same model version and reference."""
+    checks: Sequence[Checked] = ()
+    """What became of the last estimates of accuracy once labels came, the oldest first."""
     versions: int = 1
     """Model versions that are judged in the same night: each may use that part of the alarms."""
     alarming: bool = True
@@ -50,19 +54,20 @@ def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, term
         *_leveled(segments, terms, (), SEGMENT_SHARE),
     ]
     n_current, n_reference = len(current), len(reference)
+    estimates = estimate(current, reference, labels, terms.checks)
     if lacking := _lacking_rows(n_current=n_current, n_reference=n_reference, min_rows=terms.min_rows):
-        unjudged = tuple(replace(row, verdict="not_judged", detectable=None) for row in rows)
+        unjudged = (replace(row, verdict="not_judged", detectable=None) for row in rows)
+        metrics = (*unjudged, *estimates)
         return RunVerdict(
-            verdict="not_judged", reason=lacking, n_current=n_current, n_reference=n_reference, metrics=unjudged
+            verdict="not_judged", reason=lacking, n_current=n_current, n_reference=n_reference, metrics=metrics
         )
     final = [_repeated(row, terms.past) for row in rows]
     verdict = highest(row.verdict for row in final)
     reason = _reason(verdict, final)
     if not terms.alarming and verdict in ("watch", "drift"):
         verdict, reason = "none", f"differs from training data, which is no alarm: {reason}"
-    return RunVerdict(
-        verdict=verdict, reason=reason, n_current=n_current, n_reference=n_reference, metrics=tuple(final)
-    )
+    metrics = (*final, *estimates)
+    return RunVerdict(verdict=verdict, reason=reason, n_current=n_current, n_reference=n_reference, metrics=metrics)
 
 
 def not_judged(reason: str, *, n_current: int) -> RunVerdict:
