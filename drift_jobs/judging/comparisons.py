@@ -13,7 +13,13 @@ from drift_jobs.judging.frames import DESCRIPTORS, LabelSet
 from drift_jobs.judging.quality import intervals, labelled, quality
 from drift_jobs.runs import Direction, Family, MetricRow
 from drift_jobs.statistics.samples import Floats, Sample
-from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
+from drift_jobs.statistics.two_sample import (
+    Difference,
+    domain_auc,
+    kolmogorov_smirnov,
+    mean_difference,
+    share_difference,
+)
 
 DISTANCE_FLOOR: Final = 0.05
 """Of Kolmogorov-Smirnov distances: a normal variable's mean moves by an eighth of its standard deviation."""
@@ -95,7 +101,7 @@ def _differences(current: Columns, reference: Columns) -> Iterator[tuple[str, Di
         yield "label_share", _share_difference(*sides)
     sides = current.known_hits(), reference.known_hits()
     if _enough(sides, MIN_LABELLED_ROWS):
-        yield "accuracy", mean_difference(*sides)
+        yield "accuracy", share_difference(*sides)
 
 
 def _enough(sides: tuple[Sample, Sample], rows: int) -> bool:
@@ -116,6 +122,8 @@ def _standardized(current: Columns, reference: Columns, logits: list[str]) -> tu
 
 def _share_difference(current: Sample, reference: Sample) -> Difference:
     """Test all shares but the last, since they add up to 1; the effect is the largest change of any."""
+    if current.values.shape[1] == 2:
+        return share_difference(*(side._replace(values=side.values[:, 0]) for side in (current, reference)))
     found = mean_difference(*(side._replace(values=side.values[:, :-1]) for side in (current, reference)))
     effect = float(np.abs(current.values.mean(axis=0) - reference.values.mean(axis=0)).max())
     return found._replace(effect=effect)

@@ -6,14 +6,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from drift_jobs.judging.columns import Columns, paired_columns
 from drift_jobs.judging.comparisons import Compared, compared, direction
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.runs import Family, MetricRow
 from drift_jobs.statistics.samples import Codes, Sample
-from drift_jobs.statistics.two_sample import Difference, kolmogorov_smirnov, mean_difference
+from drift_jobs.statistics.two_sample import Difference, kolmogorov_smirnov, share_difference
 
 SEGMENT_PREFIX: Final = "segment_"
 """Of the frames' columns that name a row's segment, such as `segment_product`; missing where it has none."""
@@ -87,7 +86,7 @@ def _tests(segment: str, current: Columns, reference: Columns, labels: LabelSet)
     for name in _FAMILIES:
         now, before = (_sample(name, side, labels) for side in (current, reference))
         if min(len(now.values), len(before.values)) >= MIN_SEGMENT_ROWS:
-            test = kolmogorov_smirnov if name == "words" else _share_difference
+            test = kolmogorov_smirnov if name == "words" else share_difference
             yield _compared(segment, name, (now, before), test(now, before))
 
 
@@ -98,25 +97,6 @@ def _sample(metric: str, side: Columns, labels: LabelSet) -> Sample:
         return side.numbers_of("words")
     shares = side.label_shares()
     return shares._replace(values=shares.values[:, labels.names.index(labels.positive)])
-
-
-def _share_difference(current: Sample, reference: Sample) -> Difference:
-    """Test a share of yes (1) and no (0), also where it is near 1 and a side of 100 rows has no variance at all.
-
-    A product with 97 % praise has 100 reviews of 100 positive in one window of twenty; with the variance of that window
-    this is 5 standard errors from 1,000 reviews before. So the standard error is at least that of independent rows with
-    one share on both sides, and where rows are independent the p-value is exact (Fisher 1935, The Logic of Inductive
-    Inference).
-    """
-    found = mean_difference(current, reference)
-    n, m = len(current.values), len(reference.values)
-    share = (current.values.sum() + reference.values.sum()) / (n + m)
-    error = max(found.standard_error, float(np.sqrt(share * (1 - share) * (1 / n + 1 / m))))
-    if all(np.bincount(side.clusters).max() == 1 for side in (current, reference)):
-        table = [[side.values.sum(), (1 - side.values).sum()] for side in (current, reference)]
-        return found._replace(p_value=float(stats.fisher_exact(table).pvalue), standard_error=error)
-    p_value = float(2 * stats.t.sf(found.effect / error, found.freedom)) if np.isfinite(error) else 1.0
-    return found._replace(p_value=p_value, standard_error=error)
 
 
 def _compared(segment: str, metric: str, sides: tuple[Sample, Sample], test: Difference) -> Compared:
