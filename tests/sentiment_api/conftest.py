@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from sentiment_api.app import create_app
@@ -24,6 +25,7 @@ from sentiment_api.bundle import Bundle, open_bundle, sealed, write_manifest
 from sentiment_api.classifier import Classifier
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
+from sentiment_api.database.tables import drift_metrics, drift_runs
 from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
@@ -167,3 +169,51 @@ def _record(**changes: object) -> PredictionRecord:
         "latency_ms": 4.5,
     }
     return PredictionRecord(**{**usual, **changes})
+
+
+@pytest.fixture
+def store_run(engine: AsyncEngine, bundle: Bundle) -> Callable[..., Awaitable[uuid.UUID]]:
+    """A function that stores a drift run on the starter, as the drift job does, and gives its id.
+
+    `day` is the day of November 2026 that it judged, `metrics` are its metrics; other arguments replace columns.
+    """
+
+    async def store(*, day: int = 21, metrics: list[dict[str, Any]] | None = None, **columns: Any) -> uuid.UUID:
+        run = _run(day) | {"model_version": bundle.manifest.version} | columns
+        async with engine.begin() as connection:
+            await connection.execute(insert(drift_runs).values(run))
+            for metric in metrics or []:
+                await connection.execute(insert(drift_metrics).values(_metric(run["run_id"]) | metric))
+        run_id: uuid.UUID = run["run_id"]
+        return run_id
+
+    return store
+
+
+def _run(day: int) -> dict[str, Any]:
+    end = dt.datetime(2026, 11, day, tzinfo=dt.UTC) + dt.timedelta(days=1)
+    return {
+        "run_id": uuid7(),
+        "revision": 1,
+        "window_start": end - dt.timedelta(days=1),
+        "window_end": end,
+        "reference": "bundle",
+        "model_name": "starter",
+        "started_at": end + dt.timedelta(hours=2),
+        "finished_at": end + dt.timedelta(hours=2, seconds=10),
+        "n_current": 800,
+        "n_reference": 5000,
+        "verdict": "none",
+        "reason": "none of 15 tests found a change",
+    }
+
+
+def _metric(run_id: uuid.UUID) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "metric": "words",
+        "family": "inputs",
+        "direction": "none",
+        "verdict": "none",
+        "n": 800,
+    }
