@@ -21,7 +21,7 @@ _POLICY: Final = (
     # Without allow-same-origin: a page of nobody's, to which this service is as foreign as any other.
     "sandbox allow-scripts; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     # Evidently puts its scripts, styles, fonts and pictures into the page.
-    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data: blob:"
+    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data:"
 )
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
