@@ -108,7 +108,8 @@ async def test_before_the_first_run_the_latest_says_what_makes_one(client: Clien
 async def test_pages_of_the_list_hold_every_run_once(client: Client, store_run: StoreRun) -> None:
     """The latest window comes first, of it the last revision; `next` leads on, and is null at the end of the list."""
     oldest_first = [await store_run(day=day, revision=revision) for day in (18, 19, 20) for revision in (1, 2)]
-    found, query = [], {}
+    found: list[list[UUID]] = []
+    query: dict[str, str] = {}
     while True:
         body = get(client, "/drift/reports", limit=3, **query)
         found.append([UUID(each["run_id"]) for each in body["reports"]])
