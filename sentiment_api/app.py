@@ -35,14 +35,17 @@ from sentiment_api.privacy import TextKeeper, read_or_make_key
 from sentiment_api.problems import EXCEPTION_HANDLERS
 from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
+from sentiment_api.routes.drift import drift_report, drift_report_page, drift_reports, latest_drift_report
 from sentiment_api.routes.feedback import feedback
 from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
 from sentiment_api.routes.predictions import logged_prediction, logged_predictions
+from sentiment_api.routes.report_pages import ReportPages
 from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.shadow.process import Scorer, ShadowProcess
+from sentiment_api.use_cases.drift import LookUpDrift
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 from sentiment_api.use_cases.predict import PredictReviews
@@ -72,6 +75,7 @@ def create_app(
     app = Litestar(
         route_handlers=[
             *(predict, predict_batch, feedback, logged_prediction, logged_predictions),
+            *(drift_reports, drift_report, drift_report_page, latest_drift_report),
             *(model, live, ready, metrics, documentation.asset),
         ],
         dependencies=parts.dependencies(),
@@ -84,7 +88,7 @@ def create_app(
         request_max_body_size=MAX_SINGLE_BYTES,
         logging_config=None,  # ours is set in __main__; Litestar's would replace the root logger
     )
-    app.asgi_handler = Edge(app.asgi_handler, parts.metrics)
+    app.asgi_handler = Edge(ReportPages(app.asgi_handler), parts.metrics)
     return app
 
 
@@ -137,12 +141,13 @@ class _Parts:
         self.take_feedback = TakeFeedback(manifest, self.spool, engine, self.files, self.metrics, pending_window)
         self.look_up = LookUpPrediction(self.spool, engine, self.files)
         self.list_predictions = ListPredictions(engine)
+        self.look_up_drift = LookUpDrift(engine, self.files, manifest.version)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
         names = (
             *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow"),
-            *("predict_reviews", "take_feedback", "look_up", "list_predictions"),
+            *("predict_reviews", "take_feedback", "look_up", "list_predictions", "look_up_drift"),
         )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
 

@@ -15,6 +15,7 @@ SentimentError
     ├── BodyTooSlow          the body did not arrive in time
     ├── WrongMediaType       the body is not declared as JSON
     ├── PredictionUnknown    no prediction has this id
+    ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
     ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
     ├── DeadlineExceeded     the answer did not come in time
     ├── SpoolFull            the prediction cannot be recorded, so it is not given
@@ -101,6 +102,10 @@ class WrongMediaType(RequestRefused):
 
 class PredictionUnknown(RequestRefused):
     """No prediction has this id."""
+
+
+class DriftReportUnknown(RequestRefused):
+    """No drift run has this id, or its page was removed, or there is none yet."""
 
 
 class Overloaded(RequestRefused):

@@ -29,7 +29,7 @@ class Metrics:
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
 
-        self.predictions = self._counter("predictions", "Predictions given, by label.", "label")
+        self.predictions = self._counter("predictions", "Predictions given to customers, by label.", "label")
         self.score = self._histogram("prediction_score", "Calibrated probability of the label given.", _SHARES)
         self.tokens = self._histogram("input_tokens", "Tokens given to the model, for each text.", _TOKENS)
         self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
@@ -92,17 +92,42 @@ class Metrics:
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
         self.spool_lag = self._gauge("spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet.")
 
+        self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
+        self._add_drift_gauges()
+
+    def _add_drift_gauges(self) -> None:
+        """Register what is known of the latest drift run on the model that serves."""
         self.drift_verdict = self._gauge(
             "drift_verdict", "The latest drift run: 0 none, 1 watch, 2 drift, -1 not judged.", "model_version"
         )
         self.drift_effect = self._gauge(
-            "drift_effect", "Effect of each metric of the latest run.", "model_version", "metric"
+            "drift_effect", "Effect of each metric on the latest run's whole window.", "model_version", "metric"
         )
         self.drift_rows = self._gauge("drift_window_rows", "Rows of the latest run's window.", "model_version")
+        self.drift_floor = self._gauge(
+            "drift_floor", "The effect that each metric must reach to matter.", "model_version", "metric"
+        )
         self.drift_finished = self._gauge(
             "drift_last_run_timestamp_seconds", "When the latest drift run finished, Unix time.", "model_version"
         )
-        self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
+        self.drift_judged = self._gauge(
+            "drift_last_success_timestamp_seconds",
+            "When the latest drift run finished that could be judged, Unix time.",
+            "model_version",
+        )
+        self.estimated_accuracy = self._gauge(
+            "estimated_accuracy",
+            "Accuracy on the latest run's window, estimated without labels, with its 95 % interval; not if withdrawn.",
+            *("model_version", "bound"),
+        )
+        self.labelled_accuracy = self._gauge(
+            "labelled_accuracy",
+            "Accuracy on the rows of the latest run's window that have feedback, and its 95 % interval.",
+            *("model_version", "bound"),
+        )
+        self.label_coverage = self._gauge(
+            "label_coverage", "Share of the latest run's rows that have feedback.", "model_version"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sentiment_{name}", text, labels, registry=self.registry)

@@ -19,6 +19,7 @@ from sentiment_api.errors import (
     DatabaseAway,
     DeadlineExceeded,
     Draining,
+    DriftReportUnknown,
     InferenceFailed,
     NotJson,
     Overloaded,
@@ -40,6 +41,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
     WrongMediaType: (415, "media-type", "Unsupported media type"),
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
+    DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
@@ -50,7 +52,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
 }
 _DESCRIPTIONS = {
     400: "Not JSON.",
-    404: "No prediction has this id.",
+    404: "There is none; `detail` says of what.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "The body fails the schema; `errors` has the path of each field.",
@@ -117,8 +119,8 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 
 
 def _instance(request: AnyRequest) -> str:
-    """Return the request's path as RFC 9457 wants it, a URI reference."""
-    return quote(request.url.path)
+    """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
+    return quote(request.scope["state"]["path"])
 
 
 def _place(error: Exception) -> str:

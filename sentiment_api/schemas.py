@@ -155,6 +155,14 @@ class PredictionsQuery(_Request):
     limit: int = Field(default=50, ge=1, le=MAX_PAGE)
 
 
+class DriftReportsQuery(_Request):
+    """Which drift reports, and how many at once."""
+
+    model_version: ShortText | None = Field(default=None, description="Only those on this version of the model.")
+    before: UUID | None = Field(default=None, description="`next` of the page before.")
+    limit: int = Field(default=20, ge=1, le=MAX_PAGE)
+
+
 class ModelName(msgspec.Struct, frozen=True):
     """Which model gave an answer."""
 

@@ -1,4 +1,4 @@
-"""What the service reads from Postgres, one function for each question."""
+"""What the service reads of the prediction log in Postgres, one function for each question."""
 
 import asyncio
 import datetime as dt
@@ -6,27 +6,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.partitions import id_from
-from sentiment_api.database.tables import CUSTOMER_SOURCES, drift_metrics, drift_runs, feedback, predictions
+from sentiment_api.database.tables import CUSTOMER_SOURCES, feedback, predictions
 from sentiment_api.errors import DatabaseAway
 
 TIMEOUT_S = 2.0
 _ROWS_AT_ONCE = 500
-
-
-class DriftRun(msgspec.Struct, frozen=True):
-    """The outcome of one drift run."""
-
-    verdict: str
-    n_current: int
-    finished_at: dt.datetime
-    effects: dict[str, float]
-    """By metric."""
 
 
 class Selection(NamedTuple):
@@ -49,7 +38,7 @@ async def find_prediction(engine: AsyncEngine, prediction_id: UUID) -> Mapping[s
     Raises:
         DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
     """
-    rows = await _rows(engine, select(predictions).where(predictions.c.prediction_id == prediction_id))
+    rows = await read_rows(engine, select(predictions).where(predictions.c.prediction_id == prediction_id))
     return rows[0] if rows else None
 
 
@@ -60,7 +49,7 @@ async def has_prediction(engine: AsyncEngine, prediction_id: UUID) -> bool:
         DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
     """
     query = select(predictions.c.prediction_id).where(predictions.c.prediction_id == prediction_id)
-    return bool(await _rows(engine, query))
+    return bool(await read_rows(engine, query))
 
 
 async def find_feedback(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str, Any] | None:
@@ -71,7 +60,7 @@ async def find_feedback(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str
     """
     newest_first = (feedback.c.received_at.desc(), feedback.c.feedback_id.desc())
     query = select(feedback).where(feedback.c.prediction_id == prediction_id).order_by(*newest_first).limit(1)
-    rows = await _rows(engine, query)
+    rows = await read_rows(engine, query)
     return rows[0] if rows else None
 
 
@@ -83,7 +72,7 @@ async def select_predictions(engine: AsyncEngine, selection: Selection) -> Seque
     Raises:
         DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
     """
-    return await _rows(engine, page_query(selection), "try again later, or ask for a shorter time")
+    return await read_rows(engine, page_query(selection), "try again later, or ask for a shorter time")
 
 
 def page_query(selection: Selection) -> Select[Any]:
@@ -163,24 +152,14 @@ def _written_out(name: str, values: Sequence[str]) -> BindParameter[Any]:
     return bindparam(name, list(values), expanding=True, literal_execute=True)
 
 
-async def latest_drift_run(engine: AsyncEngine, model_version: str) -> DriftRun | None:
-    """Return the run for `model_version` that finished last, None when there is none.
-
-    Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
-    """
-    of_version = drift_runs.c.model_version == model_version
-    runs = await _rows(engine, select(drift_runs).where(of_version).order_by(drift_runs.c.finished_at.desc()).limit(1))
-    if not runs:
-        return None
-    metrics = await _rows(engine, select(drift_metrics).where(drift_metrics.c.run_id == runs[0]["run_id"]))
-    effects = {row["metric"]: row["effect"] for row in metrics if row["effect"] is not None}
-    return DriftRun(runs[0]["verdict"], runs[0]["n_current"], runs[0]["finished_at"], effects)
-
-
-async def _rows(
+async def read_rows(
     engine: AsyncEngine, query: Select[Any], remedy: str = "try again later"
 ) -> Sequence[Mapping[str, Any]]:
+    """Return what one query finds, by column.
+
+    Raises:
+        DatabaseAway: Postgres does not answer within `TIMEOUT_S`. The message ends with the remedy.
+    """
     try:
         async with asyncio.timeout(TIMEOUT_S), engine.connect() as connection:
             rows: Sequence[Mapping[str, Any]] = (await connection.execute(query)).mappings().all()

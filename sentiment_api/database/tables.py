@@ -32,7 +32,10 @@ metadata = MetaData(
 )
 
 CUSTOMER_SOURCES = ("api", "hf", "v2")
-"""Where customers' predictions come from; console, golden and bench are tries of our own."""
+"""Where customers' predictions come from; the others are tries of our own."""
+
+OWN_SOURCES = ("golden", "bench", "console")
+"""What a request may say that it is, when it is no customer's: in no window, no list and no count by default."""
 
 predictions = Table(
     "predictions",

@@ -6,14 +6,25 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from sentiment_api.admission import LANE
+from sentiment_api.database.tables import OWN_SOURCES
 from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import AnyRequest, documented, problem_of
-from sentiment_api.routes.requests import caller_of, ticket_of
+from sentiment_api.routes.parameters import header_parameter, with_parameters
+from sentiment_api.routes.requests import SOURCE, caller_of, ticket_of
 from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
 from sentiment_api.shadow.comparison import Candidate
 from sentiment_api.use_cases.predict import PredictReviews, Timing
+
+_WithSource = with_parameters(
+    header_parameter(
+        SOURCE,
+        OWN_SOURCES,
+        "Says that the texts are no customer's: such predictions are logged under this source and are by default in no "
+        "drift window, no list and no count. `golden` texts are always scored anew. Customers leave it out.",
+    )
+)
 
 
 @post(
@@ -24,6 +35,7 @@ from sentiment_api.use_cases.predict import PredictReviews, Timing
     sync_to_thread=True,
     opt={LANE: "single"},
     responses=documented(400, 413, 415, 422, 503, 504),
+    operation_class=_WithSource,
 )
 def predict(
     data: JSONBody[PredictRequest],
@@ -46,6 +58,7 @@ def predict(
     request_max_body_size=MAX_BATCH_BYTES,
     opt={LANE: "batch"},
     responses=documented(400, 413, 415, 422, 503, 504),
+    operation_class=_WithSource,
 )
 def predict_batch(
     data: JSONBody[BatchRequest],

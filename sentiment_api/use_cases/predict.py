@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from sentiment_api.batching import Batcher
 from sentiment_api.capacity import Ticket
 from sentiment_api.classifier import Classifier
+from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.descriptors import DESCRIPTORS_VERSION, describe
 from sentiment_api.errors import ClientGone, DeadlineExceeded, RequestInvalid, RequestRefused
 from sentiment_api.lanes import Scored
@@ -29,6 +30,9 @@ from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.validation import field_errors
 from sentiment_api.windows import Reading
 
+UNCACHED_SOURCES = ("golden",)
+"""Golden texts show what the engine says now; an answer kept from before would hide that it has come to say other."""
+
 
 class Caller(msgspec.Struct, frozen=True):
     """What a prediction keeps of the request around it."""
@@ -36,6 +40,7 @@ class Caller(msgspec.Struct, frozen=True):
     request_id: str
     idempotency_key: str | None = None
     source: str = "api"
+    """One of `CUSTOMER_SOURCES` or `OWN_SOURCES`."""
 
 
 class Timing(NamedTuple):
@@ -144,7 +149,8 @@ class PredictReviews:
         self, requests: list[PredictRequest], caller: Caller, ticket: Ticket
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
         started = time.monotonic()
-        tasks = [self._task(request) for request in requests]
+        fresh = caller.source in UNCACHED_SOURCES
+        tasks = [self._task(request, fresh=fresh) for request in requests]
         tokenize_s = time.monotonic() - started
         self._metrics.tokenize_seconds.observe(tokenize_s)
         answers: list[Prediction | RequestRefused] = []
@@ -165,13 +171,13 @@ class PredictReviews:
             inference_s = max([inference_s, *(each.inference_s for each in scored)])
         return answers, Timing(queue_s, tokenize_s, inference_s)
 
-    def _task(self, request: PredictRequest) -> _Task:
-        """Turn the text into what the model reads, and look it up among the answers kept."""
+    def _task(self, request: PredictRequest, *, fresh: bool) -> _Task:
+        """Turn the text into what the model reads, and look it up among the answers kept unless it is to be `fresh`."""
         version = self._classifier.bundle.manifest.version
         key = self._keeper.digest(f"{version} {request.long_text} {request.text}")
         with self._turns_to_read:
             reading = self._classifier.read(request.text, whole=request.long_text == "window")
-        return _Task(request, reading, key, self._cache.get(key))
+        return _Task(request, reading, key, None if fresh else self._cache.get(key))
 
     def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
         """Queue what has no answer yet; return for each task its windows' futures."""
@@ -237,11 +243,13 @@ class PredictReviews:
         )
         with self._metrics.append_seconds.time():
             self._spool.append(encode(record))
-        self._count(prediction)
+        self._count(prediction, caller.source)
         return prediction
 
-    def _count(self, prediction: Prediction) -> None:
+    def _count(self, prediction: Prediction, source: str) -> None:
         self._metrics.spooled.labels("prediction").inc()
+        if source not in CUSTOMER_SOURCES:
+            return
         self._metrics.predictions.labels(prediction.label).inc()
         self._metrics.score.observe(prediction.score)
         self._metrics.tokens.observe(prediction.tokens)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from sentiment_api.app import create_app
@@ -24,11 +26,22 @@ from sentiment_api.bundle import Bundle, open_bundle, sealed, write_manifest
 from sentiment_api.classifier import Classifier
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
+from sentiment_api.database.tables import drift_metrics, drift_runs
 from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 
 SPOOL_BYTES = 16 << 20
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +104,20 @@ def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar
         )
         with TestClient(create_app(settings)) as client:
             yield client
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
+    if not CHROMIUM.exists():
+        missing = f"needs {CHROMIUM}: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
@@ -167,3 +194,51 @@ def _record(**changes: object) -> PredictionRecord:
         "latency_ms": 4.5,
     }
     return PredictionRecord(**{**usual, **changes})
+
+
+@pytest.fixture
+def store_run(engine: AsyncEngine, bundle: Bundle) -> Callable[..., Awaitable[uuid.UUID]]:
+    """A function that stores a drift run on the starter, as the drift job does, and gives its id.
+
+    `day` is the day of November 2026 that it judged, `metrics` are its metrics; other arguments replace columns.
+    """
+
+    async def store(*, day: int = 21, metrics: list[dict[str, Any]] | None = None, **columns: Any) -> uuid.UUID:
+        run = _run(day) | {"model_version": bundle.manifest.version} | columns
+        async with engine.begin() as connection:
+            await connection.execute(insert(drift_runs).values(run))
+            for metric in metrics or []:
+                await connection.execute(insert(drift_metrics).values(_metric(run["run_id"]) | metric))
+        run_id: uuid.UUID = run["run_id"]
+        return run_id
+
+    return store
+
+
+def _run(day: int) -> dict[str, Any]:
+    end = dt.datetime(2026, 11, day, tzinfo=dt.UTC) + dt.timedelta(days=1)
+    return {
+        "run_id": uuid7(),
+        "revision": 1,
+        "window_start": end - dt.timedelta(days=1),
+        "window_end": end,
+        "reference": "bundle",
+        "model_name": "starter",
+        "started_at": end + dt.timedelta(hours=2),
+        "finished_at": end + dt.timedelta(hours=2, seconds=10),
+        "n_current": 800,
+        "n_reference": 5000,
+        "verdict": "none",
+        "reason": "none of 15 tests found a change",
+    }
+
+
+def _metric(run_id: uuid.UUID) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "metric": "words",
+        "family": "inputs",
+        "direction": "none",
+        "verdict": "none",
+        "n": 800,
+    }

@@ -1,26 +1,13 @@
 """`/docs` in a real browser: it shows the routes, and it needs nobody but the service."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 import httpx
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ROUTES = [
     *("/predict", "/predict/batch", "/feedback", "/predictions", "/predictions/{prediction_id}"),
+    *("/drift/reports", "/drift/latest", "/drift/reports/{run_id}", "/drift/reports/{run_id}.html"),
     *("/model", "/health/ready"),
 ]
 
@@ -29,20 +16,6 @@ class Service(Protocol):
     """What the fixture `service` gives."""
 
     url: str
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
-    if not CHROMIUM.exists():
-        missing = f"needs {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def test_the_page_shows_the_routes_and_asks_nobody_else(service: Service, browser: Browser) -> None:

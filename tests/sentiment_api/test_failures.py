@@ -285,6 +285,21 @@ def test_a_text_seen_before_costs_the_engine_nothing(new_client: NewClient, engi
     assert metric(client, 'sentiment_spooled_records_total{kind="prediction"}') == 5
 
 
+def test_a_kept_answer_hides_no_broken_engine_from_golden_texts(
+    new_client: NewClient, classifier: Classifier, engine: FakeEngine
+) -> None:
+    """A golden text is scored anew, one by one and in a batch; customers go on with the answer that was kept."""
+    client, golden = new_client(cache_bytes=1 << 20), {"X-Sentiment-Source": "golden"}
+    assert client.post("/predict", json=REVIEW, headers=golden).status_code == 200
+    engine.marked = classifier.encode(REVIEW["text"]).ids[1]
+    assert client.post("/predict", json=REVIEW).status_code == 200
+    assert_problem(client.post("/predict", json=REVIEW, headers=golden), 500, "inference-failed")
+    batch = client.post("/predict/batch", json={"items": [REVIEW]}, headers=golden)
+    assert slugs(batch) == ["inference-failed"]
+    assert metric(client, 'sentiment_cache_lookups_total{result="hit"}') == 1
+    assert metric(client, 'sentiment_cache_lookups_total{result="miss"}') == 0
+
+
 def test_a_text_is_cached_apart_for_each_way_to_read_it(new_client: NewClient) -> None:
     """The answer for a text's beginning is not given to one who asks for all of it."""
     client = new_client(cache_bytes=1 << 20)

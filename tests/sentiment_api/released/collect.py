@@ -20,7 +20,7 @@ from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage import results
 from drift_jobs.storage.predictions import read_predictions
 from drift_jobs.windows import Window
-from sentiment_api.database import queries, schema
+from sentiment_api.database import drift_queries, queries, schema
 from sentiment_api.database.connection import check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import make_months
@@ -162,7 +162,7 @@ async def call_everything(engine: AsyncEngine, statements: Statements, root: Pat
     await statements.during(queries.find_prediction, engine, FILLED)
     await statements.during(queries.has_prediction, engine, FILLED)
     await statements.during(queries.find_feedback, engine, FILLED)
-    await statements.during(queries.latest_drift_run, engine, DRIFT_RUN.model_version)
+    await statements.during(drift_queries.latest_drift_run, engine, DRIFT_RUN.model_version)
 
 
 async def judge(connection: AsyncConnection, statements: Statements) -> None:

@@ -1,0 +1,95 @@
+"""What the service reads of the drift job's results in Postgres, one function for each question.
+
+Nothing here reads a report but the function that was asked for it: reports are large.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.database.queries import read_rows
+from sentiment_api.database.tables import drift_metrics, drift_runs
+
+_NOT_READ = ("report_html", "report_json", "input_state")
+_COLUMNS = [
+    *(column for column in drift_runs.c if column.name not in _NOT_READ),
+    drift_runs.c.report_html.is_not(None).label("has_page"),
+]
+# By window, not by when they were judged: an old night that is judged again is no news of last night.
+_PLACE = (drift_runs.c.window_end, drift_runs.c.revision, drift_runs.c.finished_at, drift_runs.c.run_id)
+_NEWEST_FIRST = [column.desc() for column in _PLACE]
+
+
+async def latest_drift_run(
+    engine: AsyncEngine, model_version: str, *, judged: bool = False
+) -> Mapping[str, Any] | None:
+    """Return the last revision of the run on the latest window of `model_version`, None when there is none.
+
+    With `judged`, of those runs that could be judged. The columns are those of `drift_runs` without the reports, and
+    has_page.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    query = _runs().where(drift_runs.c.model_version == model_version).limit(1)
+    if judged:
+        query = query.where(drift_runs.c.verdict != "not_judged")
+    rows = await read_rows(engine, query)
+    return rows[0] if rows else None
+
+
+async def find_drift_run(engine: AsyncEngine, run_id: UUID) -> Mapping[str, Any] | None:
+    """Return a run with the columns of `latest_drift_run`, None when there is none with this id.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    rows = await read_rows(engine, _runs().where(drift_runs.c.run_id == run_id))
+    return rows[0] if rows else None
+
+
+async def select_drift_runs(
+    engine: AsyncEngine, model_version: str | None, before: Mapping[str, Any] | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Return runs of one model version or of all, newest first: the latest window, of it the last revision.
+
+    `before` is a run; then only those that come after it in this order.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    query = _runs().limit(limit)
+    if model_version is not None:
+        query = query.where(drift_runs.c.model_version == model_version)
+    if before is not None:
+        query = query.where(tuple_(*_PLACE) < tuple_(*(before[column.name] for column in _PLACE)))
+    return await read_rows(engine, query)
+
+
+async def find_drift_metrics(engine: AsyncEngine, run_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """Return the metrics of a run: first those of the whole window, then segment by segment.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    table = drift_metrics.c
+    order = (table.segment, table.family.desc(), table.metric)
+    columns = [column for column in table if column.name != "run_id"]
+    return await read_rows(engine, select(*columns).where(table.run_id == run_id).order_by(*order))
+
+
+async def find_drift_page(engine: AsyncEngine, run_id: UUID) -> bytes | None:
+    """Return the page of a run as it is stored, compressed with gzip; None when there is none.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    rows = await read_rows(engine, select(drift_runs.c.report_html).where(drift_runs.c.run_id == run_id))
+    return rows[0]["report_html"] if rows else None
+
+
+def _runs() -> Select[Any]:
+    return select(*_COLUMNS).order_by(*_NEWEST_FIRST)
