@@ -106,7 +106,7 @@ def prediction_frame(rows: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
     further = ["prediction_id", "created_at", *(name for name in rows.columns if name.startswith(SEGMENT_PREFIX))]
     # The embeddings stay what they are, rows of a few float32 matrices: as arrays of their own they took three times
     # the memory.
-    return frame.assign(embedding=rows["embedding"].to_numpy(), **{name: rows[name].to_numpy() for name in further})
+    return frame.assign(**{name: rows[name].set_axis(frame.index) for name in ("embedding", *further)})
 
 
 def _query(window: Window, version: str | None, share: float, segment_keys: Sequence[str]) -> Select[Any]:
