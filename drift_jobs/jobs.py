@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pandas as pd
@@ -13,8 +14,9 @@ from drift_jobs.judging.verdict import Terms, judge, not_judged
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
-from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
-from drift_jobs.storage.references import Reference, read_reference, reference_name
+from drift_jobs.storage.counts import versions_in
+from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
+from drift_jobs.storage.references import Resolved, Written, resolve
 from drift_jobs.storage.results import latest_run, lock, store_run
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle
@@ -25,8 +27,7 @@ class Task(msgspec.Struct, frozen=True):
 
     bundle: Bundle
     window: Window
-    reference: Window | None
-    """None stands for the bundle's reference."""
+    reference: Written
     min_rows: int
 
 
@@ -36,22 +37,17 @@ async def judge_window(engine: AsyncEngine, task: Task) -> list[DriftRun]:
     Judging a window again returns the runs that are there, unless rows or feedback came since: then a further revision
     is stored. Two that start at once do the same work once. A window without predictions gives one run, not judged, of
     the bundle's version.
-
-    Raises:
-        ReferenceUnavailable: there is no reference, or it is not what training writes.
     """
     async with engine.begin() as connection:
-        await lock(connection, task.window, reference_name(task.reference))
-        rows = await read_predictions(connection, task.window)
-        reference = await read_reference(connection, task.bundle, task.reference)
-        versions = by_version(rows) or {task.bundle.manifest.version: rows}
-        return [await _judge_version(connection, task, reference, *found) for found in versions.items()]
+        await lock(connection, task.window, str(task.reference))
+        versions = await versions_in(connection, task.window) or [task.bundle.manifest.version]
+        return [await _judge_version(connection, task, version) for version in versions]
 
 
-async def _judge_version(
-    connection: AsyncConnection, task: Task, reference: Reference, version: str, rows: pd.DataFrame
-) -> DriftRun:
+async def _judge_version(connection: AsyncConnection, task: Task, version: str) -> DriftRun:
     started_at = dt.datetime.now(dt.UTC)
+    reference = await resolve(connection, task.bundle, version, task.reference, task.window.start, zone=ZoneInfo("UTC"))
+    rows = (await read_predictions(connection, task.window, version=version)).table
     # In a thread: a signal to stop must be heard while the numbers are worked out.
     verdict, frames = await asyncio.to_thread(_verdict, task, reference, version, rows)
     latest = await latest_run(connection, task.window, version, reference.name)
@@ -80,7 +76,7 @@ async def _judge_version(
 
 
 def _verdict(
-    task: Task, reference: Reference, version: str, rows: pd.DataFrame
+    task: Task, reference: Resolved, version: str, rows: pd.DataFrame
 ) -> tuple[RunVerdict, tuple[pd.DataFrame, pd.DataFrame] | None]:
     """Return the verdict and the two frames that it compared, if there were two."""
     manifest = task.bundle.manifest
@@ -89,10 +85,8 @@ def _verdict(
         wanted = ", ".join(labels.names)
         reason = f"expected the labels {wanted}, found others of model version {version}; give its --model"
         return not_judged(reason, n_current=len(rows)), None
-    if version not in reference.frames:
-        found = ", ".join(reference.frames) or "none"
-        reason = f"expected a reference of model version {version}, found {found}; give its --model or --reference"
-        return not_judged(reason, n_current=len(rows)), None
+    if reference.frame is None:
+        return not_judged(reference.lacking, n_current=len(rows)), None
     current = prediction_frame(rows, manifest)
-    verdict = judge(current, reference.frames[version], labels, Terms(min_rows=task.min_rows))
-    return verdict, (current, reference.frames[version])
+    verdict = judge(current, reference.frame, labels, Terms(min_rows=task.min_rows))
+    return verdict, (current, reference.frame)

@@ -14,9 +14,10 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.errors import ReferenceUnavailable, RunUnknown
+from drift_jobs.errors import RunUnknown
 from drift_jobs.jobs import Task, judge_window
 from drift_jobs.runs import DriftRun
+from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import list_runs, read_html, read_run
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def task(bundle: Bundle) -> Task:
     """The day against the bundle, judged from 200 rows on."""
-    return Task(bundle, DAY, reference=None, min_rows=200)
+    return Task(bundle, DAY, reference=Written("bundle"), min_rows=200)
 
 
 async def _count(engine: AsyncEngine, table: Table) -> int | None:
@@ -124,7 +125,7 @@ async def test_a_window_can_be_the_reference(
     task.bundle.path(REFERENCE).unlink()
     await log(make_records(300, seed=2), BEFORE.start, model_version="0123456789ab")
     await log(make_records(300, seed=3), DAY.start, model_version="0123456789ab")
-    (run,) = await judge_window(engine, msgspec.structs.replace(task, reference=BEFORE))
+    (run,) = await judge_window(engine, msgspec.structs.replace(task, reference=Written("window", BEFORE)))
     assert (run.verdict, run.n_reference) == ("none", 300)
     assert run.reference == "window:2026-11-20T00:00:00Z..2026-11-21T00:00:00Z"
 
@@ -146,15 +147,15 @@ async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, task: Task) -> 
         assert "found 0 rows in the window, needed 200" in await read_html(connection, run.run_id)
 
 
-async def test_without_a_reference_nothing_is_stored(
+async def test_a_version_without_a_reference_is_not_judged(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task, tmp_path: Path
 ) -> None:
-    """A bundle without reference is an error, and leaves no half of a run."""
+    """A bundle without reference leaves a run that says so, since another version of the night may have one."""
     task.bundle.path(REFERENCE).rename(tmp_path / "elsewhere")
     await log(make_records(300, seed=2), START)
-    with pytest.raises(ReferenceUnavailable):
-        await judge_window(engine, task)
-    assert await _count(engine, drift_runs) == 0
+    (run,) = await judge_window(engine, task)
+    assert (run.verdict, run.n_current, run.n_reference) == ("not_judged", 300, 0)
+    assert "found none; export the model" in run.reason
 
 
 async def test_runs_are_listed_newest_first(engine: AsyncEngine, task: Task) -> None:
