@@ -1,5 +1,6 @@
 """Small charts as inline SVG: a frame with nights from left to right, lines with intervals, bars. No data, no words."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ WIDTH: Final = 340
 HEIGHT: Final = 118
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 8, 8, 20
 _LEGEND_LINE: Final = 15
+_LEAST_STEPS: Final = 5
 _INK, _GRID = "#4d5966", "#dde2e7"
 # Told apart by their dashes, too: colours are not the only sign.
 _STROKES = (("#1f5fa8", ""), ("#a34a00", "6 3"), ("#3f6b2a", "2 3"))
@@ -31,6 +33,7 @@ class Scale(NamedTuple):
 
     low: float
     high: float
+    ticks: tuple[float, ...]
 
     def y(self, value: float) -> float:
         """Return where a value is drawn; what lies beyond the axis is drawn at its end."""
@@ -47,16 +50,18 @@ class Mark(NamedTuple):
     hollow: bool = False
 
 
-def spanning(values: Sequence[float], least_span: float, low: float, high: float) -> Scale:
-    """Return an axis that shows all values with some air, at least `least_span` long, within `low` and `high`."""
-    middle, span = (min(values) + max(values)) / 2, max(least_span, 1.2 * (max(values) - min(values)))
-    start = max(low, min(middle - span / 2, high - span))
-    return Scale(start, min(high, start + span))
+def spanning(shares: Sequence[float]) -> Scale:
+    """Return an axis between whole percentages that shows all shares, at least 10 points long, within 0 and 1."""
+    low, high = math.floor(50 * min(shares)), math.ceil(50 * max(shares))  # in steps of 2 points
+    missing = max(0, _LEAST_STEPS - (high - low))
+    low = max(0, min(low - missing // 2, 50 - _LEAST_STEPS))
+    high = min(50, max(high + missing - missing // 2, low + _LEAST_STEPS))
+    return Scale(low / 50, high / 50, (low / 50, (low + high) / 100, high / 50))
 
 
 def line_chart(title: str, dates: Sequence[str], lines: Sequence[Series], scale: Scale, show: Show) -> Markup:
     """Return lines over the nights, each with its interval behind it, and below them which line is which."""
-    ticks = [(scale.y(value), show(value)) for value in (scale.low, (scale.low + scale.high) / 2, scale.high)]
+    ticks = [(scale.y(value), show(value)) for value in scale.ticks]
     names = [series.name for series in lines]
     drawn = [_drawn(series, number, scale, dates, show) for number, series in enumerate(lines)]
     legend = [_legend(name, number) for number, name in enumerate(names)]
@@ -65,7 +70,7 @@ def line_chart(title: str, dates: Sequence[str], lines: Sequence[Series], scale:
 
 def bar_chart(title: str, dates: Sequence[str], marks: Sequence[Mark], ticks: Sequence[tuple[float, str]]) -> Markup:
     """Return a bar for each night; `ticks` are heights on the axis, 0 to 1, and their names."""
-    scale = Scale(0.0, 1.0)
+    scale = Scale(0.0, 1.0, ())
     bars = [_bar(mark, number, len(marks), scale) for number, mark in enumerate(marks)]
     return picture(title, WIDTH, HEIGHT, _frame([(scale.y(at), name) for at, name in ticks], dates), *bars)
 

@@ -35,14 +35,18 @@ def section(heading: str, *children: str) -> Markup:
 
 
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """Return a table that scrolls in a box of its own; the first cell of each row names it. Without rows, nothing."""
+    """Return a table that scrolls in a box of its own; the first cell of each row names it. Without rows, nothing.
+
+    The caption stays outside of the box: it wraps where the table scrolls.
+    """
     body = [element("tr", element("th", first, scope="row"), *_cells(rest)) for first, *rest in rows]
     if not body:
         return Markup()
     head = element("thead", element("tr", *(element("th", heading, scope="col") for heading in headings)))
-    found = element("table", element("caption", caption), head, element("tbody", *body))
+    found = element("table", head, element("tbody", *body), aria_label=caption)
     # With tabindex the box can be scrolled by keyboard.
-    return element("div", found, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    box = element("div", found, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    return joined([element("h3", caption), box])
 
 
 def _cells(cells: Iterable[str]) -> Iterable[Markup]:

@@ -1,9 +1,11 @@
 """What stands behind a verdict: causes, how right the model is, the golden texts, and how often such a run is wrong."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from drift_jobs.reporting.elements import Markup, element, items, joined, paragraph, section, table
 from drift_jobs.reporting.wording import (
+    is_withdrawn,
     metric_name,
     plain_name,
     row_badge,
@@ -12,7 +14,6 @@ from drift_jobs.reporting.wording import (
     shown_p,
     shown_rate,
     shown_value,
-    shown_way,
 )
 from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange
 
@@ -20,6 +21,8 @@ _BLIND = (
     "Estimated from the model's own probabilities, without labels. Such an estimate follows a change of what is "
     "reviewed; when the same words come to mean something else, it does not see it."
 )
+CHECKED: Final = "checked_accuracy"
+"""The metric that holds an estimate against the labels of the same rows."""
 
 
 def causes(found: Causes | None) -> Markup:
@@ -49,18 +52,22 @@ def accuracy(run: DriftRun) -> Markup:
 
 
 def golden_texts(run: DriftRun) -> Markup:
-    """Return how the bundle's golden texts were scored: if they moved, it is the model or its runtime."""
+    """Return how the bundle's golden texts were answered: if they moved, it is the model or its runtime."""
     rows = _of_family(run, "model")
-    headings = ("metric", "this night", "recorded", "moved by", "allowed", "texts", "level")
+    headings = ("measure", "this night", "allowed", "texts", "level")
     moved = any(row.verdict in ("watch", "drift") for row in rows)
     steady = bool(rows) and all(row.verdict == "none" for row in rows)
-    text = "They moved: look at the model and its runtime before the data." if moved else ""
-    text = "They did not move: a change of this window is in what was reviewed." if steady else text
+    text = "They moved: it is the model or its runtime, whatever the data did." if moved else ""
+    text = "They did not move: what changed, if anything, is in what was reviewed." if steady else text
     return section(
         "Golden texts",
-        table("Golden texts, scored by the running service", headings, (_golden_cells(run, row) for row in rows)),
+        table(
+            "Answers of the running service beside those recorded at export",
+            headings,
+            (_golden_cells(run, row) for row in rows),
+        ),
         paragraph(text) if text else "",
-        items(joined([metric_name(row), f": {row.note}"]) for row in rows if row.note),
+        _notes(rows),
     )
 
 
@@ -133,19 +140,34 @@ def _known_cells(run: DriftRun, row: MetricRow) -> Sequence[str]:
 
 
 def _estimates(rows: Sequence[MetricRow]) -> Markup:
-    headings = ("estimate", "this window (95 % interval)", "reference", "rows", "note")
-    found = table("Without labels", headings, map(_estimate_cells, rows))
-    return joined([found, paragraph(_BLIND, class_="quiet")]) if found else Markup()
+    headings = ("estimate", "this window (95 % interval)", "reference", "rows")
+    found = table("Without labels", headings, (_estimate_cells(row) for row in rows if row.metric != CHECKED))
+    check = table(
+        "The estimate beside the labels that came",
+        ("measure", "with labels (95 % interval)", "estimated", "rows"),
+        (_estimate_cells(row) for row in rows if row.metric == CHECKED),
+    )
+    if not found and not check:
+        return Markup()
+    return joined([found, _notes(rows), check, paragraph(_BLIND, class_="quiet")])
 
 
 def _estimate_cells(row: MetricRow) -> Sequence[str]:
-    withdrawn = "withdrawn" in row.note
-    value = element("span", "withdrawn", class_="level withdrawn") if withdrawn else shown_interval(row)
-    return metric_name(row), value, shown_value(row.metric, row.reference_value), f"{row.n:,}", row.note
+    flag = joined([" ", element("span", "withdrawn", class_="level withdrawn")]) if is_withdrawn(row) else ""
+    reference = shown_value(row.metric, row.reference_value)
+    return joined([metric_name(row), flag]), shown_interval(row), reference, f"{row.n:,}"
+
+
+def _notes(rows: Sequence[MetricRow]) -> Markup:
+    """Return the notes, each once, with the names of the metrics that have it."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.note, []).append(plain_name(row.metric))
+    return items(f"{', '.join(named)}: {note}" for note, named in names.items() if note)
 
 
 def _coverage(found: Sequence[Coverage]) -> Markup:
-    headings = ("age in days", "predictions", "with a label", "share")
+    headings = ("days since", "predictions", "with a label", "share")
     return table("Labels by age of the prediction", headings, map(_coverage_cells, found))
 
 
@@ -155,7 +177,5 @@ def _coverage_cells(found: Coverage) -> Sequence[str]:
 
 
 def _golden_cells(run: DriftRun, row: MetricRow) -> Sequence[str]:
-    numbers = (row.value, row.reference_value, row.effect, row.threshold)
-    shown = ("" if number is None else f"{number:.3g}" for number in numbers)
-    level = row_badge(run, row)
-    return metric_name(row), *shown, f"{row.n:,}", joined([level, f" {shown_way(row)}".rstrip()])
+    value, allowed = (shown_value(row.metric, number) for number in (row.value, row.threshold))
+    return metric_name(row), value, allowed, f"{row.n:,}", row_badge(run, row)

@@ -8,6 +8,7 @@ from drift_jobs.reporting.elements import Markup, element, items, joined, paragr
 from drift_jobs.reporting.wording import (
     is_shift_of_shape,
     metric_name,
+    plain_name,
     row_badge,
     shown_effect,
     shown_p,
@@ -17,8 +18,10 @@ from drift_jobs.reporting.wording import (
 from drift_jobs.runs import DriftRun, MetricRow
 
 _GRAVITY: Final = {"drift": 0, "watch": 1, "none": 2, "not_judged": 3}
-_MANY: Final = 12
-"""Metrics that are listed in the open; more are folded."""
+_QUIET = (
+    "Quiet does not mean unchanged. Of ten windows such as this one, eight would have shown a change of the size given "
+    "here; a smaller one would more often have been missed."
+)
 _POINTS = (
     "Points are reviews in a hundred. Where the values are means of a distribution, points are its largest distance: "
     "so many reviews in a hundred lie on another side of some value."
@@ -33,7 +36,7 @@ _JUDGED_BY = (
 def changed(run: DriftRun) -> Markup:
     """Return the metrics that are in watch or drift, the gravest first, or that there are none."""
     rows = sorted((row for row in run.metrics if row.verdict in ("watch", "drift")), key=_gravest_first)
-    if run.verdict == "not_judged":
+    if not rows and not _is_judged(run):
         return section("What changed", paragraph("Nothing was judged: what changed, if anything, is not known."))
     if not rows:
         return section("What changed", paragraph("No metric changed by its floor or more."))
@@ -44,20 +47,12 @@ def changed(run: DriftRun) -> Markup:
 
 def unseen(run: DriftRun) -> Markup:
     """Return for each tested metric the smallest change that would have been seen, and which metrics have no test."""
-    if run.verdict == "not_judged":
-        text = "No change of any size could have been seen, because nothing was judged."
-        return section("What could not have been seen", paragraph(text), _reasons(run.metrics))
-    rows = sorted((row for row in run.metrics if _is_tested(row)), key=lambda row: (row.segment != "", row.segment))
-    headings = ("metric", "seen in 8 of 10 windows", "floor", "rows")
-    found = table("Smallest changes that would have been seen", headings, map(_unseen_cells, rows))
-    told = paragraph(
-        "Quiet does not mean unchanged. Of ten windows such as this one, eight would have shown a change of the size "
-        "given here; a smaller one would more often have been missed."
-    )
+    rows = [row for row in run.metrics if _is_tested(row)] if _is_judged(run) else []
     return section(
         "What could not have been seen",
-        told if rows else paragraph("No metric could be tested."),
-        _folded(found, len(rows), "all metrics and segments"),
+        paragraph(_QUIET if rows else "No change of any size could have been seen: nothing was judged."),
+        _unseen_table("Smallest changes that would have been seen", [row for row in rows if not row.segment]),
+        _folded("segments", _unseen_table("The same of segments", [row for row in rows if row.segment])),
         _explained_points(rows),
         _reasons(run.metrics),
     )
@@ -72,12 +67,17 @@ def every_metric(run: DriftRun) -> Markup:
     found = table("Every metric of this run", headings, (_all_cells(run, row) for row in run.metrics))
     if not found:
         return Markup()
-    summary = element("summary", f"Every metric of this run ({len(run.metrics)})")
-    return element("details", summary, found, paragraph(_JUDGED_BY, class_="quiet"))
+    told = paragraph(_JUDGED_BY, class_="quiet")
+    return _folded(f"every metric of this run ({len(run.metrics)})", joined([found, told]))
 
 
 def _gravest_first(row: MetricRow) -> tuple[int, float]:
     return _GRAVITY[row.verdict], -(row.effect or 0.0) / (row.floor or 1.0)
+
+
+def _is_judged(run: DriftRun) -> bool:
+    """Return whether any metric of the data was; the golden texts are judged also where there are too few rows."""
+    return any(row.verdict != "not_judged" for row in run.metrics if row.family != "model")
 
 
 def _is_tested(row: MetricRow) -> bool:
@@ -118,9 +118,14 @@ def _all_cells(run: DriftRun, row: MetricRow) -> Sequence[str]:
     )
 
 
-def _folded(found: Markup, number: int, what: str) -> Markup:
-    """Return a long table behind a line that opens it."""
-    return element("details", element("summary", f"{number} tests: {what}"), found) if number > _MANY else found
+def _unseen_table(caption: str, rows: Sequence[MetricRow]) -> Markup:
+    headings = ("metric", "seen in 8 of 10 windows", "floor", "rows")
+    return table(caption, headings, map(_unseen_cells, rows))
+
+
+def _folded(what: str, found: Markup) -> Markup:
+    """Return what is long behind a line that opens it; of nothing, nothing."""
+    return element("details", element("summary", what.capitalize()), found) if found else Markup()
 
 
 def _explained_points(rows: Iterable[MetricRow]) -> Markup:
@@ -134,9 +139,9 @@ def _notes(rows: Iterable[MetricRow]) -> Markup:
 def _reasons(rows: Sequence[MetricRow]) -> Markup:
     """Return the metrics without a test, each with the reason where there is one."""
     judged = [row for row in rows if not _is_tested(row) and row.family not in ("estimates", "model")]
-    why = [joined([metric_name(row), f": {row.note or 'no rows'}"]) for row in judged if row.note or row.n == 0]
-    described = [metric_name(row) for row in judged if not row.note and row.n]
-    if described:
-        names = joined(part for name in described for part in (name, ", "))
-        why.append(joined(["Described without a test: ", Markup(names.removesuffix(", ")), "."]))
+    why: list[str] = [
+        joined([metric_name(row), f": {row.note or 'no rows'}"]) for row in judged if row.note or row.n == 0
+    ]
+    described = ", ".join(plain_name(row.metric) for row in judged if not row.note and row.n)
+    why += [f"Described without a test: {described}."] if described else []
     return joined([element("h3", "Not judged"), items(why)]) if why else Markup()

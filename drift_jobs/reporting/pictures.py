@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from drift_jobs.reporting.axes import Mark, Series, Values, bar_chart, line_chart, spanning
+from drift_jobs.reporting.axes import Mark, Scale, Series, Values, bar_chart, line_chart, spanning
 from drift_jobs.reporting.elements import Markup, element, paragraph, section
-from drift_jobs.reporting.wording import plain_name, shown_rate
+from drift_jobs.reporting.wording import is_withdrawn, plain_name
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow
 
 SHOWN_RUNS: Final = 30
 ACCURACY, ESTIMATED_ACCURACY, LABEL_SHARE = "accuracy", "estimated_accuracy", "label_share"
 _WORST: Final = 3  # lines that can be told apart
+_FLOORS: Final = Scale(0.0, 4.0, (0.0, 1.0, 4.0))
 _HEIGHTS: Final[dict[Level, float]] = {"drift": 1.0, "watch": 0.6, "none": 0.2, "not_judged": 0.2}
 _FILLS: Final[dict[Level, str]] = {"drift": "#c8372d", "watch": "#d08f00", "none": "#4f9c6c", "not_judged": "#66727f"}
 
@@ -27,7 +28,7 @@ def trend(run: DriftRun, history: Sequence[DriftRun]) -> Markup:
         _verdicts(nights, dates), _label_share(nights, dates), _accuracy(nights, dates), _effects(nights, dates),
         _rows(nights, dates),
     )  # fmt: skip
-    told = f"The last {len(nights)} windows, by their last day."
+    told = f"The last {len(nights)} windows of this model version against this reference, by their last day."
     return section("Trend", paragraph(told, class_="quiet"), element("div", *pictures, class_="trend"))
 
 
@@ -65,9 +66,10 @@ def _label_share(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
 
 def _accuracy(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
     estimates, known = ([_row(night, name) for night in nights] for name in (ESTIMATED_ACCURACY, ACCURACY))
-    lines = [_with_interval("estimated without labels", estimates), _with_interval("on rows with labels", known)]
+    relied_on = [None if row is None or is_withdrawn(row) else row for row in estimates]
+    lines = [_with_interval("estimated without labels", relied_on), _with_interval("on rows with labels", known)]
     kept = [line for line in lines if any(value is not None for value in line.values)]
-    return _shares("Accuracy, with 95 % intervals.", kept, dates)
+    return _shares("Accuracy, with 95 % intervals; no estimate while it is withdrawn.", kept, dates)
 
 
 def _effects(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
@@ -77,9 +79,8 @@ def _effects(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
     lines = [Series(plain_name(name), [_ratio(_row(night, name)) for night in nights]) for name in worst]
     if not lines:
         return Markup()
-    caption = "Effect as a multiple of its floor, of the metrics that are highest now. From 1 on it may be an alarm."
-    scale = spanning([0.0, 1.5, *_known(lines)], 1.5, 0.0, float("inf"))
-    return _figure(line_chart(caption, dates, lines, scale, lambda value: f"{value:.1f}"), caption)
+    caption = "Effect as a multiple of its floor, of the metrics that are highest now; 4 and more at the top."
+    return _figure(line_chart(caption, dates, lines, _FLOORS, lambda value: f"{value:.1f}"), caption)
 
 
 def _rows(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
@@ -89,7 +90,12 @@ def _rows(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
         Mark(count / most, "#5b7fa8", f"{date}: {count:,} rows") for count, date in zip(counts, dates, strict=True)
     ]
     caption = f"Predictions in the window; now {counts[-1]:,}."
-    return _figure(bar_chart(caption, dates, marks, [(1.0, f"{most:,}"), (0.0, "0")]), caption)
+    return _figure(bar_chart(caption, dates, marks, [(1.0, _short(most)), (0.0, "0")]), caption)
+
+
+def _short(count: int) -> str:
+    """Return a count in the few characters that an axis has room for."""
+    return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count:,}"
 
 
 def _with_interval(name: str, rows: Sequence[MetricRow | None]) -> Series:
@@ -104,7 +110,7 @@ def _shares(caption: str, lines: Sequence[Series], dates: Sequence[str]) -> Mark
     known = _known(lines)
     if not known:
         return Markup()
-    return _figure(line_chart(caption, dates, lines, spanning(known, 0.1, 0.0, 1.0), shown_rate), caption)
+    return _figure(line_chart(caption, dates, lines, spanning(known), lambda share: f"{100 * share:.0f} %"), caption)
 
 
 def _known(lines: Sequence[Series]) -> list[float]:
@@ -115,7 +121,7 @@ def _known(lines: Sequence[Series]) -> list[float]:
 
 
 def _figure(chart: Markup, caption: str) -> Markup:
-    return element("figure", chart, element("figcaption", caption))
+    return element("figure", element("figcaption", caption), chart)
 
 
 def _row(night: DriftRun, metric: str) -> MetricRow | None:

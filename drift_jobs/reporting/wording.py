@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from drift_jobs.reporting.elements import Markup, element
+from drift_jobs.reporting.elements import Markup, element, joined
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, outcome
 
 _NAMES: Final = {
@@ -20,23 +20,37 @@ _NAMES: Final = {
     "f1": "F1",
     "roc_auc": "ROC AUC",
     "brier": "Brier score",
-    "checked_accuracy": "record of earlier estimates",
+    "estimated_f1": "estimated F1",
+    "estimated_roc_auc": "estimated ROC AUC",
+    "checked_accuracy": "accuracy of labelled rows",
+    "golden": "largest change of a probability",
 }
+_PREFIXES: Final = (
+    ("share_em_", "share of {} (EM)"),
+    ("share_bbse_", "share of {} (BBSE)"),
+    ("logit_", "logit of {}"),
+)  # of metrics that end with a label's name
 _POINTS: Final = ("label_share", "accuracy")
-_PLAIN: Final = ("f1", "roc_auc", "brier", "calibration_error")
+_PLAIN: Final = ("f1", "roc_auc", "brier", "calibration_error", "golden")
 _ARROWS: Final = {"up": "▲ up", "down": "▼ down", "none": ""}
 
 
 def metric_name(row: MetricRow) -> Markup:
-    """Return what a metric is, its name in the tables, and its segment."""
-    plain = _NAMES.get(row.metric, row.metric.replace("_", " "))
-    code = "" if plain == row.metric else element("code", row.metric)
-    where = element("span", f"of {row.segment}", class_="segment") if row.segment else ""
-    return element("span", plain, " ", code, " ", where)
+    """Return what a metric is, its name in the tables where that is another one, and its segment."""
+    plain = plain_name(row.metric)
+    parts: list[str] = [plain]
+    if plain.lower().replace(" ", "_") != row.metric:
+        parts += [" ", element("code", row.metric)]
+    if row.segment:
+        parts += [" ", element("span", f"of {row.segment}", class_="segment")]
+    return joined(parts)
 
 
 def plain_name(metric: str) -> str:
     """Return what a metric is, in words."""
+    for prefix, words in _PREFIXES:
+        if metric.startswith(prefix):
+            return words.format(metric.removeprefix(prefix))
     return _NAMES.get(metric, metric.replace("_", " "))
 
 
@@ -44,7 +58,9 @@ def shown_value(metric: str, value: float | None) -> str:
     """Return a value of the metric: shares and accuracies in percent, others as they are."""
     if value is None:
         return ""
-    return f"{100 * value:.1f} %" if _is_share(metric) else f"{value:,.4g}"
+    if _is_share(metric):
+        return shown_rate(value)
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:,.4g}"
 
 
 def shown_interval(row: MetricRow) -> str:
@@ -63,7 +79,7 @@ def shown_effect(metric: str, effect: float | None) -> str:
     if effect is None:
         return ""
     if metric == "embedding":
-        return f"{effect:.3f} AUC over 0.5"
+        return f"AUC {0.5 + effect:.3f}"
     if metric == "logits":
         return f"{effect:.2f} standard deviations"
     return f"{effect:.3g}" if metric in _PLAIN else f"{100 * effect:.1f} points"
@@ -91,6 +107,11 @@ def is_shift_of_shape(metric: str) -> bool:
     return metric not in (*_POINTS, *_PLAIN, "embedding", "logits")
 
 
+def is_withdrawn(row: MetricRow) -> bool:
+    """Return whether an estimate is not to be relied on, because labels showed its earlier ones to be wrong."""
+    return row.family == "estimates" and row.note.startswith("withdrawn")
+
+
 def badge(level: Level) -> Markup:
     """Return a level as a coloured word."""
     return element("span", LEVEL_NAMES[level], class_=f"level {level}")
@@ -100,7 +121,7 @@ def row_badge(run: DriftRun, row: MetricRow) -> Markup:
     """Return what is said of a metric; a difference from training data is none of the alarming words."""
     if row.threshold is None or row.n == 0:
         return element("span", outcome(row), class_="quiet")
-    if not run.details.alarming and row.verdict in ("watch", "drift"):
+    if not run.details.alarming and row.family != "model" and row.verdict in ("watch", "drift"):
         return element("span", "differs", class_="level differs")
     return badge(row.verdict)
 

@@ -67,6 +67,17 @@ def test_nothing_is_described_of_an_empty_window(
     assert describe(make_frame([]), make_frame(make_records(10, seed=1)), labels) is None
 
 
+def test_large_windows_are_described_by_a_sample(
+    make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet
+) -> None:
+    """Of each side at most 10,000 rows are shown, the same ones each time: the time does not grow with the window."""
+    window = pd.concat([make_frame(make_records(1000, seed=1))] * 12, ignore_index=True)
+    reference = make_frame(make_records(400, seed=2))
+    first, second = (_row_counts(describe(window, reference, labels)) for _ in range(2))
+    assert first["rows"] == (10_000, 400)
+    assert first == second
+
+
 @pytest.mark.parametrize("n", [1, 2, 40])
 def test_small_windows_are_described(
     n: int, make_frame: MakeFrame, make_records: MakeRecords, labels: LabelSet
