@@ -19,6 +19,7 @@ MakeFrame = Callable[[Sequence[dict[str, Any]]], pd.DataFrame]
 MakeRun = Callable[..., DriftRun]
 MakePage = Callable[..., str]
 
+PATIENCE_MS = 60_000
 ADDRESS = "http://report.test/"
 POLICY = (
     "sandbox allow-scripts; default-src 'none'; base-uri 'none'; form-action 'none'; script-src 'unsafe-inline'; "
@@ -56,8 +57,8 @@ def test_the_page_has_one_verdict(
     """Quiet or drifted: ours stands on top, Evidently's part has none, and the page asks for nothing."""
     found = _Visit(browser, make_page(described=True, **changes))
     # The last widget: when it is there, all are.
-    expect(found.page.get_by_text("Confusion Matrix")).to_be_visible()
-    expect(found.page.get_by_text("digit_share", exact=True).last).to_be_visible()
+    expect(found.page.get_by_text("Confusion Matrix")).to_be_visible(timeout=PATIENCE_MS)
+    expect(found.page.get_by_text("digit_share", exact=True).last).to_be_visible(timeout=PATIENCE_MS)
     assert found.page.get_by_role("heading", level=1).all_inner_texts() == [verdict]
     text = found.page.inner_text("body")
     assert OTHER_VERDICTS.findall(text) == []
