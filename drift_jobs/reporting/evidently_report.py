@@ -3,7 +3,7 @@
 It describes and never decides: of its widgets only those are used that show no verdict of their own (column summaries
 and classification quality), because its defaults have other error rates than ours and would contradict the verdict
 above them. No automatic tests, no t-SNE of the embeddings, and no text: its text widgets would copy whole reviews into
-the page.
+the page. As it only describes, it is shown at most `DESCRIBED_ROWS` of each side, drawn at random by a fixed seed.
 """
 
 import logging
@@ -19,6 +19,7 @@ from evidently.metrics import Accuracy, F1Score, Precision, Recall, RowCount
 from evidently.presets import ClassificationQuality, ValueStats
 
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet
+from drift_jobs.reporting.summary import DESCRIBED_ROWS
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,11 @@ def describe(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -
     """Return a page about both frames, or None when one is empty or nothing could be described.
 
     Where true labels of two kinds are known on both sides, it shows quality on the rows that have them. One widget that
-    fails costs only itself.
+    fails costs only itself. Of more than `DESCRIBED_ROWS` a side it describes that many.
     """
     if current.empty or reference.empty:
         return None
+    current, reference = _drawn(current), _drawn(reference)
     sides = _visible(current, reference, labels)
     pieces = _pieces(sides)
     try:
@@ -52,6 +54,11 @@ def describe(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -
         logger.warning("Evidently failed on the whole report (%s); trying its pieces", type(error).__name__)
     kept = {name: piece for name, piece in pieces.items() if _succeeds(name, piece, sides)}
     return _description(kept.values(), sides, tuple(name for name in pieces if name not in kept)) if kept else None
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows to describe: all, or as many as a reader needs, the same ones each time."""
+    return frame if len(frame) <= DESCRIBED_ROWS else frame.sample(DESCRIBED_ROWS, random_state=0).sort_index()
 
 
 class Sides(NamedTuple):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
-from drift_jobs.reporting.evidently_report import describe
+from drift_jobs.reporting.evidently_report import Description, describe
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
@@ -67,6 +67,17 @@ def test_nothing_is_described_of_an_empty_window(
     assert describe(make_frame([]), make_frame(make_records(10, seed=1)), labels) is None
 
 
+def test_large_windows_are_described_by_a_sample(
+    make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet
+) -> None:
+    """Of each side at most 10,000 rows are shown, the same ones each time: the time does not grow with the window."""
+    window = pd.concat([make_frame(make_records(1000, seed=1))] * 12, ignore_index=True)
+    reference = make_frame(make_records(400, seed=2))
+    first, second = (_single_values(describe(window, reference, labels)) for _ in range(2))
+    assert first["Row count in dataset"] == 10_000
+    assert first["Mean value of 'logit'"] == second["Mean value of 'logit'"]
+
+
 @pytest.mark.parametrize("n", [1, 2, 40])
 def test_small_windows_are_described(
     n: int, make_frame: MakeFrame, make_records: MakeRecords, labels: LabelSet
@@ -101,3 +112,10 @@ def _three_way(n: int, labels: LabelSet) -> pd.DataFrame:
         embedding=[None] * n,
         descriptors=dict.fromkeys(DESCRIPTORS, random.random(n).round()),
     )
+
+
+def _single_values(found: Description | None) -> dict[str, float]:
+    """Return the numbers that are shown of the window, by what they are called."""
+    assert found is not None
+    results = msgspec.json.decode(found.snapshot)["metric_results"].values()
+    return {result["display_name"]: result["value"] for result in results if "value" in result}

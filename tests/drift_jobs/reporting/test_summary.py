@@ -1,55 +1,81 @@
-"""The top of a report."""
+"""The page of a run: its head, and that nothing comes in that is not text."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
-from uuid_utils.compat import uuid7
+from msgspec.structs import replace
 
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import Causes, Change, Details, DriftRun, MetricRow
 
-START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+MakeRun = Callable[..., DriftRun]
+TextOf = Callable[[str], str]
 
-
-@pytest.fixture
-def run() -> DriftRun:
-    """A run in watch with one tested and one described metric, and a model whose name is markup."""
-    tested = MetricRow(
-        metric="logit", family="predictions", value=1.25, reference_value=0.5, effect=0.2, p_value=1e-9,
-        adjusted_p=2e-9, floor=0.1, threshold=0.05, direction="up", verdict="watch", n=1200,
-    )  # fmt: skip
-    described = MetricRow(metric="f1", family="accuracy", value=0.875, n=40)
-    return DriftRun(
-        verdict="watch", reason="1 of 1 metrics changed: logit up", n_current=1200, n_reference=8000,
-        metrics=(tested, described), run_id=uuid7(), revision=1, window_start=START,
-        window_end=START + dt.timedelta(days=1), reference="bundle", model_name="<script>alert(1)</script>",
-        model_version="0123456789ab", started_at=START, finished_at=START,
-    )  # fmt: skip
+SHARE = MetricRow(
+    metric="label_share", family="predictions", value=0.612, reference_value=0.5, effect=0.112, p_value=0.0004,
+    adjusted_p=0.004, floor=0.03, threshold=0.05, detectable=0.0412, direction="up", verdict="drift", n=1200,
+)  # fmt: skip
 
 
-def test_the_page_says_what_was_found(run: DriftRun) -> None:
-    """Verdict, reason, window, rows and each metric with its numbers are on the page."""
-    page = report_page(run, None)
+def test_the_page_says_what_was_found(make_run: MakeRun, text_of: TextOf) -> None:
+    """Verdict, reason, window, rows, reference and model stand on top."""
+    text = text_of(report_page(make_run(), None))
     for part in (
-        'level watch">watch<',
-        "1 of 1 metrics changed: logit up",
-        "2026-11-21 00:00 to 2026-11-22 00:00 UTC, 1,200 rows",
-        "bundle, 8,000 rows",
-        "<td>logit</td><td>1.25</td><td>0.5</td><td>0.2</td><td>0.1</td><td>&lt; 0.0001</td><td>0.05</td><td>up</td>",
-        "<td>f1</td><td>0.875</td><td></td><td></td><td></td><td></td><td></td><td></td><td>40</td><td>described</td>",
+        "watch 1 of 1 tests found a change: logit up window Sat 2026-11-21 00:00 to Sun 2026-11-22 00:00 UTC, 1 day",
+        "rows 1,200 rows reference bundle, 8,000 rows model starter 0123456789ab",
     ):
-        assert part in page
+        assert part in text
 
 
-def test_what_others_named_is_escaped(run: DriftRun) -> None:
-    """A model's name cannot bring markup into the page."""
-    page = report_page(run, None)
-    assert "<script>alert" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+def test_a_sample_is_told(make_run: MakeRun, text_of: TextOf) -> None:
+    """How many rows were judged of how many, and how they were chosen."""
+    run = make_run(n_current=100_000, details=Details(rows_in_window=1_200_000))
+    assert "judged on 100,000 of 1,200,000 rows, chosen by a hash of their id" in text_of(report_page(run, None))
 
 
-def test_the_verdict_stands_above_the_description(run: DriftRun) -> None:
-    """The block is the first thing in the body, and the rest of the page is kept; what is missing is named."""
+@pytest.mark.parametrize(
+    ("start", "end", "said", "length"),
+    [
+        ("2026-10-24T22:00Z", "2026-10-25T23:00Z", "Sun 2026-10-25 00:00 to Mon 2026-10-26 00:00", "1 day of 25 hours"),
+        ("2026-11-20T23:00Z", "2026-11-23T23:00Z", "Sat 2026-11-21 00:00 to Tue 2026-11-24 00:00", "3 days"),
+        ("2026-11-20T05:00Z", "2026-11-20T11:00Z", "Fri 2026-11-20 06:00 to Fri 2026-11-20 12:00", "6 hours"),
+    ],
+)  # fmt: skip
+def test_the_window_is_told_in_the_shops_time(
+    make_run: MakeRun, text_of: TextOf, start: str, end: str, said: str, length: str
+) -> None:
+    """Its days are the shop's, also when the clocks change; UTC stands beside them."""
+    moments = {"window_start": dt.datetime.fromisoformat(start), "window_end": dt.datetime.fromisoformat(end)}
+    text = text_of(report_page(make_run(details=Details(timezone="Europe/Berlin"), **moments), None))
+    assert f"{said} Europe/Berlin, {length} ({moments['window_start']:%Y-%m-%d %H:%M} UTC to " in text
+
+
+def test_what_others_named_is_escaped(make_run: MakeRun) -> None:
+    """Neither a model's name nor a product's can bring markup into the page."""
+    hostile = "<script>alert(1)</script>"
+    causes = Causes(
+        segments=(Change(metric="words", segment=f"product:{hostile}", effect=0.1, value=1, reference_value=2),)
+    )
+    run = make_run(
+        replace(SHARE, segment=f"product:{hostile}", note=hostile), model_name=hostile, reason=hostile,
+        details=Details(causes=causes),
+    )  # fmt: skip
+    page = report_page(run, None, (hostile,), [make_run(day=-1, model_name=hostile)])
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 5
+
+
+def test_the_summary_stands_above_the_description(make_run: MakeRun, text_of: TextOf) -> None:
+    """It is the first thing in the body, and the rest of the page is kept; what is missing or drawn is told."""
+    run = make_run(n_current=100_000, n_reference=8000)
     page = report_page(run, "<html><head></head><body><div>widgets</div></body></html>", ("quality",))
-    assert page.index("<h1>") < page.index("<div>widgets</div></body></html>")
-    assert "<dt>not described</dt><dd>quality</dd>" in page
+    assert page.index("<body><style>") < page.index("<h1>") < page.index("<div>widgets</div></body></html>")
+    assert "Drawn at random: 10,000 of 100,000 rows of the window. Not described: quality." in text_of(page)
+
+
+def test_only_what_was_drawn_is_told(make_run: MakeRun, text_of: TextOf) -> None:
+    """Where Evidently saw all rows, nothing is said of a draw."""
+    text = text_of(report_page(make_run(), "<html><head></head><body></body></html>"))
+    assert "Described by Evidently, which judges nothing here." in text
+    assert "Drawn at random" not in text
