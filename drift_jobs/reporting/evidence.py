@@ -1,8 +1,9 @@
 """What stands behind a verdict: causes, how right the model is, the golden texts, and how often such a run is wrong."""
 
 from collections.abc import Sequence
-from typing import Final
 
+from drift_jobs.judging.quality import OLDEST_DAYS
+from drift_jobs.judging.record import CHECKED
 from drift_jobs.reporting.elements import Markup, element, items, joined, paragraph, section, table
 from drift_jobs.reporting.wording import (
     is_withdrawn,
@@ -21,8 +22,6 @@ _BLIND = (
     "Estimated from the model's own probabilities, without labels. Such an estimate follows a change of what is "
     "reviewed; when the same words come to mean something else, it does not see it."
 )
-CHECKED: Final = "checked_accuracy"
-"""The metric that holds an estimate against the labels of the same rows."""
 
 
 def causes(found: Causes | None) -> Markup:
@@ -171,9 +170,13 @@ def _coverage(found: Sequence[Coverage]) -> Markup:
     return table("Labels by age of the prediction", headings, map(_coverage_cells, found))
 
 
+def _age(days: int) -> str:
+    return f"{days} and more" if days >= OLDEST_DAYS else str(days)
+
+
 def _coverage_cells(found: Coverage) -> Sequence[str]:
     share = shown_rate(found.labelled / found.rows) if found.rows else ""
-    return str(found.days), f"{found.rows:,}", f"{found.labelled:,}", share
+    return _age(found.days), f"{found.rows:,}", f"{found.labelled:,}", share
 
 
 def _golden_cells(run: DriftRun, row: MetricRow) -> Sequence[str]:

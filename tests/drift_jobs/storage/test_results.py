@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, Family, MetricRow
-from drift_jobs.storage.history import Point, history
 from drift_jobs.storage.results import latest_run, latest_state, past_runs, read_run, store_run
 from drift_jobs.windows import Window
 
@@ -75,7 +74,8 @@ async def test_the_last_revision_speaks_for_a_night(engine: AsyncEngine) -> None
     await _store(engine, *revised, *withdrawn)
     async with engine.connect() as connection:
         assert await past_runs(connection, VERSION, "bundle", START + 9 * DAY, nights=3) == [revised[1]]
-        assert [night.verdict for night in await history(connection, VERSION)] == ["drift", "not_judged"]
+        all_nights = await past_runs(connection, VERSION, "bundle", START + 9 * DAY, nights=3, judged=False)
+    assert [night.verdict for night in all_nights] == ["not_judged", "drift"]
 
 
 async def test_the_state_of_the_last_revision_is_known(engine: AsyncEngine) -> None:
@@ -107,16 +107,3 @@ async def test_metrics_keep_their_order(engine: AsyncEngine) -> None:
     assert found == ["score", "characters", "words", "accuracy", "cbpe", "golden", "words"]
     assert latest is not None
     assert latest.metrics[-1].segment == "product:mug"
-
-
-async def test_the_trend_is_drawn_from_the_last_nights(engine: AsyncEngine) -> None:
-    """Oldest first, of any reference, with what each metric of the whole window was."""
-    nights = [_night(number) for number in range(4)]
-    nights[3] = replace(nights[3], reference="baseline:A..B")
-    nights[2] = replace(nights[2], metrics=(*nights[2].metrics, _metric("words", segment="product:mug")))
-    await _store(engine, *nights, _night(5, model_version="other"))
-    async with engine.connect() as connection:
-        found = await history(connection, VERSION, limit=3)
-    assert [(night.run_id, night.n_current) for night in found] == [(run.run_id, run.n_current) for run in nights[1:]]
-    assert found[1].points == (Point(metric="words", value=41.5, effect=0.03, floor=0.05, verdict="none"),)
-    assert found[2].reference == "baseline:A..B"
