@@ -144,15 +144,19 @@ def _draw_window(pool: Columns, members: list[Codes], counts: Codes, random: np.
     """
     sizes = np.array(list(map(len, members)), dtype=float)
     chosen = random.choice(len(members), len(counts), p=sizes / sizes.sum())
-    return pool.take(
-        np.concatenate([_some(members[product], count, random) for product, count in zip(chosen, counts, strict=True)])
-    )
+    rows = [_some(members[product], count, random) for product, count in zip(chosen, counts, strict=True)]
+    return pool.take(np.concatenate(rows), np.repeat(np.arange(len(counts)), counts))
 
 
 def _draw_reference(pool: Columns, members: list[Codes], random: np.random.Generator) -> Columns:
-    """Return as many products as the pool has, drawn with replacement, each with all its rows."""
+    """Return as many products as the pool has, drawn with replacement, each with all its rows.
+
+    Each draw is a cluster of its own: the pool stands for all products that there could be, and is drawn from as if it
+    never ended. Taken for one, a product that is drawn twice would double the variance.
+    """
     chosen = random.integers(len(members), size=len(members))
-    return pool.take(np.concatenate([members[product] for product in chosen]))
+    drawn = [members[product] for product in chosen]
+    return pool.take(np.concatenate(drawn), np.repeat(np.arange(len(drawn)), list(map(len, drawn))))
 
 
 def _some(rows: Codes, count: int, random: np.random.Generator) -> Codes:

@@ -25,15 +25,18 @@ class Columns(NamedTuple):
     """1 where the label is right, 0 where wrong, NaN where the true label is not known."""
     clusters: Codes
     """From 0 on; of `paired_columns`, the same product has one number on both sides."""
+    products: Codes | None = None
+    """Where they are not the clusters: of drawn rows."""
 
-    def take(self, rows: Codes) -> "Columns":
-        """Return the given rows, which may repeat."""
+    def take(self, rows: Codes, clusters: Codes | None = None) -> "Columns":
+        """Return the given rows, which may repeat; with `clusters` these are theirs, and the old ones the products."""
         return Columns(
             {name: values[rows] for name, values in self.numbers.items()},
             self.embedding[rows],
             self.shares[rows],
             self.hits[rows],
-            self.clusters[rows],
+            self.clusters[rows] if clusters is None else clusters,
+            None if clusters is None else self.clusters[rows],
         )
 
     def numbers_of(self, name: str) -> Sample:
@@ -54,7 +57,8 @@ class Columns(NamedTuple):
         return self._kept(self.hits, np.isfinite(self.hits))
 
     def _kept(self, values: Floats, kept: Flags) -> Sample:
-        return Sample(values[kept], self.clusters[kept])
+        products = None if self.products is None else self.products[kept]
+        return Sample(values[kept], self.clusters[kept], products)
 
 
 def paired_columns(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> tuple[Columns, Columns]:

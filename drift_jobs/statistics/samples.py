@@ -23,6 +23,8 @@ class Sample(NamedTuple):
     clusters: Codes
     """`(n,)`: rows of one product have one number, from 0 on. On both sides of a comparison the same product may have
     the same number, or another one when that is not known."""
+    products: Codes | None = None
+    """`(n,)`, where they are not the clusters: a product that was drawn twice is two clusters of one product."""
 
     @property
     def effective_clusters(self) -> float:

@@ -3,7 +3,8 @@
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import special, stats
 
 from drift_jobs.statistics.samples import Codes, Floats, Sample, covariance_of_means
 
@@ -13,7 +14,7 @@ MAX_CLASSIFIED_ROWS = 10_000
 POWER: Final = 0.8
 """How often a change of the size that is called the smallest visible one is seen."""
 
-_Z_POWER = float(stats.norm.ppf(POWER))
+_Z_POWER = float(special.ndtri(POWER))
 _RIDGE = 1e-3  # of the mean variance: dimensions that never vary must not make the covariance singular
 _QUANTILES = np.linspace(0.1, 0.9, 9)
 
@@ -43,10 +44,10 @@ class Difference(NamedTuple):
 
     def _critical(self, p_value: float) -> float:
         if self.null == "distance":
-            normal_p = 2 * stats.norm.sf(stats.t.isf(p_value / 2, self.freedom))
-            return float(stats.kstwobign.isf(normal_p)) * 2 * self.standard_error
+            normal_p = 2 * special.ndtr(special.stdtrit(self.freedom, p_value / 2))
+            return float(special.kolmogi(normal_p)) * 2 * self.standard_error
         tail = p_value / 2 if self.null == "two_sided" else p_value
-        return float(stats.t.isf(tail, self.freedom)) * self.standard_error
+        return -float(special.stdtrit(self.freedom, tail)) * self.standard_error
 
 
 def kolmogorov_smirnov(current: Sample, reference: Sample) -> Difference:
@@ -63,8 +64,8 @@ def kolmogorov_smirnov(current: Sample, reference: Sample) -> Difference:
     parts = [0.25 / n, 0.25 / m]
     error = float(np.sqrt(sum(parts)))
     freedom = _satterthwaite(parts, [sample.effective_clusters - 1 for sample in (current, reference)])
-    normal_p = stats.kstwobign.sf(distance / (2 * error))
-    p_value = 2 * stats.t.sf(stats.norm.isf(normal_p / 2), freedom)
+    normal_p = special.kolmogorov(distance / (2 * error))
+    p_value = 2 * special.stdtr(freedom, special.ndtri(normal_p / 2))
     return Difference(distance, float(p_value), error, freedom, "distance")
 
 
@@ -93,7 +94,7 @@ def mean_difference(current: Sample, reference: Sample) -> Difference:
     dim = len(change)
     distance = float(change @ np.linalg.pinv(kept) @ change)
     rest = max(freedom - dim + 1, 1.0)
-    p_value = float(stats.f.sf(distance * rest / (dim * freedom), dim, rest))
+    p_value = float(special.fdtrc(dim, rest, distance * rest / (dim * freedom)))
     return Difference(effect, p_value, standard_error=float(np.sqrt(together[most, most])), freedom=freedom)
 
 
@@ -112,7 +113,7 @@ def share_difference(current: Sample, reference: Sample) -> Difference:
     if all(np.bincount(side.clusters).max() == 1 for side in (current, reference)):
         table = [[side.values.sum(), (1 - side.values).sum()] for side in (current, reference)]
         return found._replace(p_value=float(stats.fisher_exact(table).pvalue), standard_error=error)
-    p_value = float(2 * stats.t.sf(found.effect / error, found.freedom)) if np.isfinite(error) else 1.0
+    p_value = float(2 * special.stdtr(found.freedom, -found.effect / error)) if np.isfinite(error) else 1.0
     return found._replace(p_value=p_value, standard_error=error)
 
 
@@ -139,7 +140,7 @@ def domain_auc(current: Sample, reference: Sample) -> Difference:
     sides = (Sample(above, found.clusters), Sample(below, found.reference_clusters))
     freedom = max(1.0, min(side.effective_clusters for side in sides) - 1)
     error = float(np.sqrt(variance))
-    return Difference(area - 0.5, float(stats.t.sf((area - 0.5) / error, freedom)), error, freedom, "one_sided")
+    return Difference(area - 0.5, float(special.stdtr(freedom, (0.5 - area) / error)), error, freedom, "one_sided")
 
 
 class Separation(NamedTuple):
@@ -158,9 +159,13 @@ def separation(current: Sample, reference: Sample) -> Separation | None:
     """Return the scores of the rows that the domain classifier did not learn from; None when too few are left."""
     random = np.random.default_rng(0)
     rows, reference_rows = (random.permutation(len(side.values))[:MAX_CLASSIFIED_ROWS] for side in (current, reference))
-    learns = _half_of_clusters(current.clusters[rows], reference.clusters[reference_rows], random)
-    fitted, held_out = rows[learns[current.clusters[rows]]], rows[~learns[current.clusters[rows]]]
-    of_reference = learns[reference.clusters[reference_rows]]
+    products, reference_products = (
+        (side.clusters if side.products is None else side.products)[kept]
+        for side, kept in ((current, rows), (reference, reference_rows))
+    )
+    learns = _half_of_products(products, reference_products, random)
+    fitted, held_out = rows[learns[products]], rows[~learns[products]]
+    of_reference = learns[reference_products]
     reference_fitted, reference_held_out = reference_rows[of_reference], reference_rows[~of_reference]
     if min(map(len, (fitted, held_out, reference_fitted, reference_held_out))) < 2:
         return None
@@ -174,10 +179,10 @@ def separation(current: Sample, reference: Sample) -> Separation | None:
     )
 
 
-def _half_of_clusters(current: Codes, reference: Codes, random: np.random.Generator) -> np.ndarray:
-    """Return for each cluster number whether it is in the first half; both sides are halved by rows, about.
+def _half_of_products(current: Codes, reference: Codes, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Return for each product's number whether it is in the first half; both sides are halved by rows, about.
 
-    A cluster that both sides have is in one half: the classifier is judged on products that it has not seen anywhere.
+    A product that both sides have is in one half: the classifier is judged on products that it has not seen anywhere.
     The largest ones first, each goes where it makes the two halves more alike.
     """
     number = int(max(current.max(initial=-1), reference.max(initial=-1))) + 1
@@ -186,9 +191,9 @@ def _half_of_clusters(current: Codes, reference: Codes, random: np.random.Genera
     order = order[np.argsort(-shares.sum(axis=0)[order], kind="stable")]
     first = [False] * number
     excess = [0.0, 0.0]  # of the first half over the second, on each side
-    for cluster, (one, other) in zip(order.tolist(), shares.T[order].tolist(), strict=True):
+    for product, (one, other) in zip(order.tolist(), shares.T[order].tolist(), strict=True):
         sign = -1.0 if excess[0] * one + excess[1] * other > 0 else 1.0
-        first[cluster] = sign > 0
+        first[product] = sign > 0
         excess[0] += sign * one
         excess[1] += sign * other
     return np.array(first, dtype=bool)

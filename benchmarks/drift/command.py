@@ -1,0 +1,126 @@
+"""The command line of the drift benchmark: each step writes its part of the results, so that it can be run alone."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from benchmarks import machine
+from benchmarks.drift import tables
+from benchmarks.drift.changes import TEXT_CHANGES
+from benchmarks.drift.judging import Rate
+from benchmarks.drift.out_of_fold import FOLDS, fold_model, read_reviews, score_fold, score_texts
+from benchmarks.drift.population import Shop, as_frame, shop
+from benchmarks.drift.quiet import Plan, quiet, summary
+from benchmarks.drift.shifts import detect
+
+RESULTS = Path(__file__).parents[1] / "results"
+SHOPS: dict[str, tuple[str, ...]] = {
+    "musical instruments": ("musical_instruments",),
+    "digital music": ("digital_music",),
+    "books, films, kitchen": ("blitzer_books", "blitzer_dvd", "blitzer_kitchen", "blitzer_electronics"),
+}
+"""Shops with enough products to divide; electronics are ten products, all_beauty a few texts of many copies."""
+SHIFTED, OTHER = "musical instruments", "digital music"
+SIZES = (500, 1_000, 2_000, 5_000)
+
+
+def main() -> None:
+    """Run one step, or all of them in their order."""
+    options = _options()
+    steps: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {"quiet": _quiet, "shifts": _shifts}
+    for name in steps if options.step == "all" else [options.step]:
+        result = {"machine": machine.describe(), **steps[name](options)}
+        path = RESULTS / f"drift-{name}.json"
+        path.write_text(json.dumps(result, indent=2, default=_plain) + "\n")
+        print(f"wrote {path}")
+    tables.write(RESULTS)
+
+
+def _quiet(options: argparse.Namespace) -> dict[str, object]:
+    plan = Plan(SIZES, options.splits, options.sequences)
+    found: dict[str, dict[str, object]] = {}
+    for name, each in _shops(options).items():
+        print(f"quiet windows of {name}: {len(each.frame)} reviews", flush=True)
+        for size, nights in quiet(each, plan, options.seed, options.workers).items():
+            found.setdefault(name, {})[str(size)] = summary(nights)
+            print(name, size, found[name][str(size)], flush=True)
+    return {"splits": plan.splits, "sequences": plan.sequences, "shops": found}
+
+
+def _shifts(options: argparse.Namespace) -> dict[str, object]:
+    shops = _shops(options)
+    changed = _changed(options)
+    rows: list[dict[str, object]] = []
+    for size in (1_000, 5_000):
+        found = detect(
+            shops[SHIFTED], shops[OTHER], changed, size, options.windows, options.splits, options.seed, options.workers
+        )
+        for row in found:
+            print({name: str(value) for name, value in row.items()}, flush=True)
+        rows += found
+    return {"shop": SHIFTED, "other": OTHER, "shifts": rows}
+
+
+def _shops(options: argparse.Namespace) -> dict[str, Shop]:
+    scored = _scored(options)
+    return {name: shop(scored, options.fold, categories) for name, categories in SHOPS.items()}
+
+
+def _scored(options: argparse.Namespace) -> pl.DataFrame:
+    reviews = read_reviews(options.reviews)
+    return score_fold(reviews, options.fold, base=options.base, record=options.prepared, work=options.work)
+
+
+def _changed(options: argparse.Namespace) -> dict[str, object]:
+    """Return the shifted shop's reviews after each change of texts, scored again; kept in the work folder."""
+    reviews = read_reviews(options.reviews)
+    rows = reviews.filter((pl.col("fold") == options.fold) & pl.col("category").is_in(list(SHOPS[SHIFTED])))
+    bundle = fold_model(reviews, 1 - options.fold, base=options.base, record=options.prepared, work=options.work)
+    found = {}
+    for name, change in TEXT_CHANGES.items():
+        random = np.random.default_rng(options.seed)
+        texts = [change(text, random).strip() or "empty" for text in rows["text"]]
+        found[name] = _scored_again(options, name, rows, texts, bundle)
+    found["another model"] = _scored_again(options, "another model", rows, rows["text"].to_list(), options.other_model)
+    return found
+
+
+def _scored_again(
+    options: argparse.Namespace, name: str, rows: pl.DataFrame, texts: Sequence[str], bundle: Path
+) -> object:
+    path = options.work / f"changed-{options.fold}-{name.replace(' ', '-')}.parquet"
+    if not path.exists():
+        print(f"scoring {len(texts)} texts: {name}", flush=True)
+        scored = pl.concat([rows.drop("text"), score_texts(bundle, texts)], how="horizontal")
+        scored.write_parquet(path)
+    return as_frame(pl.read_parquet(path)).set_index("review", drop=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Rate):
+        return {"hits": value.hits, "windows": value.windows, "share": value.share, "bounds": value.bounds}
+    return msgspec.to_builtins(value)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks drift", description="False alarms and power of the drift verdict on real reviews."
+    )
+    parser.add_argument("step", choices=["all", "quiet", "shifts"])
+    parser.add_argument("--reviews", type=Path, required=True, help="a folder of parquet files: text, rating, ...")
+    parser.add_argument("--prepared", type=Path, required=True, help="what `sentiment-train prepare` made of them")
+    parser.add_argument("--base", type=Path, required=True, help="the DistilBERT that both fold models start from")
+    parser.add_argument("--other-model", type=Path, default=Path("models/starter"), help="served by mistake")
+    parser.add_argument("--work", type=Path, default=Path("benchmarks/.models/drift"))
+    parser.add_argument("--fold", type=int, choices=FOLDS, default=0)
+    parser.add_argument("--splits", type=int, default=10, help="divisions of the products into reference and windows")
+    parser.add_argument("--sequences", type=int, default=10, help="of three nights, for each division and size")
+    parser.add_argument("--windows", type=int, default=50, help="for each shift, strength and size")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()

@@ -1,0 +1,62 @@
+"""The figures as tables in Markdown, made of the JSON beside them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SEEN = 0.8
+
+
+def write(results: Path) -> None:
+    """Write drift.md of the parts that are there."""
+    parts = {name: _read(results / f"drift-{name}.json") for name in ("quiet", "shifts", "peers")}
+    lines = [line for name, part in parts.items() if part for line in _TABLES[name](part)]
+    (results / "drift.md").write_text("\n".join(lines) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _quiet(part: dict[str, Any]) -> Iterator[str]:
+    yield "| shop | rows | windows | products | watch or drift | drift | drift, two of three nights too |"
+    yield "|---|---|---|---|---|---|---|"
+    for shop, sizes in part["shops"].items():
+        for size, row in sizes.items():
+            rates = (_rate(row[name]) for name in ("watch", "drift", "drift_with_two_of_three"))
+            yield f"| {shop} | {int(size):,} | {row['windows']} | {row['products']} | {' | '.join(rates)} |"
+    yield ""
+
+
+def _shifts(part: dict[str, Any]) -> Iterator[str]:
+    yield "| what happens | how strongly | 1,000 rows | of it drift | 5,000 rows | of it drift | seen by |"
+    yield "|---|---|---|---|---|---|---|"
+    rows = part["shifts"]
+    for shift, strength in dict.fromkeys((row["shift"], row["strength"]) for row in rows):
+        by_size = {row["size"]: row for row in rows if (row["shift"], row["strength"]) == (shift, strength)}
+        cells = [
+            f"{100 * by_size[size][level]['share']:.0f} %" for size in (1_000, 5_000) for level in ("watch", "drift")
+        ]
+        metrics = ", ".join(list(by_size[5_000]["metrics"])[:3])
+        yield f"| {shift} | {strength} | {' | '.join(cells)} | {metrics} |"
+    yield ""
+
+
+def _peers(part: dict[str, Any]) -> Iterator[str]:
+    yield "| windows | rows | ours | Evidently's DataDriftPreset | NannyML, univariate | NannyML, estimated accuracy |"
+    yield "|---|---|---|---|---|---|"
+    for row in part["rows"]:
+        cells = (_rate(row[name]) for name in ("ours", "evidently", "nannyml_univariate", "nannyml_cbpe"))
+        yield f"| {row['what']} | {row['size']:,} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _rate(rate: dict[str, Any] | None) -> str:
+    if rate is None:
+        return "not run"
+    low, high = rate["bounds"]
+    return f"{100 * rate['share']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+_TABLES = {"quiet": _quiet, "shifts": _shifts, "peers": _peers}
