@@ -1,0 +1,47 @@
+"""NannyML's part of the comparison; runs in an environment of its own: `python nannyml_side.py FOLDER WINDOWS SIZE`.
+
+Prints for each window whether any column drifted by NannyML's own thresholds, and whether the estimated accuracy did.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+warnings.filterwarnings("ignore")
+
+import nannyml  # noqa: E402 - its imports warn
+import pandas as pd  # noqa: E402
+
+
+def main() -> None:
+    """Judge every window of the folder."""
+    folder, windows, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    nannyml.disable_usage_logging()
+    reference = pd.read_csv(folder / "reference.csv")
+    chunks = min(size, max(1, len(reference) // 2))
+    columns = [name for name in reference.columns if name not in ("predicted", "probability", "target")]
+    drift = nannyml.UnivariateDriftCalculator(column_names=columns, chunk_size=chunks).fit(reference)
+    cbpe = nannyml.CBPE(
+        y_pred="predicted",
+        y_pred_proba="probability",
+        y_true="target",
+        metrics=["accuracy"],
+        problem_type="classification_binary",
+        chunk_size=chunks,
+    ).fit(reference)
+    found = []
+    for number in range(windows):
+        window = pd.read_csv(folder / f"window-{number}.csv")
+        found.append([_alarms(drift.calculate(window)), _alarms(cbpe.estimate(window.drop(columns="target")))])
+    print(json.dumps(found))
+
+
+def _alarms(result: object) -> bool:
+    table = result.filter(period="analysis").to_df()
+    alerts = [name for name in table.columns if name[-1] == "alert"]
+    return bool(table[alerts].to_numpy().any())
+
+
+if __name__ == "__main__":
+    main()
