@@ -1,103 +1,199 @@
-"""What a window is compared with: the bundle's held-out rows, or another window of the prediction log."""
+"""What a window is compared with: the bundle's held-out rows, an own baseline, or another window of the log."""
 
-from pathlib import Path
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pandas as pd
-import pyarrow as pa
+from msgspec.structs import asdict, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import ReferenceUnavailable
-from drift_jobs.judging.frames import DESCRIPTORS, label_set, matrix, sample_frame
-from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.judging.frames import label_set
+from drift_jobs.storage.baselines import Baseline, accepted
+from drift_jobs.storage.bundle_reference import bundle_frame
+from drift_jobs.storage.counts import input_state
+from drift_jobs.storage.first_traffic import baseline_for, was_dropped
+from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.bundle import REFERENCE, Bundle
 
-BUNDLE = "bundle"
+AUTO: Final = "auto"
+BUNDLE: Final = "bundle"
+BASELINE: Final = "baseline"
+CAP: Final = 20_000
+"""Rows of a reference window; with more, tests take longer and see hardly more: a night has fewer."""
 _WINDOW = "window:"
-_COLUMNS = [
-    "label", "target", "product_cluster", "timestamp", "logits", "probabilities", "embedding", *DESCRIPTORS,
-]  # fmt: skip
 
 
-class Reference(msgspec.Struct, frozen=True):
-    """The rows to compare with."""
+class Written(msgspec.Struct, frozen=True):
+    """A reference as an operator gives it."""
+
+    kind: Literal["auto", "bundle", "baseline", "window"]
+    window: Window | None = None
+    """Of the kind `window`, and of no other."""
+
+    def __str__(self) -> str:
+        """Return it as `parse_reference` reads it."""
+        return self.kind if self.window is None else f"{_WINDOW}{self.window}"
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model version is compared with. Its rows are not read yet."""
 
     name: str
-    """`bundle`, or `window:START..END`."""
-    frames: dict[str, pd.DataFrame]
-    """By model version: logits of different models are never compared."""
+    """As runs are stored: `bundle`, `auto:bundle`, `baseline:START..END`, `window:START..END`; `baseline` where there
+    is none."""
+    state: str = ""
+    """Changes when the rows of the reference do."""
+    alarming: bool = True
+    """False for `auto:bundle`: a shop's reviews differ from training data, and that is no alarm."""
+    note: str = ""
+    """Of `auto:bundle`, one line: what is missing to a baseline."""
+    lacking: str = ""
+    """One line: why there is nothing to compare with. Empty when there is something."""
+    window: Window | None = None
+    """None for the bundle."""
 
 
-def parse_reference(written: str, zone: ZoneInfo) -> Window | None:
-    """Return the window of `window:START..END`, or None for `bundle`.
+class Resolved(Chosen, frozen=True, kw_only=True):
+    """A chosen reference with its rows."""
+
+    frame: pd.DataFrame | None
+    """None exactly when `lacking` says why."""
+    in_window: int | None = None
+    """Rows of the reference's window before sampling; None for the bundle."""
+
+
+def parse_reference(written: str, zone: ZoneInfo) -> Written:
+    """Return what `auto`, `bundle`, `baseline` or `window:START..END` means.
 
     Raises:
         ReferenceUnavailable: it is written differently.
         WindowInvalid: the window cannot be read.
     """
-    if written == BUNDLE:
-        return None
+    if written in (AUTO, BUNDLE, BASELINE):
+        return msgspec.convert({"kind": written}, Written)
     if not written.startswith(_WINDOW):
-        raise ReferenceUnavailable(f"expected the reference {BUNDLE} or {_WINDOW}START..END, found {written!r}")
-    return parse_window(written.removeprefix(_WINDOW), zone)
+        raise ReferenceUnavailable(
+            f"expected the reference {AUTO}, {BUNDLE}, {BASELINE} or {_WINDOW}START..END, found {written!r}"
+        )
+    return Written("window", parse_window(written.removeprefix(_WINDOW), zone))
 
 
-def reference_name(window: Window | None) -> str:
-    """Return the name under which runs against this reference are kept."""
-    return BUNDLE if window is None else f"{_WINDOW}{window}"
+async def resolve(
+    connection: AsyncConnection,
+    bundle: Bundle,
+    version: str,
+    written: Written,
+    before: dt.datetime,
+    *,
+    zone: ZoneInfo,
+    segment_keys: Sequence[str] = (),
+    cap: int = CAP,
+) -> Resolved:
+    """Return the reference of `version` for a window that starts at `before`: what `choose` finds, and its rows."""
+    chosen = await choose(connection, bundle, version, written, before, zone=zone)
+    return await read_frame(connection, bundle, version, chosen, segment_keys=segment_keys, cap=cap)
 
 
-async def read_reference(connection: AsyncConnection, bundle: Bundle, window: Window | None) -> Reference:
-    """Return the rows of `window`, or the bundle's for None.
+async def choose(
+    connection: AsyncConnection, bundle: Bundle, version: str, written: Written, before: dt.datetime, *, zone: ZoneInfo
+) -> Chosen:
+    """Return what `version` is compared with in a window that starts at `before`, without reading its rows.
 
-    Raises:
-        ReferenceUnavailable: the bundle has none, or its file is not what training writes.
+    `auto` stores the version's first traffic as its baseline when its time has come; commit is the caller's. What is
+    missing for one version is told in `lacking`, so that the others are judged.
     """
-    if window is None:
-        return Reference(BUNDLE, {bundle.manifest.version: _bundle_frame(bundle)})
-    labels = label_set(bundle.manifest)
-    versions = by_version(await read_predictions(connection, window))
-    frames = {
-        version: prediction_frame(rows, bundle.manifest)
-        for version, rows in versions.items()
-        if labels_fit(rows, labels)
-    }
-    return Reference(reference_name(window), frames)
+    if written.kind == "auto":
+        return await _auto(connection, bundle, version, before, zone)
+    if written.kind == "bundle":
+        return _of_bundle(bundle, version, BUNDLE)
+    if written.window is not None:
+        return await _of_window(connection, version, str(written), written.window, before)
+    found = await accepted(connection, version, before)
+    return _no_baseline(version, before) if found is None else await _of_baseline(connection, version, found, before)
 
 
-def _bundle_frame(bundle: Bundle) -> pd.DataFrame:
-    labels = label_set(bundle.manifest)
-    rows = _read_parquet(bundle.path(REFERENCE))
+async def read_frame(
+    connection: AsyncConnection,
+    bundle: Bundle,
+    version: str,
+    chosen: Chosen,
+    *,
+    segment_keys: Sequence[str] = (),
+    cap: int = CAP,
+) -> Resolved:
+    """Return a chosen reference with its rows, about `cap` of a window's; or with the reason why there are none."""
+    if chosen.lacking:
+        return Resolved(**asdict(chosen), frame=None)
     try:
-        return sample_frame(
-            labels,
-            logits=matrix(rows["logits"], len(labels.names)),
-            probabilities=matrix(rows["probabilities"], len(labels.names)),
-            label=rows["label"],
-            target=(value if isinstance(value, str) else None for value in rows["target"]),
-            product=rows["product_cluster"],
-            embedding=rows["embedding"],
-            descriptors={name: rows[name] for name in DESCRIPTORS},
-        )
-    except (TypeError, ValueError) as error:
-        raise ReferenceUnavailable(
-            f"expected {len(labels.names)} logits and probabilities in each row of {bundle.path(REFERENCE)}, found "
-            "others; export the model again with sentiment-train"
-        ) from error
+        if chosen.window is None:
+            return Resolved(**asdict(chosen), frame=bundle_frame(bundle))
+        rows = await read_predictions(connection, chosen.window, cap=cap, version=version, segment_keys=segment_keys)
+        frame = _window_frame(rows.table, bundle, version, chosen)
+        return Resolved(**asdict(chosen), frame=frame, in_window=rows.in_window)
+    except ReferenceUnavailable as error:
+        return Resolved(**asdict(replace(chosen, lacking=str(error))), frame=None)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise ReferenceUnavailable(
-            f"expected a reference at {path}, found none; export the model with sentiment-train, or give "
-            f"--reference {_WINDOW}START..END"
+async def _auto(
+    connection: AsyncConnection, bundle: Bundle, version: str, before: dt.datetime, zone: ZoneInfo
+) -> Chosen:
+    found = await baseline_for(connection, version, before, zone, dt.datetime.now(dt.UTC))
+    if isinstance(found, Baseline):
+        return await _of_baseline(connection, version, found, before)
+    chosen = _of_bundle(bundle, version, f"{AUTO}:{BUNDLE}")
+    return replace(chosen, alarming=False, note=f"no own baseline yet: expected {found}")
+
+
+def _of_bundle(bundle: Bundle, version: str, name: str) -> Chosen:
+    if version == bundle.manifest.version:
+        return Chosen(name=name, state=bundle.manifest.files.get(REFERENCE, ""))
+    return Chosen(
+        name=name,
+        lacking=f"expected a reference of model version {version}, found {bundle.manifest.version}; give its --model, "
+        f"or --reference {_WINDOW}START..END",
+    )
+
+
+async def _of_baseline(connection: AsyncConnection, version: str, found: Baseline, before: dt.datetime) -> Chosen:
+    return await _of_window(connection, version, f"{BASELINE}:{found.window}", found.window, before)
+
+
+async def _of_window(
+    connection: AsyncConnection, version: str, name: str, window: Window, before: dt.datetime
+) -> Chosen:
+    lacking = ""
+    if window.start <= before < window.end:
+        lacking = f"expected a reference that does not hold the window, found {window}; give another --reference"
+    elif await was_dropped(connection, window):
+        lacking = (
+            f"expected all rows of {window}, found that the oldest were dropped for their age; give or accept a later "
+            "window, or raise SENTIMENT_KEEP"
         )
-    try:
-        return pd.read_parquet(path, columns=_COLUMNS).sort_values("timestamp", kind="stable", ignore_index=True)
-    except (OSError, pa.ArrowException) as error:
+    state = "" if lacking else await input_state(connection, window, version)
+    return Chosen(name=name, state=state, lacking=lacking, window=window)
+
+
+def _no_baseline(version: str, before: dt.datetime) -> Chosen:
+    lacking = (
+        f"expected a baseline of model version {version} that ends by {before.astimezone(dt.UTC):%Y-%m-%dT%H:%MZ}, "
+        "found none; accept one with `drift-jobs baseline accept START..END`"
+    )
+    return Chosen(name=BASELINE, lacking=lacking)
+
+
+def _window_frame(rows: pd.DataFrame, bundle: Bundle, version: str, chosen: Chosen) -> pd.DataFrame:
+    labels = label_set(bundle.manifest)
+    if rows.empty:
         raise ReferenceUnavailable(
-            f"expected the columns {', '.join(_COLUMNS)} in {path}: {type(error).__name__}; export the model again "
-            "with sentiment-train"
-        ) from error
+            f"expected rows of model version {version} in {chosen.window}, found none; give another --reference"
+        )
+    if not labels_fit(rows, labels):
+        raise ReferenceUnavailable(
+            f"expected the labels {', '.join(labels.names)}, found others of model version {version}; give its --model"
+        )
+    return prediction_frame(rows, bundle.manifest)

@@ -1,20 +1,26 @@
 """The tables `drift_runs` and `drift_metrics`: the record of every verdict. All their SQL is here."""
 
+import datetime as dt
 import gzip
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import asdict, replace
-from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.runs import Details, DriftRun, MetricRow
+from drift_jobs.runs import Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
-_NOT_READ = ("report_html", "report_json", "input_state")
-_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _NOT_READ]
+_REPORTS = ("report_html", "report_json")
+_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in (*_REPORTS, "input_state")]
+_LAST_REVISION = drift_runs.c.revision.desc()
+_FAMILIES: tuple[Family, ...] = ("predictions", "inputs", "accuracy", "estimates", "model")
+_FAMILY = case({name: number for number, name in enumerate(_FAMILIES)}, value=drift_metrics.c.family)
 
 
 async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
@@ -23,39 +29,71 @@ async def lock(connection: AsyncConnection, window: Window, reference: str) -> N
     await connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
 
 
+async def latest_state(connection: AsyncConnection, window: Window, version: str, reference: str) -> str | None:
+    """Return the state of the input that the last revision was stored with, or None."""
+    query = select(drift_runs.c.input_state).where(_is_run(window, version, reference)).order_by(_LAST_REVISION)
+    state: str | None = await connection.scalar(query.limit(1))
+    return state
+
+
+async def past_runs(
+    connection: AsyncConnection, version: str, reference: str, before: dt.datetime, nights: int
+) -> list[DriftRun]:
+    """Return the runs of the last `nights` windows that end by `before` and were judged, newest first, with metrics.
+
+    Of each window it is the last revision; where that one was not judged, the window is none of them.
+    """
+    last = last_revisions(
+        drift_runs.c.model_version == version, drift_runs.c.reference == reference, drift_runs.c.window_end <= before
+    )
+    newest = (last.c.window_end.desc(), last.c.window_start)
+    query = select(*(last.c[column.name] for column in _RUN_COLUMNS)).where(last.c.verdict != "not_judged")
+    rows = (await connection.execute(query.order_by(*newest).limit(nights))).mappings().all()
+    return await _with_metrics(connection, rows)
+
+
+def last_revisions(*conditions: ColumnElement[bool]) -> Subquery:
+    """Return the last revision of each window, model version and reference, of the runs that meet the conditions."""
+    key = [drift_runs.c[name] for name in ("window_end", "window_start", "model_version", "reference")]
+    columns = [column for column in drift_runs.c if column.name not in _REPORTS]
+    query = select(*columns).ext(distinct_on(*key)).where(*conditions).order_by(*key, _LAST_REVISION)
+    return query.subquery("last_revisions")
+
+
 async def latest_run(connection: AsyncConnection, window: Window, version: str, reference: str) -> DriftRun | None:
     """Return the last revision of the run on `window` of the model `version`, or None."""
     rows = await connection.execute(
-        select(*_RUN_COLUMNS)
-        .where(
-            drift_runs.c.window_start == window.start,
-            drift_runs.c.window_end == window.end,
-            drift_runs.c.model_version == version,
-            drift_runs.c.reference == reference,
-        )
-        .order_by(drift_runs.c.revision.desc())
-        .limit(1)
+        select(*_RUN_COLUMNS).where(_is_run(window, version, reference)).order_by(_LAST_REVISION).limit(1)
     )
-    found = rows.mappings().one_or_none()
-    return None if found is None else await _with_metrics(connection, found)
+    found = await _with_metrics(connection, rows.mappings().all())
+    return found[0] if found else None
 
 
-async def store_run(connection: AsyncConnection, run: DriftRun, *, html: str, snapshot: str | None) -> None:
-    """Insert a run with its metrics and its report, compressed. Commit is the caller's."""
+async def store_run(
+    connection: AsyncConnection, run: DriftRun, *, html: str, snapshot: str | None, input_state: str | None = None
+) -> None:
+    """Insert a run with its metrics and its report, compressed. Commit is the caller's.
+
+    `input_state` is what `latest_state` will return: who finds the same again need not judge again.
+    """
     values = asdict(run)
     metrics = values.pop("metrics")
     values["details"] = msgspec.to_builtins(run.details)
     reports = {"report_html": _packed(html), "report_json": None if snapshot is None else _packed(snapshot)}
-    await connection.execute(insert(drift_runs).values(values | reports))
+    await connection.execute(insert(drift_runs).values(values | reports | {"input_state": input_state}))
     if metrics:
         rows = [asdict(row) | {"run_id": run.run_id} for row in metrics]
         await connection.execute(insert(drift_metrics), rows)
 
 
-async def list_runs(connection: AsyncConnection, limit: int) -> list[DriftRun]:
-    """Return the last runs, the newest first, without their metrics."""
-    rows = await connection.execute(select(*_RUN_COLUMNS).order_by(drift_runs.c.started_at.desc()).limit(limit))
-    return [_run(row) for row in rows.mappings()]
+async def list_runs(
+    connection: AsyncConnection, limit: int, *, version: str | None = None, verdict: Level | None = None
+) -> list[DriftRun]:
+    """Return the last runs, the newest first, without their metrics; only of one model version or verdict, if given."""
+    wanted = {"model_version": version, "verdict": verdict}
+    conditions = [drift_runs.c[name] == value for name, value in wanted.items() if value is not None]
+    query = select(*_RUN_COLUMNS).where(*conditions).order_by(drift_runs.c.started_at.desc()).limit(limit)
+    return [_run(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def read_run(connection: AsyncConnection, run_id: uuid.UUID) -> DriftRun:
@@ -65,10 +103,10 @@ async def read_run(connection: AsyncConnection, run_id: uuid.UUID) -> DriftRun:
         RunUnknown: there is none with this id.
     """
     rows = await connection.execute(select(*_RUN_COLUMNS).where(drift_runs.c.run_id == run_id))
-    found = rows.mappings().one_or_none()
-    if found is None:
+    found = await _with_metrics(connection, rows.mappings().all())
+    if not found:
         raise RunUnknown(f"expected the id of a run, found {run_id}; `drift-jobs list` shows them")
-    return await _with_metrics(connection, found)
+    return found[0]
 
 
 async def read_html(connection: AsyncConnection, run_id: uuid.UUID) -> str:
@@ -83,15 +121,28 @@ async def read_html(connection: AsyncConnection, run_id: uuid.UUID) -> str:
     return gzip.decompress(packed).decode()
 
 
-async def _with_metrics(connection: AsyncConnection, found: RowMapping) -> DriftRun:
-    run = _run(found)
-    columns = [column for column in drift_metrics.c if column.name != "run_id"]
-    rows = await connection.execute(
-        select(*columns)
-        .where(drift_metrics.c.run_id == run.run_id)
-        .order_by(drift_metrics.c.segment, drift_metrics.c.family.desc(), drift_metrics.c.metric)
+def _is_run(window: Window, version: str, reference: str) -> ColumnElement[bool]:
+    return and_(
+        drift_runs.c.window_start == window.start,
+        drift_runs.c.window_end == window.end,
+        drift_runs.c.model_version == version,
+        drift_runs.c.reference == reference,
     )
-    return replace(run, metrics=tuple(MetricRow(**row) for row in rows.mappings()))
+
+
+async def _with_metrics(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[DriftRun]:
+    """Return the runs in their order; metrics are in the same order at each reading: segment, family, name."""
+    runs = [_run(row) for row in found]
+    rows = await connection.execute(
+        select(drift_metrics)
+        .where(drift_metrics.c.run_id.in_([run.run_id for run in runs]))
+        .order_by(drift_metrics.c.segment, _FAMILY, drift_metrics.c.metric)
+    )
+    metrics: dict[uuid.UUID, list[MetricRow]] = {run.run_id: [] for run in runs}
+    for row in rows.mappings():
+        values = dict(row)
+        metrics[values.pop("run_id")].append(MetricRow(**values))
+    return [replace(run, metrics=tuple(metrics[run.run_id])) for run in runs]
 
 
 def _run(row: RowMapping) -> DriftRun:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 async def _read(engine: AsyncEngine, window: Window = HOUR) -> pd.DataFrame:
     async with engine.connect() as connection:
-        return await read_predictions(connection, window)
+        return (await read_predictions(connection, window)).table
 
 
 async def test_a_window_is_half_open_to_the_millisecond(

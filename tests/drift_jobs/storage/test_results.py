@@ -1,0 +1,122 @@
+"""Runs of the past: which ones a night looks back on, and what pictures of the trend are drawn from."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
+
+from drift_jobs.runs import DriftRun, Family, MetricRow
+from drift_jobs.storage.history import Point, history
+from drift_jobs.storage.results import latest_run, latest_state, past_runs, read_run, store_run
+from drift_jobs.windows import Window
+
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+VERSION = "0123456789ab"
+
+pytestmark = pytest.mark.anyio
+
+
+def _metric(metric: str, family: Family = "inputs", **values: Any) -> MetricRow:
+    return MetricRow(metric=metric, family=family, n=900, verdict="none", **values)
+
+
+def _night(number: int, **values: Any) -> DriftRun:
+    run = DriftRun(
+        run_id=uuid7(),
+        revision=1,
+        window_start=START + number * DAY,
+        window_end=START + (number + 1) * DAY,
+        reference="bundle",
+        model_name="shop",
+        model_version=VERSION,
+        started_at=START,
+        finished_at=START,
+        verdict="none",
+        reason="nothing",
+        n_current=900 + number,
+        n_reference=1_500,
+        metrics=(_metric("words", value=41.5, effect=0.03, floor=0.05),),
+    )
+    return replace(run, **values)
+
+
+async def _store(engine: AsyncEngine, *runs: DriftRun, state: str | None = None) -> None:
+    async with engine.begin() as connection:
+        for run in runs:
+            await store_run(connection, run, html="page", snapshot=None, input_state=state)
+
+
+async def test_past_nights_are_the_last_judged_ones(engine: AsyncEngine) -> None:
+    """Newest first with their metrics, up to the given moment; nights that were not judged are passed over."""
+    nights = [_night(number) for number in range(5)]
+    nights[2] = replace(nights[2], verdict="not_judged")
+    await _store(engine, *nights)
+    async with engine.connect() as connection:
+        found = await past_runs(connection, VERSION, "bundle", nights[4].window_start, nights=2)
+    assert found == [nights[3], nights[1]]
+
+
+async def test_past_nights_are_of_one_version_and_reference(engine: AsyncEngine) -> None:
+    """What another version or another reference brought says nothing here."""
+    mine = _night(0)
+    await _store(engine, mine, _night(1, model_version="other"), _night(2, reference="auto:bundle"))
+    async with engine.connect() as connection:
+        assert await past_runs(connection, VERSION, "bundle", START + 9 * DAY, nights=2) == [mine]
+
+
+async def test_the_last_revision_speaks_for_a_night(engine: AsyncEngine) -> None:
+    """An earlier one is not looked back on, even when the last one was not judged."""
+    revised = [_night(0, revision=1, verdict="watch"), _night(0, revision=2, verdict="drift")]
+    withdrawn = [_night(1, revision=1), _night(1, revision=2, verdict="not_judged")]
+    await _store(engine, *revised, *withdrawn)
+    async with engine.connect() as connection:
+        assert await past_runs(connection, VERSION, "bundle", START + 9 * DAY, nights=3) == [revised[1]]
+        assert [night.verdict for night in await history(connection, VERSION)] == ["drift", "not_judged"]
+
+
+async def test_the_state_of_the_last_revision_is_known(engine: AsyncEngine) -> None:
+    """It is that of the window, version and reference; without a run there is none."""
+    window = Window(START, START + DAY)
+    await _store(engine, _night(0), state="900 rows")
+    await _store(engine, _night(0, revision=2), state="901 rows")
+    async with engine.connect() as connection:
+        assert await latest_state(connection, window, VERSION, "bundle") == "901 rows"
+        assert await latest_state(connection, window, VERSION, "auto:bundle") is None
+
+
+async def test_metrics_keep_their_order(engine: AsyncEngine) -> None:
+    """Whatever order they were stored in, they are read by segment, family and name."""
+    metrics = (
+        _metric("words", segment="product:mug"),
+        _metric("golden", "model"),
+        _metric("words"),
+        _metric("accuracy", "accuracy"),
+        _metric("characters"),
+        _metric("cbpe", "estimates"),
+        _metric("score", "predictions"),
+    )
+    run = _night(0, metrics=metrics)
+    await _store(engine, run)
+    async with engine.connect() as connection:
+        found = [row.metric for row in (await read_run(connection, run.run_id)).metrics]
+        latest = await latest_run(connection, Window(run.window_start, run.window_end), VERSION, "bundle")
+    assert found == ["score", "characters", "words", "accuracy", "cbpe", "golden", "words"]
+    assert latest is not None
+    assert latest.metrics[-1].segment == "product:mug"
+
+
+async def test_the_trend_is_drawn_from_the_last_nights(engine: AsyncEngine) -> None:
+    """Oldest first, of any reference, with what each metric of the whole window was."""
+    nights = [_night(number) for number in range(4)]
+    nights[3] = replace(nights[3], reference="baseline:A..B")
+    nights[2] = replace(nights[2], metrics=(*nights[2].metrics, _metric("words", segment="product:mug")))
+    await _store(engine, *nights, _night(5, model_version="other"))
+    async with engine.connect() as connection:
+        found = await history(connection, VERSION, limit=3)
+    assert [(night.run_id, night.n_current) for night in found] == [(run.run_id, run.n_current) for run in nights[1:]]
+    assert found[1].points == (Point(metric="words", value=41.5, effect=0.03, floor=0.05, verdict="none"),)
+    assert found[2].reference == "baseline:A..B"
