@@ -26,7 +26,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         """Clear the bars."""
-        self._bars.stop()
+        if self._tasks:  # without a terminal rich would print an empty line
+            self._bars.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` parts of `what` are done."""

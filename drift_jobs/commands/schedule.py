@@ -87,6 +87,7 @@ def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[
 async def _night(settings: DriftSettings, plan: Plan, *, skippable: bool) -> None:
     end = _last_night_end(plan, dt.datetime.now(dt.UTC))
     if skippable and await _is_done(settings, plan, end):
+        logger.info("the night that ended at %s was judged before", end.astimezone(plan.zone))
         return
     output = output_to(settings, logger.info, logger.error, _log_progress)
     await maintain(settings, output)
@@ -105,7 +106,7 @@ def _last_night_end(plan: Plan, now: dt.datetime) -> dt.datetime:
 
 
 def _announce(first: dt.datetime) -> None:
-    logger.info("scheduled; the first run is at %s", first)
+    logger.info("scheduled; the next run is at %s", first)
 
 
 def _log_progress(what: str, done: int, total: int) -> None:
