@@ -1,14 +1,14 @@
 """Which windows are judged: the versions of a window, a night of the shop, and what came late to earlier nights."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drift_jobs.jobs import judge_version
 from drift_jobs.runs import MetricRow
-from drift_jobs.storage.counts import extended_start, input_state, versions_in
+from drift_jobs.storage.counts import count_rows, extended_start, input_state, versions_in
 from drift_jobs.storage.listing import judged_windows
 from drift_jobs.storage.references import choose
 from drift_jobs.storage.results import latest_state
@@ -21,9 +21,8 @@ LATE_DAYS = 7
 
 async def judge_window(engine: AsyncEngine, plan: Plan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
     """Judge each model version that has rows in the window; without any, the bundle's, which is then not judged."""
-    versions = await _versions(engine, plan, window)
-    for version in versions:
-        yield await _attempt(engine, plan, Task(window=window, version=version, versions=len(versions)), tell)
+    for task in await _tasks(engine, plan, [(window, version) for version in await _versions(engine, plan, window)]):
+        yield await _attempt(engine, plan, task, tell)
 
 
 async def judge_day(
@@ -45,14 +44,11 @@ async def day_tasks(engine: AsyncEngine, plan: Plan, day: dt.date, golden: Metri
         starts = [
             await extended_start(connection, version, window, plan.zone, min_rows=plan.min_rows) for version in versions
         ]
+    windows = [(Window(start, window.end), version) for version, start in zip(versions, starts, strict=True)]
+    bundles = plan.bundle.manifest.version
     return [
-        Task(
-            window=Window(start, window.end),
-            version=version,
-            versions=len(versions),
-            golden=golden if version == plan.bundle.manifest.version else None,
-        )
-        for version, start in zip(versions, starts, strict=True)
+        replace(task, golden=golden if task.version == bundles else None)
+        for task in await _tasks(engine, plan, windows)
     ]
 
 
@@ -75,11 +71,28 @@ async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) 
     ends = [day_window(day - dt.timedelta(days=days), plan.zone).end for days in range(LATE_DAYS, 0, -1)]
     async with engine.connect() as connection:
         found = await judged_windows(connection, ends)
-    for window, version in found:
-        versions = len({other for each, other in found if each.end == window.end})
-        if await _came_late(engine, plan, window, version):
-            outcome = await _attempt(engine, plan, Task(window=window, version=version, versions=versions), tell)
-            yield replace(outcome, is_late=True)
+    for end in ends:
+        night = [(window, version) for window, version in found if window.end == end]
+        late = [each for each in night if await _came_late(engine, plan, *each)]
+        for task in await _tasks(engine, plan, night) if late else ():
+            if (task.window, task.version) in late:
+                yield replace(await _attempt(engine, plan, task, tell), is_late=True)
+
+
+async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, str]]) -> list[Task]:
+    """Return the tasks of one night, which share the alarms that a night may bring.
+
+    Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
+    the others harder of hearing.
+    """
+    async with engine.begin() as connection:
+        judgeable = {version for window, version in night if await _can_be_judged(connection, plan, window, version)}
+    return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
+
+
+async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window, version: str) -> bool:
+    chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+    return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
 
 
 async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:

@@ -84,7 +84,19 @@ async def test_a_small_day_is_judged_with_those_before_it(
     end = day_window(DAY, BERLIN).end
     assert tasks[plan.bundle.manifest.version].window == Window(_start(DAY - dt.timedelta(days=2)), end)
     assert tasks["0123456789ab"].window == day_window(DAY, BERLIN)
-    assert {task.versions for task in tasks.values()} == {2}
+    assert {task.versions for task in tasks.values()} == {1}  # the other one has no reference in this bundle
+
+
+async def test_versions_that_can_be_judged_share_the_alarms(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A version with too few rows takes nothing from the others; two with enough share."""
+    own = replace(plan, reference=Written("window", day_window(DAY - dt.timedelta(days=40), BERLIN)))
+    await log(make_records(120, seed=1), _start(DAY))
+    await log(make_records(1, seed=2), _start(DAY) + dt.timedelta(hours=1), model_version="0123456789ab")
+    assert {task.versions for task in await day_tasks(engine, own, DAY)} == {1}
+    await log(make_records(120, seed=3), _start(DAY) + dt.timedelta(hours=2), model_version="0123456789ab")
+    assert {task.versions for task in await day_tasks(engine, own, DAY)} == {2}
 
 
 async def test_a_day_without_rows_is_the_bundles(engine: AsyncEngine, plan: Plan) -> None:
