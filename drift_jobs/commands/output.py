@@ -1,10 +1,10 @@
 """What becomes of outcomes: a line for each as soon as it is there, and a notice of new alarms."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import msgspec
-import typer
 
 from drift_jobs.commands.failures import failure_line
 from drift_jobs.reporting.console import run_line
@@ -51,7 +51,16 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 def output_to_terminal(settings: DriftSettings, tell: Tell) -> Output:
     """Return where a command that ends says what it found: runs on stdout, what cannot be judged on stderr."""
-    return output_to(settings, typer.echo, lambda line: typer.echo(line, err=True), tell)
+    return output_to(settings, _print, _print_error, tell)
+
+
+# `typer.echo` would write past the bars of `Progress`, in the middle of their line.
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _print_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def output_to(
