@@ -3,7 +3,9 @@
 DriftError                 a window cannot be judged: one line for the operator, exit code 2
 ├── WindowInvalid          a window, a moment, a date or a time zone cannot be read
 ├── ReferenceUnavailable   the reference does not exist, or is not what training writes
+├── BaselineRefused        a window holds too few rows to be compared with
 ├── RunUnknown             no run has this id
+├── GoldenUnavailable      the service gives no answers to the golden texts that can be compared
 └── ScheduleInvalid        the cron expression cannot be read, or means something else here than in cron
 
 Messages say what was expected, what was found and the remedy. They never contain a client's text.
@@ -22,8 +24,16 @@ class ReferenceUnavailable(DriftError):
     """The reference does not exist, or is not what training writes."""
 
 
+class BaselineRefused(DriftError):
+    """A window holds too few rows to be compared with."""
+
+
 class RunUnknown(DriftError):
     """No run has this id."""
+
+
+class GoldenUnavailable(DriftError):
+    """The service gives no answers to the golden texts that can be compared."""
 
 
 class ScheduleInvalid(DriftError):

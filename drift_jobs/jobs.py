@@ -1,92 +1,144 @@
-"""The use case: judge one window, each model version in it, and keep the result. One transaction, under a lock."""
+"""The unit of work: judge one window of one model version, and keep the result. One transaction, under a lock.
+
+What is found about a window is put together in `findings`; which windows are judged is said in `nights`.
+"""
 
 import asyncio
 import datetime as dt
-from zoneinfo import ZoneInfo
+from typing import Final
 
-import msgspec
-import pandas as pd
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
+from drift_jobs.findings import Inputs, find
+from drift_jobs.floors import calibration_for
+from drift_jobs.golden import golden_of
+from drift_jobs.judging.calibration import size_for
 from drift_jobs.judging.frames import label_set
-from drift_jobs.judging.verdict import Terms, judge, not_judged
+from drift_jobs.judging.verdict import Terms
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
-from drift_jobs.storage.counts import versions_in
+from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
-from drift_jobs.storage.references import Resolved, Written, resolve
-from drift_jobs.storage.results import latest_run, lock, store_run
-from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
+from drift_jobs.storage.references import Resolved, choose, read_frame
+from drift_jobs.storage.results import latest_run, lock, past_runs, store_run
+from drift_jobs.tasks import Judged, Plan, Task, Tell
+
+_NIGHTS_BEFORE: Final = 2
+"""Watch on two of three nights in the same direction is drift."""
+_TWO_DAYS: Final = dt.timedelta(hours=49)
+"""Of the shop, with an hour for its clocks."""
 
 
-class Task(msgspec.Struct, frozen=True):
-    """What is to be judged."""
+async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Judged:
+    """Return the run on a window of a model version, after storing it when it says something new.
 
-    bundle: Bundle
-    window: Window
-    reference: Written
-    min_rows: int
-
-
-async def judge_window(engine: AsyncEngine, task: Task) -> list[DriftRun]:
-    """Return one run for each model version in the window, after storing those that say something new.
-
-    Judging a window again returns the runs that are there, unless rows or feedback came since: then a further revision
-    is stored. Two that start at once do the same work once. A window without predictions gives one run, not judged, of
-    the bundle's version.
+    Judging a window again returns the run that is there, unless rows or feedback came since: then a further revision is
+    stored. Two that start at once do the same work once. A window that cannot be judged, or a version without a
+    reference, gives a run that is not judged and says why.
     """
-    async with engine.begin() as connection:
-        await lock(connection, task.window, str(task.reference))
-        versions = await versions_in(connection, task.window) or [task.bundle.manifest.version]
-        return [await _judge_version(connection, task, version) for version in versions]
-
-
-async def _judge_version(connection: AsyncConnection, task: Task, version: str) -> DriftRun:
     started_at = dt.datetime.now(dt.UTC)
-    reference = await resolve(connection, task.bundle, version, task.reference, task.window.start, zone=ZoneInfo("UTC"))
-    rows = (await read_predictions(connection, task.window, version=version)).table
-    # In a thread: a signal to stop must be heard while the numbers are worked out.
-    verdict, frames = await asyncio.to_thread(_verdict, task, reference, version, rows)
-    latest = await latest_run(connection, task.window, version, reference.name)
-    if latest is not None and same_outcome(latest, verdict):
-        return latest
-    run = DriftRun(
+    async with engine.begin() as connection:
+        chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window.start, zone=plan.zone)
+        await lock(connection, task.window, f"{task.version} {chosen.name}")
+        state = await input_state(connection, task.window, task.version)
+        reference = await read_frame(connection, plan.bundle, task.version, chosen, segment_keys=plan.segment_keys)
+        inputs = await _inputs(connection, plan, task, reference)
+        terms = await _terms(engine, connection, plan, task, inputs, reference, tell)
+        latest = await latest_run(connection, task.window, task.version, chosen.name)
+        golden = task.golden or (golden_of(latest) if latest else None)
+        # In a thread: a signal to stop must be heard while the numbers are worked out.
+        verdict = await asyncio.to_thread(find, inputs, terms, golden)
+        if latest is not None and same_outcome(latest, verdict):
+            return Judged(latest, is_new=False, before=latest.verdict)
+        run = _run(task, inputs, reference, latest, verdict, started_at)
+        await _store(connection, run, inputs, state)
+    return Judged(run, is_new=True, before=latest.verdict if latest else None)
+
+
+async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved) -> Inputs:
+    rows = await read_predictions(
+        connection, task.window, cap=plan.sample, version=task.version, segment_keys=plan.segment_keys
+    )
+    manifest = plan.bundle.manifest
+    labels = label_set(manifest)
+    lacking, current = reference.lacking, None
+    if labels_fit(rows.table, labels):
+        current = prediction_frame(rows.table, manifest)
+    else:
+        wanted = ", ".join(labels.names)
+        lacking = f"expected the labels {wanted}, found others of model version {task.version}; give its --model"
+    return Inputs(
+        labels=labels,
+        model_name=manifest.name if rows.table.empty else str(rows.table["model_name"].iloc[-1]),
+        n_current=len(rows.table),
+        rows_in_window=rows.in_window if rows.sampled else None,
+        current=current,
+        reference=reference.frame,
+        lacking=lacking,
+        note=reference.note,
+        timezone=plan.zone.key,
+    )
+
+
+async def _terms(
+    engine: AsyncEngine,
+    connection: AsyncConnection,
+    plan: Plan,
+    task: Task,
+    inputs: Inputs,
+    reference: Resolved,
+    tell: Tell,
+) -> Terms:
+    """Return what the window is judged by; a window that is too small needs no calibration."""
+    n_reference = 0 if inputs.lacking or reference.frame is None else len(reference.frame)
+    enough = min(inputs.n_current, n_reference) >= plan.min_rows
+    size = size_for(inputs.n_current)
+    return Terms(
+        min_rows=plan.min_rows,
+        calibration=await calibration_for(engine, plan, task.version, reference, size, tell) if enough else None,
+        past=await _nights_before(connection, task, reference),
+        versions=task.versions,
+        alarming=reference.alarming,
+    )
+
+
+async def _nights_before(connection: AsyncConnection, task: Task, reference: Resolved) -> list[DriftRun]:
+    """Return the runs of the two nights before.
+
+    Not those whose windows reach into this one, as extended ones do: the same rows would count as two nights.
+    """
+    found = await past_runs(connection, task.version, reference.name, task.window.start, _NIGHTS_BEFORE)
+    return [run for run in found if task.window.end - run.window_end <= _TWO_DAYS]
+
+
+def _run(
+    task: Task,
+    inputs: Inputs,
+    reference: Resolved,
+    latest: DriftRun | None,
+    verdict: RunVerdict,
+    started_at: dt.datetime,
+) -> DriftRun:
+    return DriftRun(
         run_id=uuid7(),
         revision=1 if latest is None else latest.revision + 1,
         window_start=task.window.start,
         window_end=task.window.end,
         reference=reference.name,
-        model_name=task.bundle.manifest.name if rows.empty else str(rows["model_name"].iloc[-1]),
-        model_version=version,
+        model_name=inputs.model_name,
+        model_version=task.version,
         started_at=started_at,
         finished_at=dt.datetime.now(dt.UTC),
         **{name: getattr(verdict, name) for name in RunVerdict.__struct_fields__},
     )
-    labels = label_set(task.bundle.manifest)
-    description = None if frames is None else await asyncio.to_thread(describe, *frames, labels)
-    if description is None:
-        await store_run(connection, run, html=report_page(run, None), snapshot=None)
-    else:
-        html = report_page(run, description.html, description.left_out)
-        await store_run(connection, run, html=html, snapshot=description.snapshot)
-    return run
 
 
-def _verdict(
-    task: Task, reference: Resolved, version: str, rows: pd.DataFrame
-) -> tuple[RunVerdict, tuple[pd.DataFrame, pd.DataFrame] | None]:
-    """Return the verdict and the two frames that it compared, if there were two."""
-    manifest = task.bundle.manifest
-    labels = label_set(manifest)
-    if not labels_fit(rows, labels):
-        wanted = ", ".join(labels.names)
-        reason = f"expected the labels {wanted}, found others of model version {version}; give its --model"
-        return not_judged(reason, n_current=len(rows)), None
-    if reference.frame is None:
-        return not_judged(reference.lacking, n_current=len(rows)), None
-    current = prediction_frame(rows, manifest)
-    verdict = judge(current, reference.frame, labels, Terms(min_rows=task.min_rows))
-    return verdict, (current, reference.frame)
+async def _store(connection: AsyncConnection, run: DriftRun, inputs: Inputs, state: str) -> None:
+    description = None
+    if inputs.current is not None and inputs.reference is not None:
+        description = await asyncio.to_thread(describe, inputs.current, inputs.reference, inputs.labels)
+    html = report_page(run, description.html, description.left_out) if description else report_page(run, None)
+    snapshot = description.snapshot if description else None
+    await store_run(connection, run, html=html, snapshot=snapshot, input_state=state)

@@ -1,8 +1,11 @@
 """What an operator may choose about the drift job, read from `SENTIMENT_...` beside the database's settings."""
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from sentiment_api.settings import DatabaseSettings
 
@@ -11,8 +14,46 @@ class DriftSettings(DatabaseSettings):
     """The settings of every `drift-jobs` command; options go before the environment."""
 
     model: Path = Path("models/starter")
-    """The bundle that serves: its labels, its rating map and, by default, its reference."""
+    """The bundle that serves: its labels, its rating map, its golden texts and, by default, its reference."""
     timezone: str = "UTC"
     """The shop's time zone, by its IANA name: its days are the nightly windows."""
     drift_min_rows: int = Field(default=500, ge=1)
     """Windows with fewer rows are described but not judged. Below 500, distances of equal samples are often large."""
+    drift_sample: int = Field(default=100_000, ge=1)
+    """Of larger windows so many rows are judged, chosen by a hash of their ids."""
+    drift_quiet_windows: int = Field(default=400, ge=200)
+    """How many quiet windows a calibration draws. With fewer than 200 nothing can be rare enough for drift."""
+    drift_segment_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Keys of the metadata, with commas between them, whose values are segments beside the products."""
+    service_url: str | None = None
+    """The running service, such as http://127.0.0.1:8000: it is asked the golden texts each night."""
+    notify_url: SecretStr | None = None
+    """Where new alarms are posted as JSON. Such addresses often hold a key, so no message shows it."""
+    notify_on: Literal["watch", "drift"] = "drift"
+    """The least verdict that is posted."""
+
+    @field_validator("drift_segment_keys", mode="before")
+    @classmethod
+    def _keys(cls, keys: Any) -> Any:  # noqa: ANN401 - what the environment has
+        return [key.strip() for key in keys.split(",") if key.strip()] if isinstance(keys, str) else keys
+
+    @field_validator("service_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        """Refuse what no request can be sent to, when the job starts and not at night."""
+        if url is not None:
+            _check_web_address(url)
+        return url
+
+    @field_validator("notify_url")
+    @classmethod
+    def _is_secret_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            _check_web_address(url.get_secret_value())
+        return url
+
+
+def _check_web_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address such as http://127.0.0.1:8000")

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.runs import Details, DriftRun, Family, MetricRow
+from drift_jobs.runs import Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
@@ -94,10 +94,14 @@ async def store_run(
         await connection.execute(insert(drift_metrics), rows)
 
 
-async def list_runs(connection: AsyncConnection, limit: int) -> list[DriftRun]:
-    """Return the last runs, the newest first, without their metrics."""
-    rows = await connection.execute(select(*_RUN_COLUMNS).order_by(drift_runs.c.started_at.desc()).limit(limit))
-    return [_run(row) for row in rows.mappings()]
+async def list_runs(
+    connection: AsyncConnection, limit: int, *, version: str | None = None, verdict: Level | None = None
+) -> list[DriftRun]:
+    """Return the last runs, the newest first, without their metrics; only of one model version or verdict, if given."""
+    wanted = {"model_version": version, "verdict": verdict}
+    conditions = [drift_runs.c[name] == value for name, value in wanted.items() if value is not None]
+    query = select(*_RUN_COLUMNS).where(*conditions).order_by(drift_runs.c.started_at.desc()).limit(limit)
+    return [_run(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def read_run(connection: AsyncConnection, run_id: uuid.UUID) -> DriftRun:

@@ -1,10 +1,14 @@
 """A made-up shop: reviews whose sentiment, form and embedding come from one seeded source."""
 
 import datetime as dt
+import json
+import threading
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -92,6 +96,66 @@ def log(engine: AsyncEngine, bundle: Bundle) -> Log:
         return [row["prediction_id"] for row in rows]
 
     return write
+
+
+class Received(NamedTuple):
+    """A request that a `Receiver` took."""
+
+    path: str
+    headers: Message
+    body: bytes
+
+
+class Receiver:
+    """An HTTP server on the loopback interface that answers each request with what `answer` returns."""
+
+    def __init__(self, answer: Callable[[Received], tuple[int, object]]) -> None:
+        """It listens at once; `requests` are those it took."""
+        self.requests: list[Received] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = Received(self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"] or 0)))
+                receiver.requests.append(request)
+                status, body = answer(request)
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                self.headers["Content-Length"] = "0"
+                self.do_POST()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def receive() -> Iterator[Callable[[Callable[[Received], tuple[int, object]]], Receiver]]:
+    """Starts HTTP servers, given what each answers, and stops them at the end."""
+    started: list[Receiver] = []
+
+    def start(answer: Callable[[Received], tuple[int, object]]) -> Receiver:
+        started.append(Receiver(answer))
+        return started[-1]
+
+    yield start
+    for receiver in started:
+        receiver.stop()
 
 
 _DESCRIPTORS = (

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,16 +14,21 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.__main__ import main
 from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.database.tables import drift_calibrations, drift_runs
 from sentiment_api.settings import DatabaseSettings
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
-RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22")
+RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bundle")
+NIGHT = ("nightly", "--date", "2026-11-21", "--reference", "bundle")
 
 
 @pytest.fixture
@@ -33,6 +39,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, database_settings: DatabaseSett
     monkeypatch.setenv("SENTIMENT_DATABASE_URL", database_settings.database_url.get_secret_value())
     monkeypatch.setenv("SENTIMENT_MODEL", str(bundle.folder))
     monkeypatch.setenv("SENTIMENT_DRIFT_MIN_ROWS", "200")
+    monkeypatch.setenv("SENTIMENT_DRIFT_QUIET_WINDOWS", "200")
 
 
 async def _exit_code(*arguments: str) -> int:
@@ -47,12 +54,15 @@ async def _exit_code(*arguments: str) -> int:
 async def test_a_quiet_window_ends_with_0(
     log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No drift is exit code 0 and one line on stdout."""
+    """No drift is exit code 0 and one line on stdout; the first run says on stderr that it calibrates."""
     await log(make_records(300, seed=2), START)
     assert await _exit_code(*RUN) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith("no drift: 2026-11-21T00:00Z to 2026-11-22T00:00Z, model shop ")
-    assert printed.err == ""
+    assert printed.err == "calibrating: quiet windows of 200 rows of bundle, for the first time (200)\n"
+    assert await _exit_code(*RUN) == 0
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (printed.out, "")
 
 
 @pytest.mark.anyio
@@ -92,11 +102,15 @@ async def test_too_few_rows_end_with_2(log: Log, make_records: MakeRecords, caps
 async def test_nightly_judges_the_shops_day(
     log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`nightly` takes the day from midnight to midnight of the time zone: here the rows lie half an hour before it."""
+    """`nightly` takes the day from midnight to midnight of the time zone, and with few rows the days before it.
+
+    Here the rows lie half an hour before midnight in UTC.
+    """
     await log(make_records(300, seed=2), START - dt.timedelta(minutes=30))
-    assert await _exit_code("nightly", "--date", "2026-11-21", "--timezone", "Europe/Paris") == 0
+    assert await _exit_code(*NIGHT, "--timezone", "Europe/Paris") == 0
     assert "2026-11-20T23:00Z to 2026-11-21T23:00Z" in capsys.readouterr().out
-    assert await _exit_code("nightly", "--date", "2026-11-21", "--timezone", "UTC") == 2
+    assert await _exit_code(*NIGHT, "--timezone", "UTC") == 0
+    assert "2026-11-20T00:00Z to 2026-11-22T00:00Z" in capsys.readouterr().out
 
 
 @pytest.mark.anyio
@@ -150,7 +164,7 @@ async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: py
     [
         (("run", "--start", "2026-11-22", "--end", "2026-11-21"), "ends after its start"),
         (("run", "--start", "noon", "--end", "2026-11-21"), "expected a date or time"),
-        ((*RUN, "--reference", "yesterday"), "bundle or window:START..END"),
+        ((*RUN, "--reference", "yesterday"), "baseline or window:START..END"),
         ((*RUN, "--model", "nowhere"), "found no folder nowhere"),
         (("nightly", "--timezone", "Mars/Olympus"), "IANA time zone"),
         (("schedule", "--cron", "every night"), "cron expression"),
@@ -158,6 +172,12 @@ async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: py
         (("show", "0199f0c2-7c1e-7b52-9d3f-0d6a3f1c2b4e"), "drift-jobs list"),
         (("show", "one"), "UUID"),
         (("run",), "--start"),
+        (("backfill", "--from", "2026-11-22", "--to", "2026-11-21"), "--to on or after --from"),
+        (("calibrate", "--size", "700"), "expected sizes among 100, 200, 500"),
+        (("baseline", "accept", "2026-11-01..2026-11-08"), "at least 500 rows"),
+        (("list", "--verdict", "quiet"), "not_judged"),
+        ((*RUN, "--notify-url", "shop"), "SENTIMENT_NOTIFY_URL: expected an address such as"),
+        (("nightly", "--service-url", "shop"), "SENTIMENT_SERVICE_URL: expected an address such as"),
     ],
 )
 async def test_mistakes_end_with_2(
@@ -202,23 +222,164 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Exit codes: 0 none or watch, 1 drift, 2" in printed
 
 
+@pytest.mark.parametrize("command", ["run", "nightly", "schedule", "backfill", "list", "show", "baseline", "calibrate"])
+def test_each_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`COMMAND --help` ends with commands to copy."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"  drift-jobs {command}" in capsys.readouterr().out.split("Examples:")[1]
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_new_alarm_is_posted_once(
+    log: Log, make_records: MakeRecords, receive: Receive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drift is posted when it is new; judged again it is not, nor is a quiet window."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    await log(make_records(300, seed=2), START - dt.timedelta(days=1))
+    server = receive(lambda _: (204, None))
+    for _ in range(2):
+        assert await _exit_code(*RUN, "--notify-url", server.url) == 1
+    quiet = ("run", "--start", "2026-11-20", "--end", "2026-11-21", "--reference", "bundle")
+    assert await _exit_code(*quiet, "--notify-url", server.url) == 0
+    (request,) = server.requests
+    assert msgspec.json.decode(request.body)["verdict"] == "drift"
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_notice_that_is_not_taken_changes_nothing(
+    log: Log, make_records: MakeRecords, receive: Receive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is one line on stderr; verdict and exit code stay what they are."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    assert await _exit_code(*RUN, "--notify-url", receive(lambda _: (403, None)).url) == 1
+    assert re.search(r"^the notice of run \S+ was not taken: status 403$", capsys.readouterr().err, re.MULTILINE)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_backfill_judges_day_by_day(
+    log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each day has its line, those that cannot be judged stop no other, and the gravest is the exit code."""
+    await log(make_records(300, seed=2, mood=1.5), START + dt.timedelta(days=1))
+    days = ("backfill", "--from", "2026-11-21", "--to", "2026-11-23", "--reference", "bundle")
+    assert await _exit_code(*days, "--dry-run") == 0
+    previewed = capsys.readouterr().out.splitlines()
+    assert [line[:11] for line in previewed] == ["2026-11-21:", "2026-11-22:", "2026-11-23:"]
+    assert [line.rsplit(", ", 1)[1] for line in previewed] == ["0 rows", "300 rows", "300 rows"]
+
+    assert await _exit_code(*days) == 1
+    printed = capsys.readouterr()
+    assert [line.split(":")[0] for line in printed.out.splitlines()] == ["drift", "drift"]
+    assert (
+        "not judged: 2026-10-25T00:00Z to 2026-11-22T00:00Z" in printed.err or "not judged: 2026-11-21" in printed.err
+    )
+    assert await _exit_code(*days, "--dry-run") == 0
+    assert capsys.readouterr().out.count("judged before") == 3
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_baseline_is_accepted_and_used(
+    log: Log, make_records: MakeRecords, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`baseline accept` says what it holds; then `auto` judges by it, against what is normal for this shop."""
+    await log(make_records(600, seed=2, mood=1.5), START - dt.timedelta(days=3))
+    await log(make_records(300, seed=3, mood=1.5), START)
+    accept = ("baseline", "accept", "2026-11-18..2026-11-20")
+    assert await _exit_code(*accept, "--dry-run") == 0
+    assert "600 rows on 1 days" in capsys.readouterr().out
+    assert await _exit_code("baseline", "show") == 0
+    assert "2026-11-18" not in capsys.readouterr().out
+    assert await _exit_code(*accept) == 0
+    assert await _exit_code("baseline", "show") == 0
+    assert "2026-11-18T00:00:00Z..2026-11-20T00:00:00Z" in capsys.readouterr().out
+    assert await _exit_code("run", "--start", "2026-11-21", "--end", "2026-11-22") == 0
+    assert "against baseline:2026-11-18T00:00:00Z..2026-11-20T00:00:00Z" in capsys.readouterr().out
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_calibrate_prints_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
+    """One table row for each size: rates of false alarms with bounds, alarms in a year. The second time is quick."""
+    for err in ("calibrating: quiet windows of 100 rows of auto:bundle, for the first time (200)", ""):
+        assert await _exit_code("calibrate", "--size", "100") == 0
+        printed = capsys.readouterr()
+        assert all(name in printed.out for name in ("quiet windows", "products", "watch", "drift", "alarms a year"))
+        assert re.search(r"100 .* 200 .*% \(at most [0-9.]+%\).*% \(at most [0-9.]+%\)", printed.out)
+        assert err in printed.err
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_night_says_when_the_service_is_away(
+    log: Log, make_records: MakeRecords, closed_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The night goes on without golden texts; that they were not compared is on stderr and in the run."""
+    await log(make_records(300, seed=2), START)
+    path = tmp_path / "run.json"
+    service = ("--service-url", f"http://127.0.0.1:{closed_port}")
+    assert await _exit_code(*NIGHT, *service, "--json", str(path)) == 0
+    assert "the golden texts could not be compared" in capsys.readouterr().err
+    (run,) = msgspec.json.decode(path.read_bytes())
+    assert {row["metric"]: row["verdict"] for row in run["metrics"]}["golden"] == "not_judged"
+
+
+def _schedule(*options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "drift_jobs", "schedule", "--reference", "bundle", *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+
+
+def _until(process: subprocess.Popen[str], words: str) -> str:
+    """Return the first line of stderr with these words."""
+    assert process.stderr is not None
+    return next(line for line in process.stderr if words in line)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_missed_night_is_caught_up_once(log: Log, make_records: MakeRecords, engine: AsyncEngine) -> None:
+    """A start after the night's time judges it at once; the next start finds its run and judges nothing."""
+    midnight = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC)
+    await log(make_records(300, seed=2), midnight - dt.timedelta(hours=12))
+    with _schedule("--cron", "0 0 * * *") as process:
+        assert f"to {midnight:%Y-%m-%dT%H:%MZ}" in await asyncio.to_thread(_until, process, "no drift")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    with _schedule("--cron", "0 0 * * *") as process:
+        await asyncio.to_thread(_until, process, "was judged before")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    async with engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_the_schedule_ends_cleanly_within_a_night(
+    log: Log, make_records: MakeRecords, engine: AsyncEngine
+) -> None:
+    """SIGTERM while the night calibrates itself ends with exit code 0, and leaves nothing of the night."""
+    midnight = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC)
+    await log(make_records(300, seed=2), midnight - dt.timedelta(hours=12))
+    with _schedule("--cron", "0 0 * * *") as process:
+        await asyncio.to_thread(_until, process, "calibrating")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    async with engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 0
+        assert await connection.scalar(select(func.count()).select_from(drift_calibrations)) == 0
+
+
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_schedule_ends_cleanly(number: signal.Signals) -> None:
-    """`schedule` says when it will run first, and a signal ends it with exit code 0."""
-    command = [
-        sys.executable,
-        "-m",
-        "drift_jobs",
-        "schedule",
-        "--cron",
-        "0 2 * * mon-fri",
-        "--timezone",
-        "Europe/Paris",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if "the first run is at" in line)
+    """`schedule` says when it will run next, and a signal ends it with exit code 0."""
+    with _schedule("--cron", "0 2 1 jan *", "--timezone", "Europe/Paris") as process:
+        line = _until(process, "the next run is at")
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
     assert " 02:00:00+0" in line

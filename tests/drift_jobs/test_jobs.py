@@ -3,22 +3,29 @@
 import asyncio
 import datetime as dt
 import gzip
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Table, func, insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.jobs import Task, judge_window
-from drift_jobs.runs import DriftRun
+from drift_jobs.jobs import judge_version
+from drift_jobs.nights import judge_window
+from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage.calibrations import list_calibrations
 from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import list_runs, read_html, read_run
+from drift_jobs.tasks import Judged, Plan, Task
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
 from sentiment_api.database.tables import drift_metrics, drift_runs, feedback
@@ -34,9 +41,26 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def task(bundle: Bundle) -> Task:
-    """The day against the bundle, judged from 200 rows on."""
-    return Task(bundle, DAY, reference=Written("bundle"), min_rows=200)
+def plan(bundle: Bundle) -> Plan:
+    """Against the bundle, judged from 200 rows on; by so few quiet windows that nothing is rarer than watch."""
+    return Plan(
+        bundle=bundle,
+        reference=Written("bundle"),
+        zone=ZoneInfo("UTC"),
+        min_rows=200,
+        sample=100_000,
+        quiet_windows=40,
+    )
+
+
+async def _judge(engine: AsyncEngine, plan: Plan, window: Window = DAY) -> list[DriftRun]:
+    outcomes = [outcome async for outcome in judge_window(engine, plan, window, _unheard)]
+    assert all(isinstance(outcome, Judged) for outcome in outcomes), outcomes
+    return [outcome.run for outcome in outcomes if isinstance(outcome, Judged)]
+
+
+def _unheard(what: str, done: int, total: int) -> None:
+    """Hear of no progress."""
 
 
 async def _count(engine: AsyncEngine, table: Table) -> int | None:
@@ -45,11 +69,11 @@ async def _count(engine: AsyncEngine, table: Table) -> int | None:
 
 
 async def test_a_judged_window_is_stored_whole(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """What is returned is what the tables hold: run, metrics, page and snapshot."""
     await log(make_records(300, seed=2, mood=1.5), START)
-    (run,) = await judge_window(engine, task)
+    (run,) = await _judge(engine, replace(plan, quiet_windows=200))
     assert (run.verdict, run.revision, run.n_current, run.n_reference) == ("drift", 1, 300, 1500)
     async with engine.connect() as connection:
         stored = await read_run(connection, run.run_id)
@@ -60,36 +84,36 @@ async def test_a_judged_window_is_stored_whole(
     assert msgspec.json.decode(gzip.decompress(snapshot or b""))["metric_results"]
 
 
-async def test_no_text_reaches_the_report(engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task) -> None:
+async def test_no_text_reaches_the_report(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
     """Neither the page nor the snapshot contains a review."""
     await log(make_records(300, seed=2), START, text="The kettle sings beautifully", metadata={"note": "kettle"})
-    await judge_window(engine, task)
+    await _judge(engine, plan)
     async with engine.connect() as connection:
         found = (await connection.execute(select(drift_runs.c.report_html, drift_runs.c.report_json))).one()
     assert all("kettle" not in gzip.decompress(packed).decode() for packed in found)
 
 
 async def test_judging_again_without_news_changes_nothing(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """The second run on the same rows is the first one, and the tables stay as they were."""
     await log(make_records(300, seed=2), START)
-    (first,) = await judge_window(engine, task)
+    (first,) = await _judge(engine, plan)
     rows = await _count(engine, drift_metrics)
-    (second,) = await judge_window(engine, task)
+    (second,) = await _judge(engine, plan)
     assert _sorted(second) == _sorted(first)
     assert (await _count(engine, drift_runs), await _count(engine, drift_metrics)) == (1, rows)
 
 
 async def test_late_feedback_makes_a_revision(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """When ratings come after the night, judging again stores revision 2 with the accuracy, beside revision 1."""
     records = make_records(300, seed=2)
     ids = await log(records, START)
-    await judge_window(engine, task)
+    await _judge(engine, plan)
     await _rate(engine, ids, [record["rating"] for record in records])
-    (run,) = await judge_window(engine, task)
+    (run,) = await _judge(engine, plan)
     right = sum(record["label"] == record["target"] for record in records)
     accuracy = next(row for row in run.metrics if row.metric == "accuracy")
     assert (run.revision, accuracy.n, accuracy.value) == (2, 300, pytest.approx(right / 300))
@@ -97,74 +121,186 @@ async def test_late_feedback_makes_a_revision(
 
 
 async def test_two_that_start_at_once_store_one_run(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """The one that waits for the lock finds the other's run and returns it."""
     await log(make_records(300, seed=2), START)
-    (one,), (other,) = await asyncio.gather(judge_window(engine, task), judge_window(engine, task))
+    (one,), (other,) = await asyncio.gather(_judge(engine, plan), _judge(engine, plan))
     assert one.run_id == other.run_id
     assert await _count(engine, drift_runs) == 1
 
 
 async def test_each_model_version_is_judged_alone(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """After a deployment the old version's rows are a run of their own, not judged against the new one's reference."""
     await log(make_records(300, seed=2), START)
     await log(make_records(300, seed=3), START + dt.timedelta(hours=1), model_version="0123456789ab")
-    ours, other = await judge_window(engine, task)
-    assert (ours.model_version, ours.verdict) == (task.bundle.manifest.version, "none")
+    ours, other = await _judge(engine, plan)
+    assert (ours.model_version, ours.verdict) == (plan.bundle.manifest.version, "none")
     assert (other.model_version, other.verdict, other.n_current) == ("0123456789ab", "not_judged", 300)
     assert "expected a reference of model version 0123456789ab" in other.reason
 
 
 async def test_a_window_can_be_the_reference(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """Yesterday as the reference judges any model version that has rows in both, without a file in the bundle."""
-    task.bundle.path(REFERENCE).unlink()
+    plan.bundle.path(REFERENCE).unlink()
     await log(make_records(300, seed=2), BEFORE.start, model_version="0123456789ab")
     await log(make_records(300, seed=3), DAY.start, model_version="0123456789ab")
-    (run,) = await judge_window(engine, msgspec.structs.replace(task, reference=Written("window", BEFORE)))
+    (run,) = await _judge(engine, replace(plan, reference=Written("window", BEFORE)))
     assert (run.verdict, run.n_reference) == ("none", 300)
     assert run.reference == "window:2026-11-20T00:00:00Z..2026-11-21T00:00:00Z"
 
 
 async def test_another_models_labels_are_not_judged(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """Rows whose labels are not the bundle's are stored as not judged, with the reason."""
     await log(make_records(300, seed=2), START, probabilities={"bad": 0.5, "good": 0.5}, model_version="0123456789ab")
-    (run,) = await judge_window(engine, task)
+    (run,) = await _judge(engine, plan)
     assert (run.verdict, run.reason.startswith("expected the labels negative, positive")) == ("not_judged", True)
 
 
-async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, task: Task) -> None:
+async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: Plan) -> None:
     """A night without predictions is on record, with a page, as not judged."""
-    (run,) = await judge_window(engine, task)
-    assert (run.verdict, run.n_current, run.model_version) == ("not_judged", 0, task.bundle.manifest.version)
+    (run,) = await _judge(engine, plan)
+    assert (run.verdict, run.n_current, run.model_version) == ("not_judged", 0, plan.bundle.manifest.version)
     async with engine.connect() as connection:
         assert "found 0 rows in the window, needed 200" in await read_html(connection, run.run_id)
 
 
-async def test_a_version_without_a_reference_is_not_judged(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, task: Task, tmp_path: Path
+async def test_without_a_reference_the_rest_is_kept(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, tmp_path: Path
 ) -> None:
-    """A bundle without reference leaves a run that says so, since another version of the night may have one."""
-    task.bundle.path(REFERENCE).rename(tmp_path / "elsewhere")
+    """A bundle without reference is a run that is not judged and says why, with what the window alone can tell."""
+    plan.bundle.path(REFERENCE).rename(tmp_path / "elsewhere")
     await log(make_records(300, seed=2), START)
-    (run,) = await judge_window(engine, task)
+    (run,) = await _judge(engine, plan)
     assert (run.verdict, run.n_current, run.n_reference) == ("not_judged", 300, 0)
-    assert "found none; export the model" in run.reason
+    assert "found none; export the model with sentiment-train" in run.reason
+    shares = [row.value for row in run.metrics if row.metric == "label_share"]
+    assert len(shares) == 1
+    assert shares[0] is not None
 
 
-async def test_runs_are_listed_newest_first(engine: AsyncEngine, task: Task) -> None:
-    """The list ends at its limit, and has no metrics."""
+async def test_one_versions_failure_costs_no_other(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A version whose rows are broken fails alone; the other one is judged and stored."""
+    await log(make_records(300, seed=2), START, model_version="0123456789ab", embedding=[])
+    await log(make_records(300, seed=3), START + dt.timedelta(hours=1))
+    runs = await _judge(engine, plan)
+    assert [run.model_version for run in runs] == ["0123456789ab", plan.bundle.manifest.version]
+    assert [run.verdict for run in runs] == ["not_judged", "none"]
+
+
+async def test_the_first_run_calibrates_itself(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """The first run learns from quiet windows, is heard of meanwhile, and carries the back-test; the next reuse it."""
+    await log(make_records(300, seed=2), START)
+    heard: list[tuple[str, int, int]] = []
+    version = plan.bundle.manifest.version
+    first = await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    assert [(done, total) for _, done, total in heard] == [(number, 40) for number in range(41)]
+    async with engine.connect() as connection:
+        (stored,) = await list_calibrations(connection, version)
+    assert first.run.details.back_test == stored.calibration.back_test
+    assert (stored.reference, stored.calibration.size, stored.calibration.windows) == ("bundle", 200, 40)
+
+    heard.clear()
+    await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    assert heard == []
+
+
+async def test_a_calibration_outlives_what_fails_after_it(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """What took long stays when the run behind it cannot be stored; and nothing of the run does."""
+    await log(make_records(300, seed=2), START)
+    version = plan.bundle.manifest.version
+    broken = MetricRow(metric="golden", family="model", value=math.inf, n=1, note="\x00 is no text to Postgres")
+    with pytest.raises(DBAPIError):
+        await judge_version(engine, plan, Task(window=DAY, version=version, golden=broken), _unheard)
+    async with engine.connect() as connection:
+        assert len(await list_calibrations(connection, version)) == 1
+    assert await _count(engine, drift_runs) == 0
+
+
+async def test_large_windows_are_sampled(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
+    """Above the cap a part is judged, the same one each time, and the run says how many rows there were."""
+    await log(make_records(600, seed=2), START)
+    (run,) = await _judge(engine, replace(plan, sample=300))
+    assert 200 < run.n_current < 400
+    assert run.details.rows_in_window == 600
+    (again,) = await _judge(engine, replace(plan, sample=300))
+    assert again.run_id == run.run_id
+    (whole,) = await _judge(engine, plan)
+    assert (whole.n_current, whole.details.rows_in_window) == (600, None)
+
+
+async def test_watch_on_two_nights_is_drift(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """What is in watch in the same direction for the second night of three is drift, and says so."""
+    for day in (BEFORE, DAY):
+        await log(make_records(300, seed=2, wordiness=1.3), day.start)
+    (first,) = await _judge(engine, plan, BEFORE)
+    (second,) = await _judge(engine, plan, DAY)
+    assert (first.verdict, second.verdict) == ("watch", "drift")
+    assert "in watch on two of three nights" in {row.note for row in second.metrics}
+
+
+async def test_nights_that_overlap_count_once(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A window that holds the night before again is no second night: the same rows would testify twice."""
+    await log(make_records(300, seed=2, wordiness=1.3), BEFORE.start)
+    await _judge(engine, plan, BEFORE)
+    (second,) = await _judge(engine, plan, Window(BEFORE.start, DAY.end))
+    assert second.verdict == "watch"
+
+
+async def test_auto_tells_differences_from_training_without_alarm(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Until there is traffic of its own, what differs from the training data is told and is no alarm."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    (run,) = await _judge(engine, replace(plan, reference=Written("auto")))
+    assert (run.verdict, run.reference, run.details.alarming) == ("none", "auto:bundle", False)
+    assert run.reason.startswith("differs from training data, which is no alarm")
+    assert "no own baseline yet" in run.reason
+
+
+async def test_golden_texts_that_moved_are_drift(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A quiet window is drift when the service answers the golden texts otherwise; the reason begins with it.
+
+    Judging the window again without asking the service keeps what it said that night.
+    """
+    await log(make_records(300, seed=2), START)
+    moved = MetricRow(metric="golden", family="model", value=0.2, effect=0.2, verdict="drift", n=12, note="they moved")
+    task = Task(window=DAY, version=plan.bundle.manifest.version, golden=moved)
+    judged = await judge_version(engine, plan, task, _unheard)
+    assert (judged.run.verdict, judged.run.reason.startswith("they moved; of the data: none of")) == ("drift", True)
+    (again,) = await _judge(engine, plan)
+    assert (again.run_id, again.verdict) == (judged.run.run_id, "drift")
+
+
+async def test_runs_are_listed_newest_first(engine: AsyncEngine, plan: Plan) -> None:
+    """The list ends at its limit, has no metrics, and can be of one version or verdict only."""
     windows = [Window(DAY.start + dt.timedelta(days=n), DAY.end + dt.timedelta(days=n)) for n in range(3)]
-    runs = [(await judge_window(engine, msgspec.structs.replace(task, window=window)))[0] for window in windows]
+    runs = [(await _judge(engine, plan, window))[0] for window in windows]
     async with engine.connect() as connection:
         listed = await list_runs(connection, limit=2)
+        of_another = await list_runs(connection, limit=2, version="0123456789ab")
+        drifted = await list_runs(connection, limit=2, verdict="drift")
+        unjudged = await list_runs(connection, limit=5, verdict="not_judged", version=plan.bundle.manifest.version)
     assert [run.run_id for run in listed] == [runs[2].run_id, runs[1].run_id]
+    assert (of_another, drifted, len(unjudged)) == ([], [], 3)
 
 
 async def test_an_unknown_run_is_refused(engine: AsyncEngine) -> None:

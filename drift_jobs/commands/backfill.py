@@ -1,0 +1,101 @@
+"""`backfill`: days of the past, one by one."""
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from drift_jobs.commands import MinRows, Model, Reference, Sample, Zone
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, EXIT_CODES, exit_code, until_done
+from drift_jobs.commands.failures import MENDABLE, failure_line
+from drift_jobs.commands.output import Output, output_to_terminal
+from drift_jobs.commands.plans import plan_of
+from drift_jobs.commands.progress import Progress
+from drift_jobs.errors import WindowInvalid
+from drift_jobs.nights import day_tasks, judge_day
+from drift_jobs.settings import DriftSettings
+from drift_jobs.storage.counts import count_rows
+from drift_jobs.storage.listing import is_judged
+from drift_jobs.storage.references import AUTO
+from drift_jobs.tasks import Outcome, Plan, Task
+from drift_jobs.windows import parse_date
+from sentiment_api.database.connection import connected
+from sentiment_api.settings import read_settings
+
+EXAMPLES = f"""\b
+Examples:
+  drift-jobs backfill --from 2026-10-01 --to 2026-10-31 --dry-run
+  drift-jobs backfill --from 2026-10-01 --to 2026-10-31 --timezone Europe/Paris
+
+\b
+{EXIT_CODES}
+"""
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="The last day; it is judged, too.")],
+    reference: Reference = AUTO,
+    sample: Sample = None,
+    model: Model = None,
+    timezone: Zone = None,
+    min_rows: MinRows = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be judged.")] = False,
+) -> None:
+    """Judge days of the past as `nightly` would have, the earliest first; a day that fails does not stop the others.
+
+    Days that were judged already get a new revision only if their rows or feedback changed. Nobody is notified. The
+    exit code is that of the gravest day.
+    """
+    settings = read_settings(
+        DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows, drift_sample=sample
+    )
+    plan = plan_of(settings, reference)
+    days = _days(parse_date(first), parse_date(last))
+    raise typer.Exit(until_done(_previewed(settings, plan, days) if dry_run else _judged(settings, plan, days)))
+
+
+def _days(first: dt.date, last: dt.date) -> list[dt.date]:
+    if last < first:
+        raise WindowInvalid(f"expected --to on or after --from, found {last} before {first}")
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+async def _judged(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> int:
+    outcomes: list[Outcome] = []
+    failed = 0
+    async with connected(settings) as engine:
+        with Progress() as tell:
+            output = replace(output_to_terminal(settings, tell), notify_url=None)
+            for number, day in enumerate(days):
+                tell("days judged", number, len(days))
+                found = await _day(engine, plan, day, output)
+                outcomes += found
+                failed += not found
+    return exit_code(outcomes) or (COULD_NOT_BE_JUDGED if failed else 0)
+
+
+async def _day(engine: AsyncEngine, plan: Plan, day: dt.date, output: Output) -> list[Outcome]:
+    """Judge a day; none of its outcomes when not even its versions could be read."""
+    try:
+        return await output.hear(judge_day(engine, plan, day, output.tell))
+    except MENDABLE as error:
+        output.complain(f"could not be judged: {day}: {failure_line(error)}")
+        return []
+
+
+async def _previewed(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> int:
+    async with connected(settings) as engine:
+        for day in days:
+            for task in await day_tasks(engine, plan, day):
+                typer.echo(f"{day}: {await _preview(engine, task)}")
+    return 0
+
+
+async def _preview(engine: AsyncEngine, task: Task) -> str:
+    async with engine.begin() as connection:
+        rows = await count_rows(connection, task.window, task.version)
+        known = await is_judged(connection, task.version, task.window.end)
+    return f"{task.window}, model version {task.version}, {rows:,} rows" + (", judged before" if known else "")

@@ -1,0 +1,33 @@
+"""How a failure is told to an operator: one line, which never quotes a row."""
+
+import traceback
+
+from sqlalchemy.exc import DBAPIError
+
+from drift_jobs.errors import DriftError
+from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.errors import StartupError
+
+MENDABLE = (DriftError, StartupError, *DATABASE_ERRORS)
+"""What an operator can mend."""
+
+
+def failure_line(error: Exception) -> str:
+    """Return what failed: what an operator can mend in words, a defect of ours by its kind and place."""
+    if isinstance(error, MENDABLE):
+        return _one_line(error)
+    # The kind and the place, not the message: it may quote a row.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a defect, {type(error).__name__} at {place.filename}:{place.lineno}"
+
+
+def _one_line(error: Exception) -> str:
+    """Return what an operator may read. The server's own messages are left out: they can carry values of rows."""
+    sqlstate = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+    if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
+        return "the database is not migrated; run `sentiment-api db upgrade` with the same SENTIMENT_DATABASE settings"
+    if sqlstate is not None or isinstance(error, DBAPIError):
+        return f"Postgres refused, SQLSTATE {sqlstate or 'unknown'}"
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error.strerror or 'Postgres or a file cannot be reached'}"
+    return " ".join(str(error).split())

@@ -1,0 +1,114 @@
+"""`schedule`: a process that judges every night."""
+
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from drift_jobs.commands import MinRows, Model, NotifyOn, NotifyUrl, Reference, Sample, ServiceUrl, Zone
+from drift_jobs.commands.endings import until_done
+from drift_jobs.commands.failures import failure_line
+from drift_jobs.commands.nightly import ask_golden, judged_night, maintain
+from drift_jobs.commands.output import output_to
+from drift_jobs.commands.plans import plan_of
+from drift_jobs.schedule import cron_trigger, run_schedule, was_due
+from drift_jobs.settings import DriftSettings
+from drift_jobs.storage.listing import is_judged
+from drift_jobs.storage.references import AUTO
+from drift_jobs.tasks import Plan
+from drift_jobs.windows import day_window, yesterday
+from sentiment_api.database.connection import connected
+from sentiment_api.settings import read_settings
+
+logger = logging.getLogger("drift_jobs")
+
+EXAMPLES = """\b
+Examples:
+  drift-jobs schedule --cron "0 2 * * *" --timezone Europe/Paris
+  drift-jobs schedule --service-url http://127.0.0.1:8000 --notify-url https://hooks.example.com/drift
+"""
+
+
+def schedule(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    cron: Annotated[str, typer.Option(help="Five fields, in the shop's time zone; weekdays as names.")] = "0 2 * * *",
+    reference: Reference = AUTO,
+    sample: Sample = None,
+    model: Model = None,
+    timezone: Zone = None,
+    min_rows: MinRows = None,
+    service_url: ServiceUrl = None,
+    notify_url: NotifyUrl = None,
+    notify_on: NotifyOn = None,
+) -> None:
+    """Judge every night until SIGTERM or SIGINT.
+
+    When last night's time has passed without a run, it is judged at once.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for name in ("apscheduler", "httpx"):  # they announce every step, and httpx each address with its key
+        logging.getLogger(name).setLevel(logging.WARNING)
+    settings = read_settings(
+        DriftSettings,
+        model=model,
+        timezone=timezone,
+        drift_min_rows=min_rows,
+        drift_sample=sample,
+        service_url=service_url,
+        notify_url=notify_url,
+        notify_on=notify_on,
+    )
+    # A wrong folder, reference or expression is found now and not at night.
+    plan = plan_of(settings, reference)
+    trigger = cron_trigger(cron, plan.zone)
+    now = dt.datetime.now(dt.UTC)
+    missed = was_due(trigger, _last_night_end(plan, now), now)
+    until_done(run_schedule(trigger, _nights(settings, plan, may_skip=missed), _announce, at_once=missed))
+
+
+def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[[], Awaitable[None]]:
+    """Return the job. Whatever happens to one night, the next one gets its turn.
+
+    The first night is skipped, with `may_skip`, when it has a run of the model that serves: then it was not missed.
+    """
+    first = [may_skip]
+
+    async def night() -> None:
+        skippable, first[0] = first[0], False
+        try:
+            await _night(settings, plan, skippable=skippable)
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.error("could not be judged: %s", failure_line(error))
+
+    return night
+
+
+async def _night(settings: DriftSettings, plan: Plan, *, skippable: bool) -> None:
+    end = _last_night_end(plan, dt.datetime.now(dt.UTC))
+    if skippable and await _is_done(settings, plan, end):
+        logger.info("the night that ended at %s was judged before", end.astimezone(plan.zone))
+        return
+    output = output_to(settings, logger.info, logger.error, _log_progress)
+    await maintain(settings, output)
+    golden = await ask_golden(settings, plan, output)
+    async with connected(settings) as engine:
+        await judged_night(engine, plan, yesterday(end, plan.zone), output, golden)
+
+
+async def _is_done(settings: DriftSettings, plan: Plan, end: dt.datetime) -> bool:
+    async with connected(settings) as engine, engine.connect() as connection:
+        return await is_judged(connection, plan.bundle.manifest.version, end)
+
+
+def _last_night_end(plan: Plan, now: dt.datetime) -> dt.datetime:
+    return day_window(yesterday(now, plan.zone), plan.zone).end
+
+
+def _announce(first: dt.datetime) -> None:
+    logger.info("scheduled; the next run is at %s", first)
+
+
+def _log_progress(what: str, done: int, total: int) -> None:
+    if done == 0:
+        logger.info("%s (%s)", what, f"{total:,}")

@@ -1,0 +1,65 @@
+"""The calibration that a window is judged by: found in the database, or made now and kept."""
+
+import asyncio
+import datetime as dt
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from drift_jobs.errors import ReferenceUnavailable
+from drift_jobs.judging.calibration import Calibration, calibrate
+from drift_jobs.judging.frames import label_set
+from drift_jobs.storage.calibrations import find_calibration, store_calibration
+from drift_jobs.storage.references import Resolved
+from drift_jobs.tasks import Plan, Tell
+
+
+class _Stopped(Exception):
+    """Nobody waits for the calibration any more."""
+
+
+async def calibration_for(
+    engine: AsyncEngine, plan: Plan, version: str, reference: Resolved, size: int, tell: Tell
+) -> Calibration:
+    """Return what quiet windows of `size` rows from `reference` bring.
+
+    The first one that asks makes it, in a transaction of its own: it took long, and stays whatever becomes of the rest.
+
+    Raises:
+        ReferenceUnavailable: the reference has no rows.
+    """
+    key = (version, reference.name, reference.state)
+    async with engine.connect() as connection:
+        found = await find_calibration(connection, *key, size)
+    if found is not None:
+        return found
+    if reference.frame is None:
+        raise ReferenceUnavailable(reference.lacking)
+    made = await _calibrated(plan, reference.frame, size, partial(tell, _described(reference, size)))
+    async with engine.begin() as connection:
+        return await store_calibration(connection, *key, made, dt.datetime.now(dt.UTC))
+
+
+def _described(reference: Resolved, size: int) -> str:
+    return f"calibrating: quiet windows of {size:,} rows of {reference.name}, for the first time"
+
+
+async def _calibrated(plan: Plan, frame: pd.DataFrame, size: int, tell: Callable[[int, int], None]) -> Calibration:
+    """Calibrate in a thread, so that signals are heard; a cancelled calibration ends at its next window."""
+    stop = threading.Event()
+
+    def progress(done: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        tell(done, plan.quiet_windows)
+
+    tell(0, plan.quiet_windows)
+    labels = label_set(plan.bundle.manifest)
+    try:
+        return await asyncio.to_thread(calibrate, frame, labels, size, windows=plan.quiet_windows, progress=progress)
+    except asyncio.CancelledError:
+        stop.set()
+        raise

@@ -1,0 +1,119 @@
+"""Which windows are judged: the versions of a window, a night of the shop, and what came late to earlier nights."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from drift_jobs.jobs import judge_version
+from drift_jobs.runs import MetricRow
+from drift_jobs.storage.counts import count_rows, extended_start, input_state, versions_in
+from drift_jobs.storage.listing import judged_windows
+from drift_jobs.storage.references import choose
+from drift_jobs.storage.results import latest_state
+from drift_jobs.tasks import Failed, Outcome, Plan, Task, Tell
+from drift_jobs.windows import Window, day_window
+
+LATE_DAYS = 7
+"""Rows and feedback that come later than so many days change no verdict any more."""
+
+
+async def judge_window(engine: AsyncEngine, plan: Plan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
+    """Judge each model version that has rows in the window; without any, the bundle's, which is then not judged."""
+    for task in await _tasks(engine, plan, [(window, version) for version in await _versions(engine, plan, window)]):
+        yield await _attempt(engine, plan, task, tell)
+
+
+async def judge_day(
+    engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell, golden: MetricRow | None = None
+) -> AsyncIterator[Outcome]:
+    """Judge each model version of a day of the shop; one with few rows together with the days before.
+
+    `golden` is what the service said of the golden texts; it belongs to the bundle's version.
+    """
+    for task in await day_tasks(engine, plan, day, golden):
+        yield await _attempt(engine, plan, task, tell)
+
+
+async def day_tasks(engine: AsyncEngine, plan: Plan, day: dt.date, golden: MetricRow | None = None) -> list[Task]:
+    """Return what `judge_day` judges."""
+    window = day_window(day, plan.zone)
+    versions = await _versions(engine, plan, window, golden)
+    async with engine.begin() as connection:
+        starts = [
+            await extended_start(connection, version, window, plan.zone, min_rows=plan.min_rows) for version in versions
+        ]
+    windows = [(Window(start, window.end), version) for version, start in zip(versions, starts, strict=True)]
+    bundles = plan.bundle.manifest.version
+    return [
+        replace(task, golden=golden if task.version == bundles else None)
+        for task in await _tasks(engine, plan, windows)
+    ]
+
+
+async def judge_night(
+    engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell, golden: MetricRow | None = None
+) -> AsyncIterator[Outcome]:
+    """Judge again what came late to the days before, the earliest first, and then the day."""
+    async for outcome in judge_late(engine, plan, day, tell):
+        yield outcome
+    async for outcome in judge_day(engine, plan, day, tell, golden):
+        yield outcome
+
+
+async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) -> AsyncIterator[Outcome]:
+    """Judge again the windows that end in the week before `day` and whose rows or feedback came since.
+
+    Only windows that were judged already, against the reference that they would be judged by now. The others are
+    skipped quickly: their rows are counted and not read.
+    """
+    ends = [day_window(day - dt.timedelta(days=days), plan.zone).end for days in range(LATE_DAYS, 0, -1)]
+    async with engine.connect() as connection:
+        found = await judged_windows(connection, ends)
+    for end in ends:
+        night = [(window, version) for window, version in found if window.end == end]
+        late = [each for each in night if await _came_late(engine, plan, *each)]
+        for task in await _tasks(engine, plan, night) if late else ():
+            if (task.window, task.version) in late:
+                yield replace(await _attempt(engine, plan, task, tell), is_late=True)
+
+
+async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, str]]) -> list[Task]:
+    """Return the tasks of one night, which share the alarms that a night may bring.
+
+    Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
+    the others harder of hearing.
+    """
+    async with engine.begin() as connection:
+        judgeable = {version for window, version in night if await _can_be_judged(connection, plan, window, version)}
+    return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
+
+
+async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window, version: str) -> bool:
+    chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+    return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
+
+
+async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:
+    async with engine.begin() as connection:
+        chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+        known = await latest_state(connection, window, version, chosen.name)
+        return known is not None and known != await input_state(connection, window, version)
+
+
+async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: MetricRow | None = None) -> list[str]:
+    """Return the versions with rows in the window; the bundle's, too, when there are none or its golden texts moved."""
+    async with engine.begin() as connection:
+        found = list(await versions_in(connection, window))
+    bundles = plan.bundle.manifest.version
+    has_moved = golden is not None and golden.verdict == "drift"
+    return [*found, bundles] if bundles not in found and (has_moved or not found) else found
+
+
+async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Outcome:
+    """Judge one version. Whatever fails with it never costs the others; the command says what it was."""
+    try:
+        return await judge_version(engine, plan, task, tell)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Failed(task.window, task.version, error)

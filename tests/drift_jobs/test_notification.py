@@ -1,0 +1,82 @@
+"""Notices of new alarms, posted to a real server."""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+from uuid_utils.compat import uuid7
+
+from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed, is_at_least, is_graver, notify
+from drift_jobs.runs import DriftRun, MetricRow
+
+Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+
+START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+CHANGED = MetricRow(metric="logit", family="predictions", effect=0.4, floor=0.2, direction="down", verdict="drift", n=9)
+QUIET = MetricRow(metric="words", family="inputs", effect=0.0, floor=0.2, verdict="none", n=9)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def run() -> DriftRun:
+    """A run in which one of two metrics changed."""
+    return DriftRun(
+        run_id=uuid7(), revision=2, window_start=START, window_end=START + dt.timedelta(days=1), reference="bundle",
+        model_name="shop", model_version="0123456789ab", started_at=START, finished_at=START, verdict="drift",
+        reason="1 of 2 tests found a change", n_current=9, n_reference=9, metrics=(CHANGED, QUIET),
+    )  # fmt: skip
+
+
+async def test_a_notice_says_what_changed(receive: Receive, run: DriftRun) -> None:
+    """The JSON has the run, its verdict and window, and of its metrics those that changed."""
+    server = receive(lambda _: (200, {}))
+    await notify(run, f"{server.url}/hooks/1", wait_none())
+    (request,) = server.requests
+    posted = json.loads(request.body)
+    assert (request.path, request.headers["Content-Type"]) == ("/hooks/1", "application/json")
+    assert (posted["run_id"], posted["verdict"], posted["revision"]) == (str(run.run_id), "drift", 2)
+    assert (posted["window_start"], posted["model_version"], posted["reference"]) == (
+        "2026-11-21T00:00:00+00:00", "0123456789ab", "bundle",
+    )  # fmt: skip
+    assert [(row["metric"], row["direction"], row["effect"]) for row in posted["changed"]] == [("logit", "down", 0.4)]
+
+
+async def test_a_receiver_that_fails_twice_gets_it_at_last(receive: Receive, run: DriftRun) -> None:
+    """Two answers of 503 are followed by a third attempt with the same notice, and no fourth."""
+    statuses = iter([503, 503, 202])
+    server = receive(lambda _: (next(statuses), {}))
+    await notify(run, server.url, wait_none())
+    assert len(server.requests) == 3
+    assert len({request.body for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(500, ATTEMPTS), (429, ATTEMPTS), (404, 1), (302, 1)])
+async def test_what_is_not_taken_is_given_up(receive: Receive, run: DriftRun, status: int, attempts: int) -> None:
+    """A receiver that stays broken is given up after a few attempts, one that refuses at once; its address is kept."""
+    server = receive(lambda _: (status, {}))
+    with pytest.raises(NotificationFailed, match=f"status {status}") as raised:
+        await notify(run, f"{server.url}/secret-key", wait_none())
+    assert len(server.requests) == attempts
+    assert "secret-key" not in str(raised.value)
+
+
+async def test_nobody_listens(run: DriftRun, closed_port: int) -> None:
+    """A receiver that is away is an error of our own."""
+    with pytest.raises(NotificationFailed, match="ConnectError"):
+        await notify(run, f"http://127.0.0.1:{closed_port}", wait_none())
+
+
+async def test_levels_are_ordered() -> None:
+    """A revision is news when it is graver than the one before; the first one always is."""
+    assert is_graver("drift", "watch")
+    assert is_graver("watch", "none")
+    assert is_graver("none", None)
+    assert not is_graver("drift", "drift")
+    assert not is_graver("watch", "drift")
+    assert is_at_least("drift", "watch")
+    assert not is_at_least("watch", "drift")
+    assert not is_at_least("not_judged", "watch")
