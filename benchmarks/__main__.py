@@ -19,6 +19,7 @@ _BENCHMARKS = {
     "log_memory": "the service's memory under load while Postgres is away",
     "fit": "reviews a second in training, beside the plain Trainer example with fixed padding",
     "prepare_memory": "memory and time of sentiment-train prepare on ten million generated rows",
+    "drift": "false alarms and power of the drift verdict on real reviews, beside Evidently and NannyML",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 

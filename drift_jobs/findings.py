@@ -3,15 +3,18 @@
 Whatever else is to be found out about a window goes in here: more metric rows, causes, coverage.
 """
 
+import datetime as dt
 from typing import NamedTuple
 
 import pandas as pd
 from msgspec.structs import replace
 
 from drift_jobs.golden import with_golden
+from drift_jobs.judging.causes import causes
 from drift_jobs.judging.frames import LabelSet
+from drift_jobs.judging.quality import coverage
 from drift_jobs.judging.verdict import Terms, judge, not_judged
-from drift_jobs.runs import Details, MetricRow, RunVerdict
+from drift_jobs.runs import Causes, Details, MetricRow, RunVerdict
 
 
 class Inputs(NamedTuple):
@@ -31,13 +34,15 @@ class Inputs(NamedTuple):
     note: str
     """What a reader must know of the reference."""
     timezone: str
+    now: dt.datetime
+    """When the window is judged: the age of its predictions is counted from here."""
 
 
 def find(inputs: Inputs, terms: Terms, golden: MetricRow | None) -> RunVerdict:
     """Return the verdict on the inputs with its details, and with the golden texts where they were asked."""
     verdict = _verdict(inputs, terms)
     reason = f"{verdict.reason}; {inputs.note}" if inputs.note else verdict.reason
-    told = replace(verdict, reason=reason, details=_details(inputs, terms))
+    told = replace(verdict, reason=reason, details=_details(inputs, terms, verdict))
     return told if golden is None else with_golden(told, golden)
 
 
@@ -50,10 +55,21 @@ def _verdict(inputs: Inputs, terms: Terms) -> RunVerdict:
     return judge(inputs.current, inputs.reference, inputs.labels, terms)
 
 
-def _details(inputs: Inputs, terms: Terms) -> Details:
+def _details(inputs: Inputs, terms: Terms, verdict: RunVerdict) -> Details:
     return Details(
         rows_in_window=inputs.rows_in_window,
         alarming=terms.alarming,
         back_test=terms.calibration.back_test if terms.calibration else None,
+        coverage=() if inputs.current is None else coverage(inputs.current, inputs.now),
+        causes=_causes(inputs, verdict),
         timezone=inputs.timezone,
     )
+
+
+def _causes(inputs: Inputs, verdict: RunVerdict) -> Causes | None:
+    """Return why the window changed; None where nothing is in watch or drift."""
+    if inputs.current is None or inputs.reference is None:
+        return None
+    if not any(row.verdict in ("watch", "drift") for row in verdict.metrics):
+        return None
+    return causes(inputs.current, inputs.reference, inputs.labels, verdict.metrics)

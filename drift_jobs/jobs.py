@@ -5,6 +5,7 @@ What is found about a window is put together in `findings`; which windows are ju
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,8 +14,9 @@ from uuid_utils.compat import uuid7
 from drift_jobs.findings import Inputs, find
 from drift_jobs.floors import calibration_for
 from drift_jobs.golden import golden_of
-from drift_jobs.judging.calibration import size_for
+from drift_jobs.judging.calibration import Calibration, size_for
 from drift_jobs.judging.frames import label_set
+from drift_jobs.judging.record import CHECKED, Checked, checked
 from drift_jobs.judging.verdict import Terms
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
@@ -22,11 +24,15 @@ from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
 from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.storage.references import Resolved, choose, read_frame
-from drift_jobs.storage.results import latest_run, lock, past_runs, store_run
+from drift_jobs.storage.results import latest_run, lock, past_runs, remember_state, store_run
 from drift_jobs.tasks import Judged, Plan, Task, Tell
 
 _NIGHTS_BEFORE: Final = 2
 """Watch on two of three nights in the same direction is drift."""
+_TREND: Final = 30
+"""Nights before this one that its page shows."""
+_CHECKS: Final = 10
+"""Estimates of accuracy that the record of past estimates is made of."""
 _TWO_DAYS: Final = dt.timedelta(hours=49)
 """Of the shop, with an hour for its clocks."""
 
@@ -44,20 +50,29 @@ async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell)
         await lock(connection, task.window, f"{task.version} {chosen.name}")
         state = await input_state(connection, task.window, task.version)
         reference = await read_frame(connection, plan.bundle, task.version, chosen, segment_keys=plan.segment_keys)
-        inputs = await _inputs(connection, plan, task, reference)
-        terms = await _terms(engine, connection, plan, task, inputs, reference, tell)
+        inputs = await _inputs(connection, plan, task, reference, started_at)
+        earlier = await past_runs(connection, task.version, chosen.name, task.window.start, _TREND, judged=False)
+        terms = Terms(
+            min_rows=plan.min_rows,
+            calibration=await _calibration(engine, plan, task, inputs, reference, tell),
+            past=_nights_before(task, earlier),
+            checks=_checks(earlier),
+            versions=task.versions,
+            alarming=reference.alarming,
+        )
         latest = await latest_run(connection, task.window, task.version, chosen.name)
         golden = task.golden or (golden_of(latest) if latest else None)
         # In a thread: a signal to stop must be heard while the numbers are worked out.
         verdict = await asyncio.to_thread(find, inputs, terms, golden)
         if latest is not None and same_outcome(latest, verdict):
+            await remember_state(connection, latest.run_id, state)
             return Judged(latest, is_new=False, before=latest.verdict)
         run = _run(task, inputs, reference, latest, verdict, started_at)
-        await _store(connection, run, inputs, state)
+        await _store(connection, run, inputs, state, earlier)
     return Judged(run, is_new=True, before=latest.verdict if latest else None)
 
 
-async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved) -> Inputs:
+async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved, now: dt.datetime) -> Inputs:
     rows = await read_predictions(
         connection, task.window, cap=plan.sample, version=task.version, segment_keys=plan.segment_keys
     )
@@ -79,38 +94,34 @@ async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference
         lacking=lacking,
         note=reference.note,
         timezone=plan.zone.key,
+        now=now,
     )
 
 
-async def _terms(
-    engine: AsyncEngine,
-    connection: AsyncConnection,
-    plan: Plan,
-    task: Task,
-    inputs: Inputs,
-    reference: Resolved,
-    tell: Tell,
-) -> Terms:
-    """Return what the window is judged by; a window that is too small needs no calibration."""
+async def _calibration(
+    engine: AsyncEngine, plan: Plan, task: Task, inputs: Inputs, reference: Resolved, tell: Tell
+) -> Calibration | None:
+    """Return what quiet windows bring; a window that is too small needs none."""
     n_reference = 0 if inputs.lacking or reference.frame is None else len(reference.frame)
-    enough = min(inputs.n_current, n_reference) >= plan.min_rows
-    size = size_for(inputs.n_current)
-    return Terms(
-        min_rows=plan.min_rows,
-        calibration=await calibration_for(engine, plan, task.version, reference, size, tell) if enough else None,
-        past=await _nights_before(connection, task, reference),
-        versions=task.versions,
-        alarming=reference.alarming,
-    )
+    if min(inputs.n_current, n_reference) < plan.min_rows:
+        return None
+    return await calibration_for(engine, plan, task.version, reference, size_for(inputs.n_current), tell)
 
 
-async def _nights_before(connection: AsyncConnection, task: Task, reference: Resolved) -> list[DriftRun]:
-    """Return the runs of the two nights before.
+def _nights_before(task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:
+    """Return the runs of the two nights before that were judged.
 
     Not those whose windows reach into this one, as extended ones do: the same rows would count as two nights.
     """
-    found = await past_runs(connection, task.version, reference.name, task.window.start, _NIGHTS_BEFORE)
-    return [run for run in found if task.window.end - run.window_end <= _TWO_DAYS]
+    judged = [run for run in earlier if run.verdict != "not_judged"][:_NIGHTS_BEFORE]
+    return [run for run in judged if task.window.end - run.window_end <= _TWO_DAYS]
+
+
+def _checks(earlier: Sequence[DriftRun]) -> list[Checked]:
+    """Return what became of the last estimates of accuracy, the oldest first."""
+    rows = [row for run in reversed(earlier) for row in run.metrics if row.metric == CHECKED]
+    found = [check for check in map(checked, rows) if check is not None]
+    return found[-_CHECKS:]
 
 
 def _run(
@@ -135,10 +146,14 @@ def _run(
     )
 
 
-async def _store(connection: AsyncConnection, run: DriftRun, inputs: Inputs, state: str) -> None:
+async def _store(
+    connection: AsyncConnection, run: DriftRun, inputs: Inputs, state: str, earlier: Sequence[DriftRun]
+) -> None:
     description = None
     if inputs.current is not None and inputs.reference is not None:
         description = await asyncio.to_thread(describe, inputs.current, inputs.reference, inputs.labels)
-    html = report_page(run, description.html, description.left_out) if description else report_page(run, None)
-    snapshot = description.snapshot if description else None
-    await store_run(connection, run, html=html, snapshot=snapshot, input_state=state)
+    page, left_out = (description.html, description.left_out) if description else (None, ())
+    html = report_page(run, page, left_out, history=earlier)
+    await store_run(
+        connection, run, html=html, snapshot=description.snapshot if description else None, input_state=state
+    )

@@ -26,7 +26,11 @@ SHOPS: dict[str, tuple[str, ...]] = {
 }
 """Shops with enough products to divide; electronics are ten products, all_beauty a few texts of many copies."""
 SHIFTED, OTHER = "musical instruments", "digital music"
-SIZES = (500, 1_000, 2_000, 5_000)
+SIZES: dict[str, tuple[int, ...]] = {
+    "musical instruments": (500, 1_000, 2_000, 5_000),
+    "digital music": (500, 1_000),
+    "books, films, kitchen": (500, 1_000),
+}
 
 
 def main() -> None:
@@ -42,14 +46,14 @@ def main() -> None:
 
 
 def _quiet(options: argparse.Namespace) -> dict[str, object]:
-    plan = Plan(SIZES, options.splits, options.sequences)
     found: dict[str, dict[str, object]] = {}
     for name, each in _shops(options).items():
         print(f"quiet windows of {name}: {len(each.frame)} reviews", flush=True)
+        plan = Plan(SIZES[name], options.splits, options.sequences)
         for size, nights in quiet(each, plan, options.seed, options.workers).items():
             found.setdefault(name, {})[str(size)] = summary(nights)
             print(name, size, found[name][str(size)], flush=True)
-    return {"splits": plan.splits, "sequences": plan.sequences, "shops": found}
+    return {"splits": options.splits, "sequences": options.sequences, "shops": found}
 
 
 def _shifts(options: argparse.Namespace) -> dict[str, object]:
@@ -58,7 +62,14 @@ def _shifts(options: argparse.Namespace) -> dict[str, object]:
     rows: list[dict[str, object]] = []
     for size in (1_000, 5_000):
         found = detect(
-            shops[SHIFTED], shops[OTHER], changed, size, options.windows, options.splits, options.seed, options.workers
+            shops[SHIFTED],
+            shops[OTHER],
+            changed,
+            size,
+            windows=options.windows,
+            splits=options.splits,
+            seed=options.seed,
+            workers=options.workers,
         )
         for row in found:
             print({name: str(value) for name, value in row.items()}, flush=True)

@@ -46,7 +46,14 @@ class Verdicts(NamedTuple):
 
 
 def compare(
-    shop: Shop, other: Shop, changed: dict[str, pd.DataFrame], size: int, windows: int, splits: int, seed: int, python: Path
+    shop: Shop,
+    other: Shop,
+    changed: dict[str, pd.DataFrame],
+    size: int,
+    windows: int,
+    splits: int,
+    seed: int,
+    python: Path,
 ) -> list[dict[str, object]]:
     """Return a row for each case: how often each system said that something drifted."""
     rows = []
@@ -56,9 +63,7 @@ def compare(
             for each in np.random.SeedSequence(seed).spawn(splits)
             for verdicts in _one_split(shop, other, changed, case, size, windows // splits, each, python)
         ]
-        counts = {
-            name: Rate(sum(getattr(one, name) for one in found), len(found)) for name in Verdicts._fields
-        }
+        counts = {name: Rate(sum(getattr(one, name) for one in found), len(found)) for name in Verdicts._fields}
         rows.append({"what": case.what, "size": size, **counts})
         print({name: str(value) for name, value in rows[-1].items()}, flush=True)
     return rows
@@ -99,7 +104,10 @@ def _one_split(
 def _evidently(window: pd.DataFrame, reference: pd.DataFrame) -> tuple[bool, bool]:
     """Return whether the preset calls the data set drifted, and whether it calls any column so."""
     definition = DataDefinition(numerical_columns=COLUMNS, categorical_columns=["label"])
-    sides = [Dataset.from_pandas(frame[[*COLUMNS, "label"]].reset_index(drop=True), definition) for frame in (window, reference)]
+    sides = [
+        Dataset.from_pandas(frame[[*COLUMNS, "label"]].reset_index(drop=True), definition)
+        for frame in (window, reference)
+    ]
     metrics = Report([DataDriftPreset()]).run(sides[0], sides[1]).dict()["metrics"]
     count, share = (metrics[0]["value"][name] for name in ("count", "share"))
     return bool(share >= 0.5), bool(count >= 1)

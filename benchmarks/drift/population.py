@@ -86,15 +86,17 @@ def draw(pool: pd.DataFrame, months: Sequence[NDArray[np.int64]], n: int, random
     return np.array(chosen[:n], dtype=np.intp)
 
 
-def bootstrap(pool: pd.DataFrame, n: int, random: np.random.Generator) -> tuple[pd.DataFrame, float]:
-    """Return `n` rows of products drawn with replacement, each drawing a product by itself, and how many those were."""
+def bootstrap(pool: pd.DataFrame, n: int, random: np.random.Generator) -> pd.DataFrame:
+    """Return `n` rows of products drawn with replacement, each with all its rows.
+
+    A product that is drawn twice is one product with twice as many reviews: the pool has no others, and counting copies
+    as further products would claim to know more of it than it holds.
+    """
     groups = list(pool.groupby("cluster").indices.values())
     drawn: list[Rows] = []
     while sum(len(rows) for rows in drawn) < n:
         drawn.append(groups[int(random.integers(len(groups)))])
-    clusters = np.repeat(np.arange(len(drawn)), [len(rows) for rows in drawn])
-    frame = pool.iloc[np.concatenate(drawn)[:n]].assign(cluster=clusters[:n]).reset_index(drop=True)
-    return frame, effective_products(frame)
+    return pool.iloc[np.concatenate(drawn)[:n]].reset_index(drop=True)
 
 
 def effective_products(frame: pd.DataFrame) -> float:

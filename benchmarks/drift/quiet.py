@@ -39,6 +39,8 @@ class Nights(NamedTuple):
     """Of the third nights, which know the two before."""
     products: list[float]
     """Effective number of products of each window."""
+    bootstrapped: list[bool]
+    """Whether the window is of products drawn with replacement, because the shop has too few rows."""
 
 
 def quiet(shop: Shop, plan: Plan, seed: int, workers: int) -> dict[int, Nights]:
@@ -46,7 +48,7 @@ def quiet(shop: Shop, plan: Plan, seed: int, workers: int) -> dict[int, Nights]:
     seeds = np.random.SeedSequence(seed).spawn(plan.splits)
     with ProcessPoolExecutor(workers) as pool:
         parts = list(pool.map(partial(_one_split, shop, plan), seeds))
-    return {size: Nights(*(_joined(part[size][kind] for part in parts) for kind in range(3))) for size in plan.sizes}
+    return {size: Nights(*(_joined(part[size][kind] for part in parts) for kind in range(4))) for size in plan.sizes}
 
 
 def summary(nights: Nights) -> dict[str, object]:
@@ -57,6 +59,7 @@ def summary(nights: Nights) -> dict[str, object]:
         "drift": alarms(nights.single, "drift"),
         "drift_with_two_of_three": alarms(nights.last, "drift"),
         "products": round(float(np.median(nights.products)), 1),
+        "bootstrapped": any(nights.bootstrapped),
         "metrics": alarmed_metrics(nights.single),
     }
 
@@ -70,7 +73,7 @@ def _one_split(shop: Shop, plan: Plan, seed: np.random.SeedSequence) -> dict[int
     judge = court(split(shop, random), tuple(sorted({size_for(size) for size in plan.sizes})))
     found = {}
     for size in plan.sizes:
-        found[size] = Nights([], [], [])
+        found[size] = Nights([], [], [], [])
         for _ in range(plan.sequences):
             _three_nights(judge, shop, size, random, found[size])
     return found
@@ -81,6 +84,7 @@ def _three_nights(judge: Court, shop: Shop, size: int, random: np.random.Generat
     for night in range(NIGHTS):
         window, products = window_of(judge.split, shop, size, random)
         into.products.append(products)
+        into.bootstrapped.append(size > len(judge.split.evaluation))
         into.single.append(judge.judge(window))
         remembered = judge.judge(window, past) if past else into.single[-1]
         past = (remembered, *past)[:2]
@@ -91,7 +95,6 @@ def _three_nights(judge: Court, shop: Shop, size: int, random: np.random.Generat
 def window_of(split: Split, shop: Shop, size: int, random: np.random.Generator) -> tuple[pd.DataFrame, float]:
     """Return a quiet window of real rows, or by bootstrap over products where there are too few, and its products."""
     rows = draw(split.evaluation, shop.months, size, random)
-    if rows is None:
-        return bootstrap(split.evaluation, size, random)
-    window = split.evaluation.iloc[rows].reset_index(drop=True)
+    window = bootstrap(split.evaluation, size, random) if rows is None else split.evaluation.iloc[rows]
+    window = window.reset_index(drop=True)
     return window, effective_products(window)

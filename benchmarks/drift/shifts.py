@@ -21,6 +21,7 @@ from drift_jobs.runs import RunVerdict
 Change = Callable[[pd.DataFrame, "Source", np.random.Generator], pd.DataFrame]
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
+TEXT_SHARES = (0.1, 0.3, 1.0)
 POINTS = (0.03, 0.05, 0.10, 0.20)
 WRONG_RATINGS = (0.05, 0.10, 0.20)
 
@@ -51,7 +52,7 @@ def shifts(source: Source) -> Iterator[Shift]:
     for share in SHARES:
         yield Shift("another category", f"{100 * share:.0f} %", partial(other_shop, share))
     for name in source.changed:
-        for share in SHARES:
+        for share in TEXT_SHARES:
             yield Shift(name, f"{100 * share:.0f} % of texts", partial(changed_texts, name, share))
     for share in WRONG_RATINGS:
         yield Shift("ratings disagree, with feedback", f"{100 * share:.0f} %", partial(wrong_ratings, share))

@@ -25,7 +25,8 @@ def _quiet(part: dict[str, Any]) -> Iterator[str]:
     for shop, sizes in part["shops"].items():
         for size, row in sizes.items():
             rates = (_rate(row[name]) for name in ("watch", "drift", "drift_with_two_of_three"))
-            yield f"| {shop} | {int(size):,} | {row['windows']} | {row['products']} | {' | '.join(rates)} |"
+            rows = f"{int(size):,}{', bootstrap' if row['bootstrapped'] else ''}"
+            yield f"| {shop} | {rows} | {row['windows']} | {row['products']} | {' | '.join(rates)} |"
     yield ""
 
 

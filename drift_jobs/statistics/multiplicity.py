@@ -32,10 +32,13 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def share_at_most(sorted_values: NDArray[np.float64], value: float) -> float:
-    """Return how often something at most `value` came out of draws, each draw and `value` itself counted.
+    """Return how often something at most `value` comes out of chance, as `sorted_values` came out of it.
 
-    With `b` draws it is between 1/(b+1) and 1: a p-value by Monte Carlo, never zero (Phipson and Smyth 2010,
-    Statistical Applications in Genetics and Molecular Biology 9).
+    Each draw and `value` itself are counted: a p-value by Monte Carlo, never zero (Phipson and Smyth 2010, Statistical
+    Applications in Genetics and Molecular Biology 9). Below the smallest draw it falls in proportion, so that an alpha
+    that is divided among many can still be reached.
     """
     at_most = int(np.searchsorted(sorted_values, value, side="right"))
-    return (at_most + 1) / (len(sorted_values) + 1)
+    share = (at_most + 1) / (len(sorted_values) + 1)
+    smallest = float(sorted_values[0]) if len(sorted_values) else 0.0
+    return share if value >= smallest or smallest == 0 else share * value / smallest

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import asdict, replace
-from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, select, text
+from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,11 @@ async def lock(connection: AsyncConnection, window: Window, reference: str) -> N
     """Wait until no other transaction judges this window against this reference; held until this one ends."""
     key = {"key": f"drift_jobs {window} {reference}"}
     await connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+
+
+async def remember_state(connection: AsyncConnection, run_id: uuid.UUID, input_state: str) -> None:
+    """Note that a run holds for this state of its input too: judging the window again gave the same."""
+    await connection.execute(update(drift_runs).where(drift_runs.c.run_id == run_id).values(input_state=input_state))
 
 
 async def latest_state(connection: AsyncConnection, window: Window, version: str, reference: str) -> str | None:

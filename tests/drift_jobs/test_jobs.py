@@ -246,7 +246,7 @@ async def test_watch_on_two_nights_is_drift(
 ) -> None:
     """What is in watch in the same direction for the second night of three is drift, and says so."""
     for day in (BEFORE, DAY):
-        await log(make_records(300, seed=2, wordiness=1.3), day.start)
+        await log(make_records(300, seed=2, wordiness=1.05), day.start)
     (first,) = await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, DAY)
     assert (first.verdict, second.verdict) == ("watch", "drift")
@@ -257,7 +257,7 @@ async def test_nights_that_overlap_count_once(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """A window that holds the night before again is no second night: the same rows would testify twice."""
-    await log(make_records(300, seed=2, wordiness=1.3), BEFORE.start)
+    await log(make_records(300, seed=2, wordiness=1.05), BEFORE.start)
     await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, Window(BEFORE.start, DAY.end))
     assert second.verdict == "watch"
