@@ -31,7 +31,7 @@ async def calibration_for(
     Raises:
         ReferenceUnavailable: the reference has no rows.
     """
-    key = (version, reference.name, reference.state)
+    key = (version, reference.name.removeprefix("auto:"), reference.state)  # the same rows, whatever chose them
     async with engine.connect() as connection:
         found = await find_calibration(connection, *key, size)
     if found is not None:

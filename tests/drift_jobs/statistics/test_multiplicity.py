@@ -45,10 +45,16 @@ def test_few_of_what_is_found_is_false() -> None:
     assert 0.02 < np.mean(shares) < 0.06
 
 
-@pytest.mark.parametrize(("value", "share"), [(0.0, 1 / 5), (0.2, 3 / 5), (0.25, 3 / 5), (1.0, 1.0)])
+@pytest.mark.parametrize(("value", "share"), [(0.1, 2 / 5), (0.2, 3 / 5), (0.25, 3 / 5), (1.0, 1.0)])
 def test_share_of_draws_counts_the_value_itself(value: float, share: float) -> None:
     """Of four draws and the value, between one and all are as small; ties count."""
     assert share_at_most(np.array([0.1, 0.2, 0.3, 0.4]), value) == pytest.approx(share)
+
+
+def test_below_all_draws_the_share_falls_in_proportion() -> None:
+    """A value of half the smallest of four draws is half as frequent as one draw of five; none is never."""
+    draws = np.array([0.1, 0.2, 0.3, 0.4])
+    assert [share_at_most(draws, value) for value in (0.05, 0.001, 0.0)] == pytest.approx([0.1, 0.002, 0.0])
 
 
 def test_without_draws_nothing_is_rare() -> None:
