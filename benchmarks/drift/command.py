@@ -12,8 +12,11 @@ import polars as pl
 from benchmarks import machine
 from benchmarks.drift import tables
 from benchmarks.drift.changes import TEXT_CHANGES
+from benchmarks.drift.cost import measure
+from benchmarks.drift.estimates import COVERED_ROWS, coverage
 from benchmarks.drift.judging import Rate
 from benchmarks.drift.out_of_fold import FOLDS, fold_model, read_reviews, score_fold, score_texts
+from benchmarks.drift.peers import compare
 from benchmarks.drift.population import Shop, as_frame, shop
 from benchmarks.drift.quiet import Plan, quiet, summary
 from benchmarks.drift.shifts import detect
@@ -36,7 +39,13 @@ SIZES: dict[str, tuple[int, ...]] = {
 def main() -> None:
     """Run one step, or all of them in their order."""
     options = _options()
-    steps: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {"quiet": _quiet, "shifts": _shifts}
+    steps: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
+        "quiet": _quiet,
+        "shifts": _shifts,
+        "estimates": _estimates,
+        "peers": _peers,
+        "cost": _cost,
+    }
     for name in steps if options.step == "all" else [options.step]:
         result = {"machine": machine.describe(), **steps[name](options)}
         path = RESULTS / f"drift-{name}.json"
@@ -75,6 +84,45 @@ def _shifts(options: argparse.Namespace) -> dict[str, object]:
             print({name: str(value) for name, value in row.items()}, flush=True)
         rows += found
     return {"shop": SHIFTED, "other": OTHER, "shifts": rows}
+
+
+def _peers(options: argparse.Namespace) -> dict[str, object]:
+    shops = _shops(options)
+    rows = [
+        row
+        for size in (1_000, 5_000)
+        for row in compare(
+            shops[SHIFTED],
+            shops[OTHER],
+            _changed(options),
+            size,
+            windows=options.windows,
+            splits=options.splits,
+            seed=options.seed,
+            python=options.nannyml_python,
+        )
+    ]
+    return {"shop": SHIFTED, "rows": rows}
+
+
+def _estimates(options: argparse.Namespace) -> dict[str, object]:
+    shops = _shops(options)
+    rows = coverage(
+        shops[SHIFTED],
+        shops[OTHER],
+        _changed(options),
+        windows=options.windows,
+        splits=options.splits,
+        seed=options.seed,
+        workers=options.workers,
+    )
+    for row in rows:
+        print({name: str(value) for name, value in row.items()}, flush=True)
+    return {"shop": SHIFTED, "size": COVERED_ROWS, "rows": rows}
+
+
+def _cost(options: argparse.Namespace) -> dict[str, object]:
+    return {"nights": measure(options.other_model)}
 
 
 def _shops(options: argparse.Namespace) -> dict[str, Shop]:
@@ -122,11 +170,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks drift", description="False alarms and power of the drift verdict on real reviews."
     )
-    parser.add_argument("step", choices=["all", "quiet", "shifts"])
-    parser.add_argument("--reviews", type=Path, required=True, help="a folder of parquet files: text, rating, ...")
-    parser.add_argument("--prepared", type=Path, required=True, help="what `sentiment-train prepare` made of them")
-    parser.add_argument("--base", type=Path, required=True, help="the DistilBERT that both fold models start from")
+    parser.add_argument("step", choices=["all", "quiet", "shifts", "estimates", "peers", "cost"])
+    parser.add_argument("--reviews", type=Path, help="a folder of parquet files: text, rating, ...")
+    parser.add_argument("--prepared", type=Path, help="what `sentiment-train prepare` made of them")
+    parser.add_argument("--base", type=Path, help="the DistilBERT that both fold models start from")
     parser.add_argument("--other-model", type=Path, default=Path("models/starter"), help="served by mistake")
+    parser.add_argument("--nannyml-python", type=Path, help="of an environment with nannyml==0.13.1, for the peers")
     parser.add_argument("--work", type=Path, default=Path("benchmarks/.models/drift"))
     parser.add_argument("--fold", type=int, choices=FOLDS, default=0)
     parser.add_argument("--splits", type=int, default=10, help="divisions of the products into reference and windows")
@@ -134,4 +183,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--windows", type=int, default=50, help="for each shift, strength and size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.step != "cost" and not (options.reviews and options.prepared and options.base):
+        parser.error("expected --reviews, --prepared and --base; only the step cost does without")
+    return options

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_SEEN = 0.8
-
 
 def write(results: Path) -> None:
     """Write drift.md of the parts that are there."""
-    parts = {name: _read(results / f"drift-{name}.json") for name in ("quiet", "shifts", "peers")}
+    parts = {name: _read(results / f"drift-{name}.json") for name in _TABLES}
     lines = [line for name, part in parts.items() if part for line in _TABLES[name](part)]
     (results / "drift.md").write_text("\n".join(lines) + "\n")
 
@@ -45,11 +43,29 @@ def _shifts(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _peers(part: dict[str, Any]) -> Iterator[str]:
-    yield "| windows | rows | ours | Evidently's DataDriftPreset | NannyML, univariate | NannyML, estimated accuracy |"
-    yield "|---|---|---|---|---|---|"
+    yield "| windows | rows | ours | Evidently: data set | Evidently: any column | NannyML: any column | NannyML: accuracy |"
+    yield "|---|---|---|---|---|---|---|"
     for row in part["rows"]:
-        cells = (_rate(row[name]) for name in ("ours", "evidently", "nannyml_univariate", "nannyml_cbpe"))
+        cells = (
+            _rate(row[name]) for name in ("ours", "evidently", "evidently_any", "nannyml_univariate", "nannyml_cbpe")
+        )
         yield f"| {row['what']} | {row['size']:,} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _estimates(part: dict[str, Any]) -> Iterator[str]:
+    yield "| what happens | windows | the interval holds the accuracy | mean width | estimate - accuracy, points |"
+    yield "|---|---|---|---|---|"
+    for row in part["rows"]:
+        yield f"| {row['what']} | {row['covered']['windows']} | {_rate(row['covered'])} | {row['width']} | {row['bias']} |"
+    yield ""
+
+
+def _cost(part: dict[str, Any]) -> Iterator[str]:
+    yield "| night | seconds | of a processor | MB |"
+    yield "|---|---|---|---|"
+    for name, row in part["nights"].items():
+        yield f"| {name} | {row['seconds']} | {row['processor_seconds']} | {row['megabytes']:,} |"
     yield ""
 
 
@@ -60,4 +76,4 @@ def _rate(rate: dict[str, Any] | None) -> str:
     return f"{100 * rate['share']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-_TABLES = {"quiet": _quiet, "shifts": _shifts, "peers": _peers}
+_TABLES = {"quiet": _quiet, "shifts": _shifts, "estimates": _estimates, "peers": _peers, "cost": _cost}
