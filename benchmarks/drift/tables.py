@@ -43,7 +43,7 @@ def _shifts(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _peers(part: dict[str, Any]) -> Iterator[str]:
-    yield "| windows | rows | ours | Evidently: data set | Evidently: any column | NannyML: any column | NannyML: accuracy |"
+    yield "| windows | rows | ours | Evidently, data set | Evidently, column | NannyML, column | NannyML, accuracy |"
     yield "|---|---|---|---|---|---|---|"
     for row in part["rows"]:
         cells = (
@@ -57,7 +57,8 @@ def _estimates(part: dict[str, Any]) -> Iterator[str]:
     yield "| what happens | windows | the interval holds the accuracy | mean width | estimate - accuracy, points |"
     yield "|---|---|---|---|---|"
     for row in part["rows"]:
-        yield f"| {row['what']} | {row['covered']['windows']} | {_rate(row['covered'])} | {row['width']} | {row['bias']} |"
+        cells = (row["what"], row["covered"]["windows"], _rate(row["covered"]), row["width"], row["bias"])
+        yield f"| {' | '.join(map(str, cells))} |"
     yield ""
 
 
