@@ -11,6 +11,7 @@ with many products, and tonight's window knows which it is.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -30,7 +31,9 @@ QUIET_WINDOWS: Final = 400
 FLOOR_QUANTILE: Final = 0.99
 SIZES: Final = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 """Windows are judged by the largest size that is not above theirs: floors fall with size, so this errs to quiet."""
-NIGHTS: Final = 365
+NIGHTS_A_YEAR: Final = 365
+NIGHTS_IN_A_ROW: Final = 3
+"""Watch on two of three nights in the same direction is drift."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +113,18 @@ class _Quiet(NamedTuple):
 
 
 def quiet_pairs(pool: Columns, size: int, windows: int, seed: int = 0) -> Iterator[tuple[Columns, Columns]]:
-    """Yield quiet windows of `size` rows, each with a reference of as many rows as the pool has."""
+    """Yield quiet windows of `size` rows, each with a reference of about as many rows as the pool has.
+
+    `NIGHTS_IN_A_ROW` windows have one reference, as a shop's nights do: when it is an unlucky one, all of them differ.
+    """
     random = np.random.default_rng(seed)
     members = _members(pool.clusters)
-    for _ in range(windows):
+    reference = pool
+    for number in range(windows):
+        if number % NIGHTS_IN_A_ROW == 0:
+            reference = _draw_reference(pool, members, random)
         counts = _popularity(pool.clusters, size, random)
-        yield _draw_window(pool, members, counts, random), _draw_reference(pool, members, random)
+        yield _draw_window(pool, members, counts, random), reference
 
 
 def _members(clusters: Codes) -> list[Codes]:
@@ -181,8 +190,13 @@ def _smallest_p(quiet: list[Differences]) -> tuple[float, ...]:
 
 def _back_test(quiet: list[Differences], size: int) -> BackTest:
     """Judge each half of the windows by what the other half teaches, so that no window is judged by itself."""
-    halves = quiet[::2], quiet[1::2]
-    found = [level for learned, tried in (halves, halves[::-1]) for level in _highest_levels(learned, tried)]
+    series = [quiet[start : start + NIGHTS_IN_A_ROW] for start in range(0, len(quiet), NIGHTS_IN_A_ROW)]
+    halves = series[::2], series[1::2]
+    found = [
+        level
+        for learned, tried in (halves, halves[::-1])
+        for level in _levels(list(chain.from_iterable(learned)), tried)
+    ]
     watch, drift = (sum(level in wanted for level in found) for wanted in (("watch", "drift"), ("drift",)))
     return BackTest(
         size=size,
@@ -191,12 +205,20 @@ def _back_test(quiet: list[Differences], size: int) -> BackTest:
         watch_upper=upper_bound(watch, len(found)),
         drift_rate=drift / len(found),
         drift_upper=upper_bound(drift, len(found)),
-        alarms_a_year=NIGHTS * drift / len(found),
+        alarms_a_year=NIGHTS_A_YEAR * drift / len(found),
     )
 
 
-def _highest_levels(learned: list[Differences], tried: list[Differences]) -> Iterator[Level]:
+def _levels(learned: list[Differences], tried: list[list[Differences]]) -> Iterator[Level]:
+    """Yield the level of each night, with watch on two nights of its series in one direction as drift."""
     smallest_p, errors = _smallest_p(learned), _quantiles(learned, _in_errors)
-    for tests in tried:
-        found = judged(tests, partial(learned_floor, errors=errors), smallest_p)
-        yield highest(each.level for each in found.values())
+    for nights in tried:
+        found = [judged(tests, partial(learned_floor, errors=errors), smallest_p) for tests in nights]
+        alarms = [
+            {(name, tests[name].sign) for name, each in levels.items() if each.level in ("watch", "drift")}
+            for tests, levels in zip(nights, found, strict=True)
+        ]
+        for number, levels in enumerate(found):
+            others = set().union(*(alarm for place, alarm in enumerate(alarms) if place != number))
+            is_repeated = bool(alarms[number] & others)
+            yield "drift" if is_repeated else highest(each.level for each in levels.values())

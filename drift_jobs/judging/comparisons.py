@@ -19,6 +19,7 @@ from drift_jobs.statistics.two_sample import (
     kolmogorov_smirnov,
     mean_difference,
     share_difference,
+    shares_difference,
 )
 
 DISTANCE_FLOOR: Final = 0.05
@@ -98,7 +99,7 @@ def _differences(current: Columns, reference: Columns) -> Iterator[tuple[str, Di
         yield "embedding", domain_auc(*sides)
     sides = current.label_shares(), reference.label_shares()
     if _enough(sides, 1):
-        yield "label_share", _share_difference(*sides)
+        yield "label_share", shares_difference(*sides)
     sides = current.known_hits(), reference.known_hits()
     if _enough(sides, MIN_LABELLED_ROWS):
         yield "accuracy", share_difference(*sides)
@@ -118,15 +119,6 @@ def _standardized(current: Columns, reference: Columns, logits: list[str]) -> tu
         Sample(now[kept] / spread, current.clusters[kept]),
         Sample(before[kept_before] / spread, reference.clusters[kept_before]),
     )
-
-
-def _share_difference(current: Sample, reference: Sample) -> Difference:
-    """Test all shares but the last, since they add up to 1; the effect is the largest change of any."""
-    if current.values.shape[1] == 2:
-        return share_difference(*(side._replace(values=side.values[:, 0]) for side in (current, reference)))
-    found = mean_difference(*(side._replace(values=side.values[:, :-1]) for side in (current, reference)))
-    effect = float(np.abs(current.values.mean(axis=0) - reference.values.mean(axis=0)).max())
-    return found._replace(effect=effect)
 
 
 def _inputs(current: Columns, reference: Columns) -> Iterator[MetricRow]:

@@ -31,6 +31,8 @@ class Difference(NamedTuple):
     null: Literal["two_sided", "one_sided", "distance"] = "two_sided"
     """How effect / standard error is distributed when nothing changed: as the absolute value of Student's t, as the
     upper side of it, or as twice Kolmogorov's statistic with tails as much heavier as Student's are than the normal."""
+    sign: int = 0
+    """Of the change that the effect is the size of: 1 upwards, -1 downwards, 0 where there is no such thing."""
 
     def smallest_visible(self, p_value: float, floor: float) -> float | None:
         """Return the true effect that reaches both `p_value` and `floor` in 8 of 10 such windows, None for any size.
@@ -66,7 +68,8 @@ def kolmogorov_smirnov(current: Sample, reference: Sample) -> Difference:
     freedom = _satterthwaite(parts, [sample.effective_clusters - 1 for sample in (current, reference)])
     normal_p = special.kolmogorov(distance / (2 * error))
     p_value = 2 * special.stdtr(freedom, special.ndtri(normal_p / 2))
-    return Difference(distance, float(p_value), error, freedom, "distance")
+    sign = int(np.sign(current.values.mean() - reference.values.mean()))
+    return Difference(distance, float(p_value), error, freedom, "distance", sign)
 
 
 def mean_difference(current: Sample, reference: Sample) -> Difference:
@@ -80,12 +83,12 @@ def mean_difference(current: Sample, reference: Sample) -> Difference:
     now, before = (sample.values.reshape(len(sample.values), -1) for sample in (current, reference))
     change = now.mean(axis=0) - before.mean(axis=0)
     most = int(np.abs(change).argmax())
-    effect = float(np.abs(change[most]))
+    effect, sign = float(np.abs(change[most])), int(np.sign(change[most]))
     spreads = [covariance_of_means(rows, sample.clusters) for rows, sample in ((now, current), (before, reference))]
     together = spreads[0] + spreads[1]
     varying = np.diag(together) > 0
     if not varying.any() or not np.isfinite(together).all():
-        return Difference(effect, 1.0)
+        return Difference(effect, 1.0, sign=sign)
     freedom = _satterthwaite(
         [float(np.trace(spread)) for spread in spreads],
         [sample.effective_clusters - 1 for sample in (current, reference)],
@@ -95,7 +98,7 @@ def mean_difference(current: Sample, reference: Sample) -> Difference:
     distance = float(change @ np.linalg.pinv(kept) @ change)
     rest = max(freedom - dim + 1, 1.0)
     p_value = float(special.fdtrc(dim, rest, distance * rest / (dim * freedom)))
-    return Difference(effect, p_value, standard_error=float(np.sqrt(together[most, most])), freedom=freedom)
+    return Difference(effect, p_value, float(np.sqrt(together[most, most])), freedom, sign=sign)
 
 
 def share_difference(current: Sample, reference: Sample) -> Difference:
@@ -109,12 +112,37 @@ def share_difference(current: Sample, reference: Sample) -> Difference:
     found = mean_difference(current, reference)
     n, m = len(current.values), len(reference.values)
     share = (current.values.sum() + reference.values.sum()) / (n + m)
-    error = max(found.standard_error, float(np.sqrt(share * (1 - share) * (1 / n + 1 / m))))
+    plain = float(share * (1 - share))
+    error = max(found.standard_error, float(np.sqrt(plain * (1 / n + 1 / m))))
     if all(np.bincount(side.clusters).max() == 1 for side in (current, reference)):
         table = [[side.values.sum(), (1 - side.values).sum()] for side in (current, reference)]
         return found._replace(p_value=float(stats.fisher_exact(table).pvalue), standard_error=error)
-    p_value = float(2 * special.stdtr(found.freedom, -found.effect / error)) if np.isfinite(error) else 1.0
-    return found._replace(p_value=p_value, standard_error=error)
+    freedom = found.freedom
+    if all(np.ptp(side.values) == 0 for side in (current, reference)):
+        # All yes on one side and all no on the other: as if each product had but one opinion.
+        parts = [plain / side.effective_clusters for side in (current, reference)]
+        error = float(np.sqrt(sum(parts)))
+        freedom = _satterthwaite(parts, [side.effective_clusters - 1 for side in (current, reference)])
+    is_known = np.isfinite(error) and error > 0
+    p_value = float(2 * special.stdtr(freedom, -found.effect / error)) if is_known else 1.0
+    return found._replace(p_value=p_value, standard_error=error, freedom=freedom)
+
+
+def shares_difference(current: Sample, reference: Sample) -> Difference:
+    """Test the shares of all labels, `(n, n_labels)` of yes and no; the effect is the largest change of any.
+
+    Of two labels one is tested, since they add up to 1. Of more each is, and the smallest p-value counts for as many
+    (Bonferroni): a joint test would need variances that are never zero.
+    """
+    columns = range(current.values.shape[1])
+    found = [
+        share_difference(*(side._replace(values=side.values[:, column]) for side in (current, reference)))
+        for column in columns
+    ]
+    if len(found) == 2:
+        return found[0]
+    most = max(found, key=lambda each: each.effect)
+    return most._replace(p_value=min(1.0, len(found) * min(each.p_value for each in found)))
 
 
 def domain_auc(current: Sample, reference: Sample) -> Difference:

@@ -8,7 +8,14 @@ from scipy import stats
 
 from drift_jobs.statistics.multiplicity import holm
 from drift_jobs.statistics.samples import Floats, Sample
-from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
+from drift_jobs.statistics.two_sample import (
+    Difference,
+    domain_auc,
+    kolmogorov_smirnov,
+    mean_difference,
+    share_difference,
+    shares_difference,
+)
 
 
 def _independent(values: Floats) -> Sample:
@@ -119,3 +126,28 @@ def test_domain_classifier_takes_constant_embeddings() -> None:
     """Embeddings that never vary cannot be told apart."""
     found = domain_auc(_independent(np.ones((100, 3))), _independent(np.ones((100, 3))))
     assert (found.effect, found.p_value) == (pytest.approx(0.0), 1.0)
+
+
+def test_a_collapsed_model_is_seen() -> None:
+    """All positive before and all negative now: without any variance, and as sure as so many products make it."""
+    products = np.repeat(np.arange(60), 10)
+    before, now = Sample(np.ones(600), products), Sample(np.zeros(600), products)
+    found = share_difference(now, before)
+    assert (found.effect, found.sign) == (1.0, -1)
+    assert found.p_value < 1e-9
+    assert np.isfinite(found.standard_error)
+
+
+def test_one_product_that_turns_proves_nothing() -> None:
+    """All reviews of one product, all of one opinion, are one opinion."""
+    one = np.zeros(300, dtype=np.intp)
+    assert share_difference(Sample(np.zeros(300), one), Sample(np.ones(300), one)).p_value > 0.2
+
+
+def test_shares_of_three_labels_near_one_are_tested_as_two_are() -> None:
+    """100 of 100 against 970 of 1,000 is no surprise, with three labels as with two."""
+    now = np.tile([1.0, 0.0, 0.0], (100, 1))
+    before = np.repeat(np.eye(3), [970, 20, 10], axis=0)
+    found = shares_difference(_independent(now), _independent(before))
+    assert found.effect == pytest.approx(0.03)
+    assert found.p_value > 0.05
