@@ -40,9 +40,9 @@ _TWO_DAYS: Final = dt.timedelta(hours=49)
 async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Judged:
     """Return the run on a window of a model version, after storing it when it says something new.
 
-    Judging a window again returns the run that is there, unless rows or feedback came since: then a further revision is
-    stored. Two that start at once do the same work once. A window that cannot be judged, or a version without a
-    reference, gives a run that is not judged and says why.
+    Judging a window again returns the run that is there, unless something else comes out: then a further revision is
+    stored. Of two that start at once the second waits, and finds what the first one stored. A window that cannot be
+    judged, or a version without a reference, gives a run that is not judged and says why.
     """
     started_at = dt.datetime.now(dt.UTC)
     async with engine.begin() as connection:

@@ -232,22 +232,22 @@ ORDER BY 1""",
         ),
         Panel(
             "Effects, as multiples of their floors",
-            "How far inputs and predictions are from the reference. Below 1 a difference is not worth a reader's time.",
+            "How far inputs and predictions of the whole window are from the reference. Below 1 is not worth a look.",
             "none",
             f"""SELECT run.window_end AS "time", drift_metrics.metric, effect / nullif(floor, 0) AS value
 FROM {LATEST_RUNS} JOIN drift_metrics USING (run_id)
-WHERE family IN ('inputs', 'predictions')
+WHERE family IN ('inputs', 'predictions') AND segment = ''
 ORDER BY 1""",
             width=12,
         ),
         Panel(
             "Accuracy",
-            "With labels where feedback has arrived, and estimated without.",
+            "With labels where feedback has arrived, and estimated without them. A withdrawn estimate is left out.",
             "none",
             f"""SELECT run.window_end AS "time", drift_metrics.metric, value
 FROM {LATEST_RUNS} JOIN drift_metrics USING (run_id)
-WHERE family = 'accuracy'
-ORDER BY 1""",
+WHERE segment = '' AND (family = 'accuracy' OR metric = 'estimated_accuracy' AND note NOT LIKE 'withdrawn%')
+ORDER BY 1, 2""",
             width=12,
             defaults={"decimals": 3},
         ),

@@ -1,4 +1,4 @@
-"""The commands of `drift-jobs`, one file each, and the options that several of them share."""
+"""The commands of `drift-jobs`, one file each, beside what they share; here the options that several of them have."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,6 +1,7 @@
 """The page of a run: our verdict and what stands behind it on top, below it what Evidently describes.
 
-It needs no script and nothing from outside: it is served under a Content-Security-Policy that forbids both.
+Ours needs no script, and neither part anything from outside: the page is served under a Content-Security-Policy that
+lets it load nothing and makes its scripts strangers to the service.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""The tables `drift_runs` and `drift_metrics`: the record of every verdict. All their SQL is here."""
+"""The tables `drift_runs` and `drift_metrics`: the record of every verdict, written here and nowhere else.
+
+Who only asks which windows were judged is answered in `listing`; what the service shows of them, it reads by itself.
+"""
 
 import datetime as dt
 import gzip

@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.tables import drift_metrics, drift_runs
+from sentiment_api.drift_gauges import ESTIMATED_ACCURACY
 
 WINDOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 FIRST, SECOND = UUID(int=1), UUID(int=2)
@@ -85,7 +86,7 @@ def test_the_scrape_interval_is_stated_once_in_effect(root: Path) -> None:
 
 @pytest.mark.anyio
 async def test_drift_panels_show_the_last_judgement(engine: AsyncEngine, panels: list[dict[str, Any]]) -> None:
-    """A window that was judged twice is shown once, as it was judged last; effects are multiples of their floors."""
+    """A window is shown once, as it was judged last and as a whole; effects are multiples of their floors."""
     statements = {p["title"]: target["rawSql"] for p in panels for target in p["targets"] if "rawSql" in target}
     async with engine.begin() as connection:
         await _judge_twice(connection)
@@ -95,10 +96,21 @@ async def test_drift_panels_show_the_last_judgement(engine: AsyncEngine, panels:
     assert shown == {
         "Verdicts": [(end, "bundle", 2)],
         "Effects, as multiples of their floors": [(end, "words", 3.0)],
-        "Accuracy": [(end, "accuracy", 0.875)],
+        "Accuracy": [(end, "accuracy", 0.875), (end, "estimated_accuracy", 0.75)],
         "Rows judged": [(end, 900, 5000)],
         "Runs": [(start, end, "bundle", "drift", "words", 2, finished)],
     }
+
+
+@pytest.mark.anyio
+async def test_a_withdrawn_estimate_is_not_shown(engine: AsyncEngine, panels: list[dict[str, Any]]) -> None:
+    """The panel leaves out an estimate that labels have proved wrong of late."""
+    sql = next(p["targets"][0]["rawSql"] for p in panels if p["title"] == "Accuracy")
+    withdrawn = {"value": 0.75, "note": "withdrawn: 5.0 points too high"}
+    async with engine.begin() as connection:
+        await connection.execute(insert(drift_runs), [_run(FIRST, 1)])
+        await connection.execute(insert(drift_metrics), [_metric(FIRST, ESTIMATED_ACCURACY, "estimates") | withdrawn])
+        assert await _rows(connection, sql) == []
 
 
 @pytest.mark.anyio
@@ -129,13 +141,15 @@ async def _rows(connection: AsyncConnection, sql: str) -> Sequence[tuple[Any, ..
 
 
 async def _judge_twice(connection: AsyncConnection) -> None:
-    """Write two revisions of one window; the second found drift."""
+    """Write two revisions of one window, each with a segment; the second found drift."""
     first = _run(FIRST, 1, verdict="none", n_current=800)
     await connection.execute(insert(drift_runs), [first, _run(SECOND, 2)])
     for run_id, effect, accuracy in ((FIRST, 0.1, 0.5), (SECOND, 0.75, 0.875)):
         words = _metric(run_id, "words", "inputs") | {"effect": effect, "floor": 0.25}
-        await connection.execute(insert(drift_metrics), [words])
-        await connection.execute(insert(drift_metrics), [_metric(run_id, "accuracy", "accuracy") | {"value": accuracy}])
+        known = _metric(run_id, "accuracy", "accuracy") | {"value": accuracy}
+        estimated = _metric(run_id, ESTIMATED_ACCURACY, "estimates") | {"value": accuracy - 0.125}
+        for row in (words, known, words | {"segment": "product:mug"}, known | {"segment": "product:mug"}, estimated):
+            await connection.execute(insert(drift_metrics), [row])
 
 
 def _run(run_id: UUID, revision: int, **changes: object) -> dict[str, Any]:
