@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.drift_queries import find_drift_metrics, latest_drift_run
+from sentiment_api.database.drift_queries import find_drift_metrics, last_drift_success, latest_drift_run
 from sentiment_api.errors import DatabaseAway
 from sentiment_api.metrics import Metrics
 
@@ -23,18 +23,18 @@ Row = Mapping[str, Any]
 async def refresh_drift_gauges(engine: AsyncEngine, metrics: Metrics, model_version: str) -> None:
     """Set the gauges from the run on the latest window of `model_version`, as it was judged last.
 
-    Without a run they do not exist, nor does a gauge of what the run lacks. While Postgres is away they stay as they
-    are.
+    A run by hand on a window that ends later than last night's is shown until a night ends after it. Without a run they
+    do not exist, nor does a gauge of what the run lacks. While Postgres is away they stay as they are.
     """
     try:
         run = await latest_drift_run(engine, model_version)
-        judged = await latest_drift_run(engine, model_version, judged=True)
+        success = await last_drift_success(engine, model_version)
         rows = [] if run is None else await find_drift_metrics(engine, run["run_id"])
     except DatabaseAway:
         return
     _clear(metrics)
-    if judged is not None:
-        metrics.drift_judged.labels(model_version).set(judged["finished_at"].timestamp())
+    if success is not None:
+        metrics.drift_judged.labels(model_version).set(success.timestamp())
     if run is not None:
         _show_run(metrics, run)
         # Segments are of products and of what clients call their metadata: no labels for Prometheus.

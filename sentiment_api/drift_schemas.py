@@ -72,7 +72,7 @@ class DriftReport(DriftReportSummary, frozen=True, kw_only=True):
 
 
 class DriftReportPage(msgspec.Struct, frozen=True):
-    """Drift runs without their metrics, the latest window first, of each the last revision first."""
+    """Drift runs without their metrics, the latest window first, of each what was judged last first."""
 
     reports: list[DriftReportSummary]
     next: UUID | None

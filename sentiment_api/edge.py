@@ -42,7 +42,7 @@ class Edge:
         # scope itself, so a route that reads a query is handed it elsewhere.
         scope["state"][QUERY] = scope["query_string"]
         scope["query_string"] = b""
-        scope["state"]["path"] = scope["path"]  # as it was asked for; `Pages` changes the scope's
+        scope["state"]["path"] = scope["path"]  # as it was asked for; `ReportPages` changes the scope's
         self._metrics.http_in_progress.inc()
         try:
             await self._app(scope, receive, reply.send)

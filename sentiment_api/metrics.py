@@ -112,7 +112,7 @@ class Metrics:
         )
         self.drift_judged = self._gauge(
             "drift_last_success_timestamp_seconds",
-            "When the latest drift run finished that could be judged, Unix time.",
+            "When the last drift run on any window finished that could be judged, Unix time.",
             "model_version",
         )
         self.estimated_accuracy = self._gauge(

@@ -25,11 +25,6 @@ def labelled(frame: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     return known
 
 
-def hits(frame: pd.DataFrame) -> int:
-    """Return how many of the rows were labelled right."""
-    return int((frame["label"] == frame["target"]).sum())
-
-
 def quality(frame: pd.DataFrame, labels: LabelSet) -> dict[str, float | None]:
     """Return the measures of rows with a true label; None where they are not defined.
 

@@ -20,6 +20,9 @@ MIN_SEGMENT_ROWS: Final = 100
 """Rows that a segment, and each test of it, needs on both sides."""
 MAX_SEGMENTS: Final = 20
 """Segments of each key that are tested, those with the most rows in the window."""
+MAX_VALUE_CHARACTERS: Final = 200
+"""Of a segment's value, as of a product id. Metadata may be far longer, too long for an index of Postgres: one such
+value would lose the night."""
 
 _PRODUCT = f"{SEGMENT_PREFIX}product"
 _FAMILIES: dict[str, Family] = {"label_share": "predictions", "words": "inputs", "accuracy": "accuracy"}
@@ -29,7 +32,8 @@ def compare_segments(current: pd.DataFrame, reference: pd.DataFrame, labels: Lab
     """Return up to three tests for each large segment: share of the positive label, words, accuracy.
 
     Within a product its reviews count as independent; within a value of another key they are clustered by product.
-    Segments that one side does not know are left out, as are rows whose value is missing or an empty text.
+    Segments that one side does not know are left out, as are rows whose value is missing, an empty text, or longer than
+    200 characters.
     """
     keys = [name for name in current.columns if name.startswith(SEGMENT_PREFIX) and name in reference.columns]
     if not keys:
@@ -54,19 +58,20 @@ def _of_key(
 
 
 def _texts(values: pd.Series) -> NDArray[np.object_]:
-    """Return values as Postgres writes those of a JSON object, `(n,)`; None for what is missing or empty.
+    """Return values as Postgres writes those of a JSON object, `(n,)`; None for what is missing, empty or too long.
 
     A column of numbers becomes floats as soon as one is missing: 5 and 5.0 are one value here.
     """
     texts = np.empty(len(values), dtype=object)
     for row, value in enumerate(values.to_list()):
-        texts[row] = _text(value)
+        text = _text(value)
+        texts[row] = text if text and len(text) <= MAX_VALUE_CHARACTERS else None
     return texts
 
 
 def _text(value: object) -> str | None:
     if isinstance(value, str):
-        return value or None
+        return value
     if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - of all values only NaN and NaT are not what they are
         return None
     if isinstance(value, bool):

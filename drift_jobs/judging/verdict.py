@@ -19,6 +19,7 @@ from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
 from drift_jobs.runs import Level, MetricRow, RunVerdict
 from drift_jobs.statistics.two_sample import Difference
+from sentiment_api.database.drift_segments import shown_segment
 
 _NAMED_METRICS: Final = 5  # as many as fit one line
 
@@ -141,5 +142,5 @@ def _floors_crossed(row: MetricRow) -> float:
 
 def _change(row: MetricRow) -> str:
     way = "" if row.direction == "none" else f" {row.direction}"
-    where = f" of {row.segment}" if row.segment else ""
+    where = f" of {shown_segment(row.segment)}" if row.segment else ""
     return f"{row.metric}{where}{way} (effect {row.effect:.2f}, floor {row.floor:.2f})"

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, MetricRow, outcome
+from sentiment_api.database.drift_segments import shown_segment
 
 _WIDE: Final = 150
 """Columns of a terminal that has room for the smallest visible change and the notes, too."""
@@ -99,7 +100,7 @@ def _run_cells(run: DriftRun) -> Sequence[str]:
 def _metric_cells(row: MetricRow) -> dict[str, str]:
     return {
         "metric": row.metric,
-        "segment": row.segment,
+        "segment": shown_segment(row.segment),
         "current": _number(row.value),
         "reference": _number(row.reference_value),
         "effect": _number(row.effect),

@@ -17,6 +17,7 @@ from drift_jobs.reporting.wording import (
     shown_value,
 )
 from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange
+from sentiment_api.database.drift_segments import shown_segment
 
 _BLIND = (
     "Estimated from the model's own probabilities, without labels. Such an estimate follows a change of what is "
@@ -103,7 +104,7 @@ def _changes(caption: str, found: Sequence[Change]) -> Markup:
 def _change_cells(change: Change, *, tested: bool) -> Sequence[str]:
     name = plain_name(change.metric)
     cells = (
-        f"{name} of {change.segment}" if change.segment else name,
+        f"{name} of {shown_segment(change.segment)}" if change.segment else name,
         shown_value(change.metric, change.value),
         shown_value(change.metric, change.reference_value),
         shown_effect(change.metric, change.effect),

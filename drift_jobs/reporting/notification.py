@@ -4,10 +4,12 @@ from typing import Final, Literal
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from tenacity.wait import wait_base
 
-from drift_jobs.runs import DriftRun, Level
+from drift_jobs.runs import DriftRun, Level, MetricRow
+from sentiment_api.database.drift_segments import shown_segment
 
 ATTEMPTS: Final = 5
 BACK_OFF: Final = wait_exponential_jitter(initial=1, max=8)
@@ -70,12 +72,14 @@ def notice(run: DriftRun) -> Notice:
         model_name=run.model_name,
         model_version=run.model_version,
         reference=run.reference,
-        changed=[
-            msgspec.convert(row, ChangedMetric, from_attributes=True)
-            for row in run.metrics
-            if row.verdict in ("watch", "drift")
-        ],
+        changed=[_changed(row) for row in run.metrics if row.verdict in ("watch", "drift")],
     )
+
+
+def _changed(row: MetricRow) -> ChangedMetric:
+    """Return what is posted about a metric: chats show a segment as it comes."""
+    shown = replace(row, segment=shown_segment(row.segment))
+    return msgspec.convert(shown, ChangedMetric, from_attributes=True)
 
 
 async def notify(run: DriftRun, url: str, wait: wait_base = BACK_OFF) -> None:

@@ -1,7 +1,8 @@
 """The page of a run: our verdict and what stands behind it on top, below it what Evidently describes.
 
-Ours needs no script, and neither part anything from outside: the page is served under a Content-Security-Policy that
-lets it load nothing and makes its scripts strangers to the service.
+Our part needs no script and nothing from outside. The page is served in a sandbox, under a Content-Security-Policy that
+lets nothing be loaded; yet it allows inline scripts, since Evidently's part is made of them. So it is the escaping in
+`elements` alone that keeps a client's words from becoming a script.
 """
 
 from collections.abc import Sequence

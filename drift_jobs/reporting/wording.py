@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from drift_jobs.reporting.elements import Markup, element, joined
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, outcome
+from sentiment_api.database.drift_segments import shown_segment
 
 _NAMES: Final = {
     "label_share": "share of the positive label",
@@ -42,7 +43,7 @@ def metric_name(row: MetricRow) -> Markup:
     if plain.lower().replace(" ", "_") != row.metric:
         parts += [" ", element("code", row.metric)]
     if row.segment:
-        parts += [" ", element("span", f"of {row.segment}", class_="segment")]
+        parts += [" ", element("span", f"of {shown_segment(row.segment)}", class_="segment")]
     return joined(parts)
 
 

@@ -156,6 +156,8 @@ def erase(
 ) -> None:
     """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
 
+    With --product-id the drift runs that name the product lose its figures and their pages too.
+
     Exit code 0 when every spool has been purged; 1 when some have not within the time, and which. What a service that
     does not run has in its spool is left out when it is shipped, at any later time.
     """

@@ -3,11 +3,12 @@
 Nothing here reads a report but the function that was asked for it: reports are large.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.queries import read_rows
@@ -18,27 +19,36 @@ _COLUMNS = [
     *(column for column in drift_runs.c if column.name not in _NOT_READ),
     drift_runs.c.report_html.is_not(None).label("has_page"),
 ]
-# By window, not by when they were judged: an old night that is judged again is no news of last night.
-_PLACE = (drift_runs.c.window_end, drift_runs.c.revision, drift_runs.c.finished_at, drift_runs.c.run_id)
+# By window first: an old night that is judged again is no news of last night. Revisions are counted for each reference
+# of a window by itself, so of one window it is the time that tells which verdict is the newest.
+_PLACE = (drift_runs.c.window_end, drift_runs.c.finished_at, drift_runs.c.run_id)
 _NEWEST_FIRST = [column.desc() for column in _PLACE]
 
 
-async def latest_drift_run(
-    engine: AsyncEngine, model_version: str, *, judged: bool = False
-) -> Mapping[str, Any] | None:
-    """Return the last revision of the run on the latest window of `model_version`, None when there is none.
+async def latest_drift_run(engine: AsyncEngine, model_version: str) -> Mapping[str, Any] | None:
+    """Return the run on the latest window of `model_version` that was judged last, None when there is none.
 
-    With `judged`, of those runs that could be judged. The columns are those of `drift_runs` without the reports, and
-    has_page.
+    The latest window is the one that ends last, whoever asked for it and whatever it is compared with: one that was
+    judged by hand up to this minute stays the latest until a night ends after it. The columns are those of
+    `drift_runs` without the reports, and has_page.
 
     Raises:
         DatabaseAway: Postgres does not answer in time.
     """
-    query = _runs().where(drift_runs.c.model_version == model_version).limit(1)
-    if judged:
-        query = query.where(drift_runs.c.verdict != "not_judged")
-    rows = await read_rows(engine, query)
+    rows = await read_rows(engine, _runs().where(drift_runs.c.model_version == model_version).limit(1))
     return rows[0] if rows else None
+
+
+async def last_drift_success(engine: AsyncEngine, model_version: str) -> dt.datetime | None:
+    """Return when the last run of `model_version` finished that could be judged, on any window; None without one.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    last = select(func.max(drift_runs.c.finished_at).label("finished_at"))
+    judged = last.where(drift_runs.c.model_version == model_version, drift_runs.c.verdict != "not_judged")
+    found: dt.datetime | None = (await read_rows(engine, judged))[0]["finished_at"]
+    return found
 
 
 async def find_drift_run(engine: AsyncEngine, run_id: UUID) -> Mapping[str, Any] | None:
@@ -54,7 +64,7 @@ async def find_drift_run(engine: AsyncEngine, run_id: UUID) -> Mapping[str, Any]
 async def select_drift_runs(
     engine: AsyncEngine, model_version: str | None, before: Mapping[str, Any] | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """Return runs of one model version or of all, newest first: the latest window, of it the last revision.
+    """Return runs of one model version or of all, newest first: the latest window, of it what was judged last.
 
     `before` is a run; then only those that come after it in this order.
 

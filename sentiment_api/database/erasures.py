@@ -15,6 +15,7 @@ from sqlalchemy import ARRAY, ColumnElement, Table, Text, Uuid, and_, any_, dele
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sentiment_api.database.drift_erasures import forget_product
 from sentiment_api.database.partitions import first_id, kept_from, lock_out_inserts
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions, spools, tombstones
 
@@ -97,9 +98,11 @@ async def count_subject(engine: AsyncEngine, subject: Subject) -> Found:
 async def erase(engine: AsyncEngine, subject: Subject) -> tuple[int, Found]:
     """Delete the subject from Postgres for good; return the number of the last tombstone and how many rows went.
 
-    Inserts wait meanwhile.
+    A product goes out of the drift job's results too, which do not count as rows here. Inserts wait meanwhile.
     """
     async with engine.begin() as connection:
+        if subject.product_id is not None:
+            await forget_product(connection, subject.product_id)  # first: inserts need not wait for it
         await lock_out_inserts(connection)
         await connection.execute(insert(tombstones).values(subject._asdict()).on_conflict_do_nothing())
         gone = delete(predictions).where(_covers(subject)).returning(_id).cte("gone")

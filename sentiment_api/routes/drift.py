@@ -42,13 +42,17 @@ _A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=
     operation_class=with_parameters(*query_parameters(DriftReportsQuery)),
 )
 async def drift_reports(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> DriftReportPage:
-    """Return runs of the drift job without their metrics, the latest window first, of each the last revision first."""
+    """Return runs of the drift job without their metrics, the latest window first, of each what was judged last."""
     return await look_up_drift.page(drift_reports_query_of(request))
 
 
 @get("/drift/latest", responses={200: _A_REPORT, **documented(404, 503)})
 async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
-    """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first."""
+    """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first.
+
+    The latest window is the one that ends last. A window that was judged by hand up to this minute is the latest one
+    until a night ends after it; `reference` says what each run was compared with.
+    """
     return await look_up_drift.latest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tenacity import wait_none
 from uuid_utils.compat import uuid7
 
@@ -43,6 +44,15 @@ async def test_a_notice_says_what_changed(receive: Receive, run: DriftRun) -> No
         "2026-11-21T00:00:00+00:00", "0123456789ab", "bundle",
     )  # fmt: skip
     assert [(row["metric"], row["direction"], row["effect"]) for row in posted["changed"]] == [("logit", "down", 0.4)]
+
+
+async def test_a_notice_names_a_segment_in_one_line(receive: Receive, run: DriftRun) -> None:
+    """Line breaks and escape characters of a client's words are not posted."""
+    server = receive(lambda _: (200, {}))
+    named = replace(run, metrics=(replace(CHANGED, segment="product:mug\n\x1b[2Jseven"),))
+    await notify(named, server.url, wait_none())
+    (row,) = json.loads(server.requests[0].body)["changed"]
+    assert row["segment"] == "product:mug\ufffd\ufffd[2Jseven"
 
 
 async def test_a_receiver_that_fails_twice_gets_it_at_last(receive: Receive, run: DriftRun) -> None:

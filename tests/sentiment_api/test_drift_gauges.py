@@ -67,10 +67,16 @@ async def test_the_verdict_is_a_number(read: Read, store_run: StoreRun, verdict:
 
 
 async def test_an_old_night_judged_again_is_not_the_latest(read: Read, store_run: StoreRun) -> None:
-    """The latest window counts, not what finished last; of its revisions the last one."""
-    await store_run(day=21, verdict="drift", revision=2)
-    await store_run(day=21, verdict="watch", revision=1, finished_at=LATE)
+    """The latest window counts, not what finished last."""
+    await store_run(day=21, verdict="drift")
     await store_run(day=20, verdict="none", revision=3, finished_at=LATE)
+    assert await read("drift_verdict") == 2
+
+
+async def test_many_revisions_against_one_reference_hide_no_drift_of_another(read: Read, store_run: StoreRun) -> None:
+    """Of one window the verdict counts that was given last: revisions are counted for each reference by itself."""
+    await store_run(day=21, verdict="none", revision=3)
+    await store_run(day=21, verdict="drift", revision=1, reference="auto:bundle", finished_at=LATE)
     assert await read("drift_verdict") == 2
 
 
@@ -88,6 +94,13 @@ async def test_the_last_success_is_the_last_that_was_judged(read: Read, store_ru
     await store_run(day=21, verdict="not_judged", finished_at=unjudged)
     assert await read("drift_last_success_timestamp_seconds") == judged.timestamp()
     assert await read("drift_last_run_timestamp_seconds") == unjudged.timestamp()
+
+
+async def test_an_old_night_that_is_judged_again_is_a_success(read: Read, store_run: StoreRun) -> None:
+    """The last success is the last run that was judged, whichever window it was on."""
+    await store_run(day=21, verdict="none")
+    await store_run(day=20, verdict="none", revision=2, finished_at=LATE)
+    assert await read("drift_last_success_timestamp_seconds") == LATE.timestamp()
 
 
 async def test_effects_and_floors_are_of_the_whole_window(read: Read, store_run: StoreRun, metrics: Metrics) -> None:

@@ -86,11 +86,16 @@ async def test_a_report_has_all_that_was_found(client: Client, store_run: StoreR
     assert (segment["segment"], segment["family"], segment["detectable"]) == ("product:mug-7", "predictions", None)
 
 
-async def test_the_latest_is_the_last_revision_of_the_latest_window(client: Client, store_run: StoreRun) -> None:
-    """Of the model that serves: neither an old night judged again nor another model's run takes its place."""
-    latest = await store_run(day=21, revision=2, metrics=[{"metric": "words"}])
-    await store_run(day=21, revision=1, finished_at=LATE)
-    await store_run(day=20, revision=3, finished_at=LATE)
+async def test_the_latest_is_what_was_judged_last_of_the_latest_window(client: Client, store_run: StoreRun) -> None:
+    """Of the model that serves: neither an old night judged again nor another model's run takes its place.
+
+    Revisions of different references say nothing of each other: a first verdict may be newer than a third.
+    """
+    latest = await store_run(
+        day=21, revision=1, reference="auto:bundle", finished_at=LATE, metrics=[{"metric": "words"}]
+    )
+    await store_run(day=21, revision=3)
+    await store_run(day=20, revision=4, finished_at=LATE + dt.timedelta(hours=1))
     await store_run(day=22, model_version="fedcba987654")
     found = get(client, "/drift/latest")
     assert found["run_id"] == str(latest)
@@ -106,7 +111,7 @@ async def test_before_the_first_run_the_latest_says_what_makes_one(client: Clien
 
 
 async def test_pages_of_the_list_hold_every_run_once(client: Client, store_run: StoreRun) -> None:
-    """The latest window comes first, of it the last revision; `next` leads on, and is null at the end of the list."""
+    """The latest window comes first, of it what was judged last; `next` leads on, and is null at the end."""
     oldest_first = [await store_run(day=day, revision=revision) for day in (18, 19, 20) for revision in (1, 2)]
     found: list[list[UUID]] = []
     query: dict[str, str] = {}

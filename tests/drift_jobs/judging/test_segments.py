@@ -10,7 +10,7 @@ from scipy import stats
 from drift_jobs.judging.comparisons import Compared, practical_floor
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.judging.levels import SEGMENT_SHARE, highest, judged
-from drift_jobs.judging.segments import MAX_SEGMENTS, compare_segments
+from drift_jobs.judging.segments import MAX_SEGMENTS, MAX_VALUE_CHARACTERS, compare_segments
 from drift_jobs.judging.verdict import Terms, judge
 
 LABELS = LabelSet(("negative", "positive"), "positive")
@@ -201,6 +201,25 @@ def test_rows_without_a_value_are_no_segment() -> None:
     column[:] = missing
     assert compare_segments(_plain(500, segment_tier=column), _plain(500, segment_tier=column), LABELS) == []
     assert compare_segments(_plain(500, segment_tier=np.nan), _plain(500, segment_tier=None), LABELS) == []
+
+
+def test_a_products_id_cannot_break_the_reason() -> None:
+    """Line breaks and escape characters of a client's words are replaced in the line, and kept in the row."""
+    always, words, names = np.ones(600, dtype=bool), np.full(600, 30), ["mug\n\x1b[2Jseven"] * 600
+    current, reference = (
+        _frame(is_positive, always, words, names).assign(segment_product=names) for is_positive in (~always, always)
+    )
+    verdict = judge(current, reference, LABELS, Terms(min_rows=500))
+    assert verdict.reason.isprintable()
+    assert "label_share of product:mug\ufffd\ufffd[2Jseven down" in verdict.reason
+    assert "product:mug\n\x1b[2Jseven" in {row.segment for row in verdict.metrics}
+
+
+def test_values_that_no_index_could_hold_are_no_segment() -> None:
+    """A metadata value longer than a product id may be is left out; the others of its key are tested."""
+    longest = "u" * MAX_VALUE_CHARACTERS
+    frame = _plain(600, segment_market=[longest, longest + "k", "v" * 3900] * 200)
+    assert _names(compare_segments(frame, frame, LABELS)) == [f"market:{longest}"]
 
 
 def test_segments_that_are_small_or_on_one_side_only_are_left_out() -> None:

@@ -43,6 +43,15 @@ def test_a_wide_terminal_shows_all_that_is_known(make_run: MakeRun, capsys: pyte
         assert part in printed
 
 
+def test_a_segment_cannot_steer_the_terminal(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """What clients named is printed without line breaks and escape characters, and cut."""
+    print_metrics([replace(make_run().metrics[0], segment="product:mug\n\x1b[2J" + "x" * 190)])
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "product:mug\ufffd\ufffd[2J" in printed
+    assert "x" * 66 not in printed
+
+
 def test_columns_without_a_word_are_left_out(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing is judged by segments, nothing is said of them."""
     print_metrics(make_run().metrics)

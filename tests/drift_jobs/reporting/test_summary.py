@@ -66,6 +66,16 @@ def test_what_others_named_is_escaped(make_run: MakeRun) -> None:
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 5
 
 
+def test_what_others_named_is_printable(make_run: MakeRun) -> None:
+    """A segment has no characters on the page that would turn or break its line, neither as a metric nor as a cause."""
+    hostile = "product:\u202egnp.\x1b[2J"
+    causes = Causes(segments=(Change(metric="words", segment=hostile, effect=0.1, value=1, reference_value=2),))
+    page = report_page(make_run(replace(SHARE, segment=hostile), details=Details(causes=causes)), None)
+    assert page.count("product:\ufffdgnp.\ufffd[2J") >= 2
+    assert "\u202e" not in page
+    assert "\x1b" not in page
+
+
 def test_the_summary_stands_above_the_description(make_run: MakeRun, text_of: TextOf) -> None:
     """It is the first thing in the body, and the rest of the page is kept; what is missing or drawn is told."""
     run = make_run(n_current=100_000, n_reference=8000)
