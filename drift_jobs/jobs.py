@@ -1,4 +1,4 @@
-"""The unit of work: judge one window of one model version, and keep the result. One transaction, under a lock.
+"""The unit of work: judge one window of one model version, and keep the result. In a transaction, under a lock.
 
 What is found about a window is put together in `findings`; which windows are judged is said in `nights`.
 """
@@ -6,15 +6,15 @@ What is found about a window is put together in `findings`; which windows are ju
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.findings import Inputs, find
-from drift_jobs.floors import calibration_for
+from drift_jobs.floors import calibration_for, known_calibration
 from drift_jobs.golden import golden_of
-from drift_jobs.judging.calibration import Calibration, size_for
+from drift_jobs.judging.calibration import size_for
 from drift_jobs.judging.frames import label_set
 from drift_jobs.judging.record import CHECKED, Checked, checked
 from drift_jobs.judging.verdict import Terms
@@ -37,24 +37,44 @@ _TWO_DAYS: Final = dt.timedelta(hours=49)
 """Of the shop, with an hour for its clocks."""
 
 
+class _Uncalibrated(NamedTuple):
+    """What must be learned of the reference before a window can be judged."""
+
+    reference: Resolved
+    size: int
+
+
 async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Judged:
     """Return the run on a window of a model version, after storing it when it says something new.
 
     Judging a window again returns the run that is there, unless rows or feedback came since: then a further revision is
-    stored. Two that start at once do the same work once. A window that cannot be judged, or a version without a
-    reference, gives a run that is not judged and says why.
+    stored. Two that start at once store one run. A window that cannot be judged, or a version without a reference,
+    gives a run that is not judged and says why.
     """
     started_at = dt.datetime.now(dt.UTC)
-    async with engine.begin() as connection:
+    while isinstance(found := await _attempt(engine, plan, task, started_at), _Uncalibrated):
+        # Between the attempts, in which others wait for the lock: it can take minutes.
+        await calibration_for(engine, plan, task.version, found.reference, found.size, tell)
+    return found
+
+
+async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.datetime) -> Judged | _Uncalibrated:
+    """Judge the window, as far as it is known what quiet ones look like."""
+    async with engine.begin() as connection:  # by itself: storing a baseline holds up whoever stores one, too
         chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window.start, zone=plan.zone)
+    async with engine.begin() as connection:
         await lock(connection, task.window, f"{task.version} {chosen.name}")
         state = await input_state(connection, task.window, task.version)
         reference = await read_frame(connection, plan.bundle, task.version, chosen, segment_keys=plan.segment_keys)
         inputs = await _inputs(connection, plan, task, reference, started_at)
+        size = _size(plan, inputs)
+        calibration = size and await known_calibration(connection, task.version, reference, size)
+        if size and not calibration:
+            return _Uncalibrated(reference, size)
         earlier = await past_runs(connection, task.version, chosen.name, task.window.start, _TREND, judged=False)
         terms = Terms(
             min_rows=plan.min_rows,
-            calibration=await _calibration(engine, plan, task, inputs, reference, tell),
+            calibration=calibration or None,
             past=_nights_before(task, earlier),
             checks=_checks(earlier),
             versions=task.versions,
@@ -98,14 +118,10 @@ async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference
     )
 
 
-async def _calibration(
-    engine: AsyncEngine, plan: Plan, task: Task, inputs: Inputs, reference: Resolved, tell: Tell
-) -> Calibration | None:
-    """Return what quiet windows bring; a window that is too small needs none."""
-    n_reference = 0 if inputs.lacking or reference.frame is None else len(reference.frame)
-    if min(inputs.n_current, n_reference) < plan.min_rows:
-        return None
-    return await calibration_for(engine, plan, task.version, reference, size_for(inputs.n_current), tell)
+def _size(plan: Plan, inputs: Inputs) -> int | None:
+    """Return the size of the quiet windows by which this one is judged; None when it is too small to be judged."""
+    n_reference = 0 if inputs.lacking or inputs.reference is None else len(inputs.reference)
+    return None if min(inputs.n_current, n_reference) < plan.min_rows else size_for(inputs.n_current)
 
 
 def _nights_before(task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import gzip
 import math
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from drift_jobs.nights import judge_window
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.calibrations import list_calibrations
 from drift_jobs.storage.references import Written
-from drift_jobs.storage.results import list_runs, read_html, read_run
+from drift_jobs.storage.results import list_runs, lock, read_html, read_run
 from drift_jobs.tasks import Judged, Plan, Task
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
@@ -213,6 +214,30 @@ async def test_the_first_run_calibrates_itself(
     heard.clear()
     await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
     assert heard == []
+
+
+async def test_nobody_waits_for_a_calibration(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """While the first run calibrates itself its window can be locked by others."""
+    await log(make_records(300, seed=2), START)
+    task = Task(window=DAY, version=plan.bundle.manifest.version)
+    begun, goes_on, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def pause(what: str, done: int, total: int) -> None:
+        if done == 1:  # in the calibration's thread
+            loop.call_soon_threadsafe(begun.set)
+            goes_on.wait(timeout=20)
+
+    judging = asyncio.create_task(judge_version(engine, plan, task, pause))
+    await begun.wait()
+    try:
+        async with asyncio.timeout(10), engine.begin() as connection:
+            await lock(connection, DAY, f"{task.version} bundle")
+    finally:
+        goes_on.set()
+        judged = await judging
+    assert judged.run.verdict == "none"
 
 
 async def test_a_calibration_outlives_what_fails_after_it(
