@@ -13,10 +13,10 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.findings import Inputs, find
 from drift_jobs.floors import calibration_for, known_calibration
-from drift_jobs.golden import golden_of
+from drift_jobs.golden import prevailing
 from drift_jobs.judging.calibration import size_for
 from drift_jobs.judging.frames import label_set
-from drift_jobs.judging.record import CHECKED, Checked, checked
+from drift_jobs.judging.record import Checked, checked
 from drift_jobs.judging.verdict import Terms
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
@@ -61,7 +61,7 @@ async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell)
 async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.datetime) -> Judged | _Uncalibrated:
     """Judge the window, as far as it is known what quiet ones look like."""
     async with engine.begin() as connection:  # by itself: storing a baseline holds up whoever stores one, too
-        chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window.start, zone=plan.zone)
+        chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window, zone=plan.zone)
     async with engine.begin() as connection:
         await lock(connection, task.window, f"{task.version} {chosen.name}")
         state = await input_state(connection, task.window, task.version)
@@ -76,12 +76,12 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
             min_rows=plan.min_rows,
             calibration=calibration or None,
             past=_nights_before(task, earlier),
-            checks=_checks(earlier),
+            checks=checks(earlier),
             versions=task.versions,
             alarming=reference.alarming,
         )
         latest = await latest_run(connection, task.window, task.version, chosen.name)
-        golden = task.golden or (golden_of(latest) if latest else None)
+        golden = prevailing(task.golden, latest)
         # In a thread: a signal to stop must be heard while the numbers are worked out.
         verdict = await asyncio.to_thread(find, inputs, terms, golden)
         if latest is not None and same_outcome(latest, verdict):
@@ -133,11 +133,19 @@ def _nights_before(task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:
     return [run for run in judged if task.window.end - run.window_end <= _TWO_DAYS]
 
 
-def _checks(earlier: Sequence[DriftRun]) -> list[Checked]:
-    """Return what became of the last estimates of accuracy, the oldest first."""
-    rows = [row for run in reversed(earlier) for row in run.metrics if row.metric == CHECKED]
-    found = [check for check in map(checked, rows) if check is not None]
-    return found[-_CHECKS:]
+def checks(earlier: Sequence[DriftRun]) -> list[Checked]:
+    """Return what became of the last estimates of accuracy, the oldest first; `earlier` has the newest first.
+
+    Of windows that overlap the newest speaks: the labels of the same rows would be counted several times.
+    """
+    found: list[Checked] = []
+    until: dt.datetime | None = None
+    for run in earlier:
+        check = next(filter(None, map(checked, run.metrics)), None)
+        if check is not None and (until is None or run.window_end <= until):
+            found.append(check)
+            until = run.window_start
+    return found[:_CHECKS][::-1]
 
 
 def _run(

@@ -91,13 +91,13 @@ async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, 
 
 
 async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window, version: str) -> bool:
-    chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+    chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
     return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
 
 
 async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:
     async with engine.begin() as connection:
-        chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+        chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
         known = await latest_state(connection, window, version, chosen.name)
         return known is not None and known != await input_state(connection, window, version)
 

@@ -17,6 +17,7 @@ from drift_jobs.judging.calibration import SIZES, Calibration
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO, resolve
 from drift_jobs.tasks import Plan
+from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
@@ -58,8 +59,15 @@ async def _calibrated(settings: DriftSettings, plan: Plan, sizes: Sequence[int])
     async with connected(settings) as engine:
         async with engine.begin() as connection:
             version, now = plan.bundle.manifest.version, dt.datetime.now(dt.UTC)
+            # As for a window that begins now.
             reference = await resolve(
-                connection, plan.bundle, version, plan.reference, now, zone=plan.zone, segment_keys=plan.segment_keys
+                connection,
+                plan.bundle,
+                version,
+                plan.reference,
+                Window(now, now),
+                zone=plan.zone,
+                segment_keys=plan.segment_keys,
             )
         typer.echo(f"model version {version} against {reference.name}", err=True)
         with Progress() as tell:
