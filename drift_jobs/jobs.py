@@ -13,19 +13,20 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.findings import Inputs, find
 from drift_jobs.floors import calibration_for, known_calibration
-from drift_jobs.golden import prevailing
+from drift_jobs.golden import golden_of, prevailing
 from drift_jobs.judging.calibration import size_for
 from drift_jobs.judging.frames import label_set
 from drift_jobs.judging.record import Checked, checked
 from drift_jobs.judging.verdict import Terms
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import DriftRun, RunVerdict, same_outcome
+from drift_jobs.runs import DriftRun, MetricRow, RunVerdict, same_outcome
 from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
-from drift_jobs.storage.references import Resolved, choose, read_frame
-from drift_jobs.storage.results import latest_run, lock, past_runs, remember_state, store_run
+from drift_jobs.storage.references import Chosen, Resolved, choose, read_frame
+from drift_jobs.storage.results import latest_run, latest_state, lock, past_runs, remember_state, store_run
 from drift_jobs.tasks import Judged, Plan, Task, Tell
+from drift_jobs.windows import Window, day_window
 
 _NIGHTS_BEFORE: Final = 2
 """Watch on two of three nights in the same direction is drift."""
@@ -33,8 +34,8 @@ _TREND: Final = 30
 """Nights before this one that its page shows."""
 _CHECKS: Final = 10
 """Estimates of accuracy that the record of past estimates is made of."""
-_TWO_DAYS: Final = dt.timedelta(hours=49)
-"""Of the shop, with an hour for its clocks."""
+_PART: Final = "; "
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 
 class _Uncalibrated(NamedTuple):
@@ -64,24 +65,26 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window, zone=plan.zone)
     async with engine.begin() as connection:
         await lock(connection, task.window, f"{task.version} {chosen.name}")
-        state = await input_state(connection, task.window, task.version)
+        state = _state(plan, chosen, await input_state(connection, task.window, task.version))
+        latest = await latest_run(connection, task.window, task.version, chosen.name)
+        golden = prevailing(task.golden, latest)
+        if latest is not None and await _holds(connection, latest, state, golden):
+            return Judged(latest, is_new=False, before=latest.verdict)
         reference = await read_frame(connection, plan.bundle, task.version, chosen, segment_keys=plan.segment_keys)
         inputs = await _inputs(connection, plan, task, reference, started_at)
         size = _size(plan, inputs)
-        calibration = size and await known_calibration(connection, task.version, reference, size)
+        calibration = size and await known_calibration(connection, plan, task.version, reference, size)
         if size and not calibration:
             return _Uncalibrated(reference, size)
         earlier = await past_runs(connection, task.version, chosen.name, task.window.start, _TREND, judged=False)
         terms = Terms(
             min_rows=plan.min_rows,
             calibration=calibration or None,
-            past=_nights_before(task, earlier),
+            past=_nights_before(plan, task, earlier),
             checks=checks(earlier),
             versions=task.versions,
             alarming=reference.alarming,
         )
-        latest = await latest_run(connection, task.window, task.version, chosen.name)
-        golden = prevailing(task.golden, latest)
         # In a thread: a signal to stop must be heard while the numbers are worked out.
         verdict = await asyncio.to_thread(find, inputs, terms, golden)
         if latest is not None and same_outcome(latest, verdict):
@@ -90,6 +93,28 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         run = _run(task, inputs, reference, latest, verdict, started_at)
         await _store(connection, run, inputs, state, earlier)
     return Judged(run, is_new=True, before=latest.verdict if latest else None)
+
+
+def window_part(state: str) -> str:
+    """Return what the state that a run was stored with says of its own window: an `input_state`."""
+    return state.partition(_PART)[0]
+
+
+def _state(plan: Plan, chosen: Chosen, window_state: str) -> str:
+    """Return a text that changes with whatever a verdict depends on, but for earlier nights and the golden texts."""
+    bounds = f"{plan.min_rows} to {plan.sample} rows, {plan.quiet_windows} quiet windows"
+    return _PART.join((window_state, f"reference {chosen.state}", bounds, f"segments {', '.join(plan.segment_keys)}"))
+
+
+async def _holds(connection: AsyncConnection, latest: DriftRun, state: str, golden: MetricRow | None) -> bool:
+    """Return whether judging again would start from the same.
+
+    Not where there was nothing to compare with: a file that was missing may be there by now, and no state tells.
+    """
+    if not latest.n_reference or golden_of(latest) != golden:
+        return False
+    window = Window(latest.window_start, latest.window_end)
+    return await latest_state(connection, window, latest.model_version, latest.reference) == state
 
 
 async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved, now: dt.datetime) -> Inputs:
@@ -124,13 +149,18 @@ def _size(plan: Plan, inputs: Inputs) -> int | None:
     return None if min(inputs.n_current, n_reference) < plan.min_rows else size_for(inputs.n_current)
 
 
-def _nights_before(task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:
-    """Return the runs of the two nights before that were judged.
+def _nights_before(plan: Plan, task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:
+    """Return the runs of the two nights before that were judged; a night is one whole day of the shop.
 
-    Not those whose windows reach into this one, as extended ones do: the same rows would count as two nights.
+    Windows of other lengths have no such rule, and do not count for it: two hours of one day are not two nights, and
+    small days that were extended backwards hold the same rows as each other.
     """
-    judged = [run for run in earlier if run.verdict != "not_judged"][:_NIGHTS_BEFORE]
-    return [run for run in judged if task.window.end - run.window_end <= _TWO_DAYS]
+    tonight = (task.window.end - _MILLISECOND).astimezone(plan.zone).date()
+    if task.window != day_window(tonight, plan.zone):
+        return []
+    nights = [day_window(tonight - dt.timedelta(days=number + 1), plan.zone) for number in range(_NIGHTS_BEFORE)]
+    judged = [run for run in earlier if run.verdict != "not_judged"]
+    return [run for run in judged if Window(run.window_start, run.window_end) in nights]
 
 
 def checks(earlier: Sequence[DriftRun]) -> list[Checked]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs.jobs import judge_version
+from drift_jobs.jobs import judge_version, window_part
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.counts import count_rows, extended_start, input_state, versions_in
 from drift_jobs.storage.listing import judged_windows
@@ -83,9 +83,9 @@ async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, 
     """Return the tasks of one night, which share the alarms that a night may bring.
 
     Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
-    the others harder of hearing.
+    the others harder of hearing. Nothing is stored, not even the baseline that `auto` would make: a preview asks, too.
     """
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         judgeable = {version for window, version in night if await _can_be_judged(connection, plan, window, version)}
     return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
 
@@ -96,10 +96,10 @@ async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window
 
 
 async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
         known = await latest_state(connection, window, version, chosen.name)
-        return known is not None and known != await input_state(connection, window, version)
+        return known is not None and window_part(known) != await input_state(connection, window, version)
 
 
 async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: MetricRow | None = None) -> list[str]:

@@ -107,6 +107,36 @@ async def test_judging_again_without_news_changes_nothing(
     assert (await _count(engine, drift_runs), await _count(engine, drift_metrics)) == (1, rows)
 
 
+async def test_what_is_known_is_not_judged_again(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """With the same rows, reference and golden texts the stored run is returned without reading the reference."""
+    await log(make_records(300, seed=2), START)
+    (first,) = await _judge(engine, plan)
+    plan.bundle.path(REFERENCE).unlink()
+    (second,) = await _judge(engine, plan)
+    assert (second.run_id, second.verdict) == (first.run_id, "none")
+    (stricter,) = await _judge(engine, replace(plan, min_rows=301))
+    assert (stricter.revision, stricter.verdict) == (2, "not_judged")
+
+
+async def test_ratings_of_the_reference_leave_the_floors(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """When feedback comes to the reference's rows nothing is calibrated again; more quiet windows are."""
+    own = replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
+    ids = await log(make_records(300, seed=1), BEFORE.start)
+    await log(make_records(300, seed=2), START)
+    await _judge(engine, own)
+    await _rate(engine, ids, [5] * 300)
+    await _judge(engine, own)
+    async with engine.connect() as connection:
+        assert len(await list_calibrations(connection)) == 1
+    await _judge(engine, replace(own, quiet_windows=21))
+    async with engine.connect() as connection:
+        assert len(await list_calibrations(connection)) == 2
+
+
 async def test_late_feedback_makes_a_revision(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
@@ -287,6 +317,18 @@ async def test_nights_that_overlap_count_once(
     await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, Window(BEFORE.start, DAY.end))
     assert second.verdict == "watch"
+
+
+async def test_hours_of_one_day_are_no_nights(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Windows that are no whole days of the shop are each in watch by themselves."""
+    noon = START + dt.timedelta(hours=12)
+    for start in (START, noon):
+        await log(make_records(300, seed=2, wordiness=1.05), start)
+    (first,) = await _judge(engine, plan, Window(START, noon))
+    (second,) = await _judge(engine, plan, Window(noon, DAY.end))
+    assert (first.verdict, second.verdict) == ("watch", "watch")
 
 
 async def test_auto_tells_differences_from_training_without_alarm(

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.nights import day_tasks, judge_day, judge_late, judge_night
 from drift_jobs.runs import MetricRow
+from drift_jobs.storage.baselines import list_baselines
 from drift_jobs.storage.listing import is_judged, judged_windows
 from drift_jobs.storage.references import Written
 from drift_jobs.tasks import Judged, Outcome, Plan
@@ -97,6 +98,18 @@ async def test_versions_that_can_be_judged_share_the_alarms(
     assert {task.versions for task in await day_tasks(engine, own, DAY)} == {1}
     await log(make_records(120, seed=3), _start(DAY) + dt.timedelta(hours=2), model_version="0123456789ab")
     assert {task.versions for task in await day_tasks(engine, own, DAY)} == {2}
+
+
+async def test_asking_what_would_be_judged_stores_nothing(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """The first traffic becomes the baseline when a window is judged by it, not when a night is planned."""
+    for days_before in range(1, 15):
+        await log(make_records(150, seed=1), _start(DAY - dt.timedelta(days=days_before)))
+    await log(make_records(120, seed=2), _start(DAY))
+    assert len(await day_tasks(engine, replace(plan, reference=Written("auto")), DAY)) == 1
+    async with engine.connect() as connection:
+        assert await list_baselines(connection) == []
 
 
 async def test_a_day_without_rows_is_the_bundles(engine: AsyncEngine, plan: Plan) -> None:
