@@ -164,6 +164,19 @@ async def test_a_night_begins_with_what_came_late(
     assert (tonight.run.window_end, tonight.is_late) == (day_window(DAY, BERLIN).end, False)
 
 
+async def test_a_missed_day_is_made_up_for(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A day of the week before without a run is judged once it has rows; not one before the first run, or without."""
+    days = [DAY - dt.timedelta(days=number) for number in (5, 4, 2)]
+    for day in days:
+        await log(make_records(120, seed=day.day), _start(day))
+    await _judged(judge_day(engine, plan, days[1], _unheard))
+    (missed,) = await _judged(judge_late(engine, plan, DAY, _unheard))
+    assert (missed.run.window_start, missed.run.revision, missed.is_late) == (_start(days[2]), 1, True)
+    assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
+
+
 async def test_judged_windows_are_known_by_their_end(engine: AsyncEngine, plan: Plan) -> None:
     """A night is done when its window's end has a run of the model that serves, wherever the window starts."""
     await _judged(judge_day(engine, plan, DAY, _unheard))
