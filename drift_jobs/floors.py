@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.judging.calibration import Calibration, calibrate
 from drift_jobs.judging.frames import label_set
 from drift_jobs.storage.calibrations import find_calibration, store_calibration
-from drift_jobs.storage.references import Resolved
+from drift_jobs.storage.counts import rows_part
+from drift_jobs.storage.references import Chosen, Resolved
 from drift_jobs.tasks import Plan, Tell
 
 
@@ -31,16 +32,32 @@ async def calibration_for(
     Raises:
         ReferenceUnavailable: the reference has no rows.
     """
-    key = (version, reference.name.removeprefix("auto:"), reference.state)  # the same rows, whatever chose them
     async with engine.connect() as connection:
-        found = await find_calibration(connection, *key, size)
+        found = await known_calibration(connection, plan, version, reference, size)
     if found is not None:
         return found
-    if reference.frame is None:
-        raise ReferenceUnavailable(reference.lacking)
+    if reference.frame is None or reference.frame.empty:
+        lacking = f"expected rows in the reference {reference.name}, found none; give another --reference"
+        raise ReferenceUnavailable(reference.lacking or lacking)
     made = await _calibrated(plan, reference.frame, size, partial(tell, _described(reference, size)))
     async with engine.begin() as connection:
-        return await store_calibration(connection, *key, made, dt.datetime.now(dt.UTC))
+        return await store_calibration(connection, *_key(plan, version, reference), made, dt.datetime.now(dt.UTC))
+
+
+async def known_calibration(
+    connection: AsyncConnection, plan: Plan, version: str, reference: Chosen, size: int
+) -> Calibration | None:
+    """Return what `calibration_for` found out before, or None."""
+    return await find_calibration(connection, *_key(plan, version, reference), size)
+
+
+def _key(plan: Plan, version: str, reference: Chosen) -> tuple[str, str, str]:
+    """Return what a calibration is of: the same rows, whatever chose them, and as many windows.
+
+    Not their feedback: it comes for weeks, and each time other floors would judge the nights.
+    """
+    state = f"{rows_part(reference.state)}, {plan.quiet_windows} quiet windows"
+    return version, reference.name.removeprefix("auto:"), state
 
 
 def _described(reference: Resolved, size: int) -> str:

@@ -122,6 +122,16 @@ def golden_of(verdict: RunVerdict) -> MetricRow | None:
     return next((row for row in verdict.metrics if row.metric == METRIC), None)
 
 
+def prevailing(tonight: MetricRow | None, before: RunVerdict | None) -> MetricRow | None:
+    """Return what holds of the golden texts: tonight's answers, else those of the run before, else why there are none.
+
+    When the service is away at a later look, what it said that night stays.
+    """
+    if tonight is not None and tonight.verdict != "not_judged":
+        return tonight
+    return (golden_of(before) if before else None) or tonight
+
+
 async def _served(client: httpx.AsyncClient, manifest: Manifest) -> ServedModel:
     served = await _reply(client.build_request("GET", "/model"), client, ServedModel)
     if served.version != manifest.version:

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs.jobs import judge_version
+from drift_jobs.jobs import judge_version, window_part
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.counts import count_rows, extended_start, input_state, versions_in
-from drift_jobs.storage.listing import judged_windows
+from drift_jobs.storage.listing import judged_windows, was_judging
 from drift_jobs.storage.references import choose
 from drift_jobs.storage.results import latest_state
 from drift_jobs.tasks import Failed, Outcome, Plan, Task, Tell
@@ -63,43 +63,57 @@ async def judge_night(
 
 
 async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) -> AsyncIterator[Outcome]:
-    """Judge again the windows that end in the week before `day` and whose rows or feedback came since.
+    """Judge the days of the week before `day` again whose rows or feedback came since, and those that were missed.
 
-    Only windows that were judged already, against the reference that they would be judged by now. The others are
+    Windows that were judged already are judged against the reference that they would be judged by now. The others are
     skipped quickly: their rows are counted and not read.
     """
-    ends = [day_window(day - dt.timedelta(days=days), plan.zone).end for days in range(LATE_DAYS, 0, -1)]
+    for number in range(LATE_DAYS, 0, -1):
+        for task in await _late_tasks(engine, plan, day - dt.timedelta(days=number)):
+            yield replace(await _attempt(engine, plan, task, tell), is_late=True)
+
+
+async def _late_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
+    end = day_window(day, plan.zone).end
     async with engine.connect() as connection:
-        found = await judged_windows(connection, ends)
-    for end in ends:
-        night = [(window, version) for window, version in found if window.end == end]
-        late = [each for each in night if await _came_late(engine, plan, *each)]
-        for task in await _tasks(engine, plan, night) if late else ():
-            if (task.window, task.version) in late:
-                yield replace(await _attempt(engine, plan, task, tell), is_late=True)
+        night = await judged_windows(connection, [end])
+    if not night:
+        return await day_tasks(engine, plan, day) if await _was_missed(engine, plan, day) else []
+    late = [each for each in night if await _came_late(engine, plan, *each)]
+    return [task for task in await _tasks(engine, plan, night) if (task.window, task.version) in late] if late else []
+
+
+async def _was_missed(engine: AsyncEngine, plan: Plan, day: dt.date) -> bool:
+    """Return whether a day without a run has rows: they came when the database was back, or no night was judged.
+
+    Days before the very first run were not missed.
+    """
+    window = day_window(day, plan.zone)
+    async with engine.connect() as connection:
+        return await was_judging(connection, window.start) and await count_rows(connection, window, None) > 0
 
 
 async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, str]]) -> list[Task]:
     """Return the tasks of one night, which share the alarms that a night may bring.
 
     Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
-    the others harder of hearing.
+    the others harder of hearing. Nothing is stored, not even the baseline that `auto` would make: a preview asks, too.
     """
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         judgeable = {version for window, version in night if await _can_be_judged(connection, plan, window, version)}
     return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
 
 
 async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window, version: str) -> bool:
-    chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+    chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
     return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
 
 
 async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:
-    async with engine.begin() as connection:
-        chosen = await choose(connection, plan.bundle, version, plan.reference, window.start, zone=plan.zone)
+    async with engine.connect() as connection:
+        chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
         known = await latest_state(connection, window, version, chosen.name)
-        return known is not None and known != await input_state(connection, window, version)
+        return known is not None and window_part(known) != await input_state(connection, window, version)
 
 
 async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: MetricRow | None = None) -> list[str]:

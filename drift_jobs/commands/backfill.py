@@ -95,7 +95,7 @@ async def _previewed(settings: DriftSettings, plan: Plan, days: list[dt.date]) -
 
 
 async def _preview(engine: AsyncEngine, task: Task) -> str:
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         rows = await count_rows(connection, task.window, task.version)
         known = await is_judged(connection, task.version, task.window.end)
     return f"{task.window}, model version {task.version}, {rows:,} rows" + (", judged before" if known else "")

@@ -4,15 +4,13 @@ import datetime as dt
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from drift_jobs.commands import Model, ModelVersion, Zone
 from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.errors import BaselineRefused
 from drift_jobs.judging.frames import label_set
+from drift_jobs.reporting.console import print_baselines
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.baselines import Baseline, accept, list_baselines
 from drift_jobs.storage.predictions import Rows, labels_fit, prediction_frame, read_predictions
@@ -62,7 +60,7 @@ def show_baselines(
     model_version: Annotated[str | None, typer.Option(help="Only of this one.")] = None,
 ) -> None:
     """Print the accepted windows, the newest first."""
-    _print_baselines(until_done(_listed(read_settings(DriftSettings), model_version)))
+    print_baselines(until_done(_listed(read_settings(DriftSettings), model_version)))
 
 
 async def _accepted(settings: DriftSettings, plan: Plan, version: str, window: Window, *, dry_run: bool) -> None:
@@ -109,14 +107,3 @@ def _described(rows: Rows, plan: Plan, version: str, window: Window) -> str:
 async def _listed(settings: DriftSettings, version: str | None) -> list[Baseline]:
     async with connected(settings) as engine, engine.connect() as connection:
         return await list_baselines(connection, version)
-
-
-def _print_baselines(found: list[Baseline]) -> None:
-    table = Table("model version", "window", "rows", "by", "accepted at")
-    for each in found:
-        by = "a person" if each.origin == "accepted" else "auto: its first traffic"
-        table.add_row(
-            escape(each.model_version), str(each.window), f"{each.rows:,}", by, f"{each.accepted_at:%Y-%m-%d %H:%M}"
-        )
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from drift_jobs.commands import Model, Reference, Zone
 from drift_jobs.commands.endings import until_done
@@ -14,9 +12,11 @@ from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.floors import calibration_for
 from drift_jobs.judging.calibration import SIZES, Calibration
+from drift_jobs.reporting.console import print_calibrations
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO, resolve
 from drift_jobs.tasks import Plan
+from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
@@ -43,8 +43,7 @@ def calibrate(
     """
     sizes = _known(size or COMMON_SIZES)
     settings = read_settings(DriftSettings, model=model, timezone=timezone)
-    found = until_done(_calibrated(settings, plan_of(settings, reference), sizes))
-    _print(found)
+    print_calibrations(until_done(_calibrated(settings, plan_of(settings, reference), sizes)))
 
 
 def _known(sizes: Sequence[int]) -> list[int]:
@@ -58,25 +57,16 @@ async def _calibrated(settings: DriftSettings, plan: Plan, sizes: Sequence[int])
     async with connected(settings) as engine:
         async with engine.begin() as connection:
             version, now = plan.bundle.manifest.version, dt.datetime.now(dt.UTC)
+            # As for a window that begins now.
             reference = await resolve(
-                connection, plan.bundle, version, plan.reference, now, zone=plan.zone, segment_keys=plan.segment_keys
+                connection,
+                plan.bundle,
+                version,
+                plan.reference,
+                Window(now, now),
+                zone=plan.zone,
+                segment_keys=plan.segment_keys,
             )
         typer.echo(f"model version {version} against {reference.name}", err=True)
         with Progress() as tell:
             return [await calibration_for(engine, plan, version, reference, size, tell) for size in sizes]
-
-
-def _print(found: Sequence[Calibration]) -> None:
-    table = Table("size", "quiet windows", "products", "watch", "drift", "alarms a year")
-    for each in found:
-        test = each.back_test
-        table.add_row(
-            f"{each.size:,}",
-            f"{each.windows:,}",
-            f"{each.products:,.0f}",
-            f"{test.watch_rate:.1%} (at most {test.watch_upper:.1%})",
-            f"{test.drift_rate:.1%} (at most {test.drift_upper:.1%})",
-            f"{test.alarms_a_year:.1f}",
-        )
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)

@@ -29,8 +29,11 @@ from drift_jobs.statistics.two_sample import Difference
 
 QUIET_WINDOWS: Final = 400
 FLOOR_QUANTILE: Final = 0.99
-SIZES: Final = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
-"""Windows are judged by the largest size that is not above theirs: floors fall with size, so this errs to quiet."""
+SIZES: Final = (100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+"""Windows are judged by the largest size that is not above theirs: floors fall with size, so this errs to quiet.
+
+Larger windows, too, are judged by the last one: floors are in standard errors, which know the window's own size.
+"""
 NIGHTS_A_YEAR: Final = 365
 NIGHTS_IN_A_ROW: Final = 3
 """Watch on two of three nights in the same direction is drift."""

@@ -31,6 +31,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Accepted by a person, or auto: the first traffic of its own."""
     accepted_at: dt.datetime
 
+    @property
+    def window_start(self) -> dt.datetime:
+        """Return when the window begins."""
+        return self.window.start
+
+    @property
+    def window_end(self) -> dt.datetime:
+        """Return when it ends, exclusive."""
+        return self.window.end
+
 
 async def accept(
     connection: AsyncConnection, version: str, window: Window, rows: int, origin: Origin, now: dt.datetime

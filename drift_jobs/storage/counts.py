@@ -118,6 +118,11 @@ async def input_state(connection: AsyncConnection, window: Window, version: str)
     return f"{count} rows {(ids or 0) & (2**64 - 1):016x}, {labelled} feedback, last {moment}"
 
 
+def rows_part(state: str) -> str:
+    """Return the part of an `input_state` that only rows change; another text without comma comes back whole."""
+    return state.partition(", ")[0]
+
+
 def _customers(window: Window, version: str | None) -> ColumnElement[bool]:
     """Return the window as a range of ids: UUIDv7 begin with their time, and the table is partitioned by them."""
     condition = and_(

@@ -22,3 +22,8 @@ async def is_judged(connection: AsyncConnection, version: str, end: dt.datetime)
     """Return whether there is a run of this model version on a window that ends at `end`."""
     found = exists().where(drift_runs.c.model_version == version, drift_runs.c.window_end == end)
     return bool(await connection.scalar(select(found)))
+
+
+async def was_judging(connection: AsyncConnection, before: dt.datetime) -> bool:
+    """Return whether there is a run on a window that ends by `before`."""
+    return bool(await connection.scalar(select(exists().where(drift_runs.c.window_end <= before))))

@@ -47,7 +47,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """As runs are stored: `bundle`, `auto:bundle`, `baseline:START..END`, `window:START..END`; `baseline` where there
     is none."""
     state: str = ""
-    """Changes when the rows of the reference do."""
+    """Changes when the rows of the reference do, or feedback for them."""
     alarming: bool = True
     """False for `auto:bundle`: a shop's reviews differ from training data, and that is no alarm."""
     note: str = ""
@@ -88,33 +88,33 @@ async def resolve(
     bundle: Bundle,
     version: str,
     written: Written,
-    before: dt.datetime,
+    judged: Window,
     *,
     zone: ZoneInfo,
     segment_keys: Sequence[str] = (),
     cap: int = CAP,
 ) -> Resolved:
-    """Return the reference of `version` for a window that starts at `before`: what `choose` finds, and its rows."""
-    chosen = await choose(connection, bundle, version, written, before, zone=zone)
+    """Return the reference of `version` for the window `judged`: what `choose` finds, and its rows."""
+    chosen = await choose(connection, bundle, version, written, judged, zone=zone)
     return await read_frame(connection, bundle, version, chosen, segment_keys=segment_keys, cap=cap)
 
 
 async def choose(
-    connection: AsyncConnection, bundle: Bundle, version: str, written: Written, before: dt.datetime, *, zone: ZoneInfo
+    connection: AsyncConnection, bundle: Bundle, version: str, written: Written, judged: Window, *, zone: ZoneInfo
 ) -> Chosen:
-    """Return what `version` is compared with in a window that starts at `before`, without reading its rows.
+    """Return what `version` is compared with in the window `judged`, without reading its rows.
 
     `auto` stores the version's first traffic as its baseline when its time has come; commit is the caller's. What is
     missing for one version is told in `lacking`, so that the others are judged.
     """
     if written.kind == "auto":
-        return await _auto(connection, bundle, version, before, zone)
+        return await _auto(connection, bundle, version, judged, zone)
     if written.kind == "bundle":
         return _of_bundle(bundle, version, BUNDLE)
     if written.window is not None:
-        return await _of_window(connection, version, str(written), written.window, before)
-    found = await accepted(connection, version, before)
-    return _no_baseline(version, before) if found is None else await _of_baseline(connection, version, found, before)
+        return await _of_window(connection, version, str(written), written.window, judged)
+    found = await accepted(connection, version, judged.start)
+    return _no_baseline(version, judged) if found is None else await _of_baseline(connection, version, found, judged)
 
 
 async def read_frame(
@@ -139,12 +139,10 @@ async def read_frame(
         return Resolved(**asdict(replace(chosen, lacking=str(error))), frame=None)
 
 
-async def _auto(
-    connection: AsyncConnection, bundle: Bundle, version: str, before: dt.datetime, zone: ZoneInfo
-) -> Chosen:
-    found = await baseline_for(connection, version, before, zone, dt.datetime.now(dt.UTC))
+async def _auto(connection: AsyncConnection, bundle: Bundle, version: str, judged: Window, zone: ZoneInfo) -> Chosen:
+    found = await baseline_for(connection, version, judged.start, zone, dt.datetime.now(dt.UTC))
     if isinstance(found, Baseline):
-        return await _of_baseline(connection, version, found, before)
+        return await _of_baseline(connection, version, found, judged)
     chosen = _of_bundle(bundle, version, f"{AUTO}:{BUNDLE}")
     return replace(chosen, alarming=False, note=f"no own baseline yet: expected {found}")
 
@@ -159,16 +157,14 @@ def _of_bundle(bundle: Bundle, version: str, name: str) -> Chosen:
     )
 
 
-async def _of_baseline(connection: AsyncConnection, version: str, found: Baseline, before: dt.datetime) -> Chosen:
-    return await _of_window(connection, version, f"{BASELINE}:{found.window}", found.window, before)
+async def _of_baseline(connection: AsyncConnection, version: str, found: Baseline, judged: Window) -> Chosen:
+    return await _of_window(connection, version, f"{BASELINE}:{found.window}", found.window, judged)
 
 
-async def _of_window(
-    connection: AsyncConnection, version: str, name: str, window: Window, before: dt.datetime
-) -> Chosen:
+async def _of_window(connection: AsyncConnection, version: str, name: str, window: Window, judged: Window) -> Chosen:
     lacking = ""
-    if window.start <= before < window.end:
-        lacking = f"expected a reference that does not hold the window, found {window}; give another --reference"
+    if window.start < judged.end and judged.start < window.end:
+        lacking = f"expected a reference that does not overlap {judged}, found {window}; give another --reference"
     elif await was_dropped(connection, window):
         lacking = (
             f"expected all rows of {window}, found that the oldest were dropped for their age; give or accept a later "
@@ -178,9 +174,9 @@ async def _of_window(
     return Chosen(name=name, state=state, lacking=lacking, window=window)
 
 
-def _no_baseline(version: str, before: dt.datetime) -> Chosen:
+def _no_baseline(version: str, judged: Window) -> Chosen:
     lacking = (
-        f"expected a baseline of model version {version} that ends by {before.astimezone(dt.UTC):%Y-%m-%dT%H:%MZ}, "
+        f"expected a baseline of model version {version} that ends by {judged.start:%Y-%m-%dT%H:%MZ}, "
         "found none; accept one with `drift-jobs baseline accept START..END`"
     )
     return Chosen(name=BASELINE, lacking=lacking)

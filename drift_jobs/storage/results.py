@@ -3,6 +3,7 @@
 Who only asks which windows were judged is answered in `listing`; what the service shows of them, it reads by itself.
 """
 
+import asyncio
 import datetime as dt
 import gzip
 import uuid
@@ -19,6 +20,7 @@ from drift_jobs.runs import Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
+_LOCK_PAUSE_S = 0.1
 _REPORTS = ("report_html", "report_json")
 _RUN_COLUMNS = [column for column in drift_runs.c if column.name not in (*_REPORTS, "input_state")]
 _LAST_REVISION = drift_runs.c.revision.desc()
@@ -27,9 +29,14 @@ _FAMILY = case({name: number for number, name in enumerate(_FAMILIES)}, value=dr
 
 
 async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
-    """Wait until no other transaction judges this window against this reference; held until this one ends."""
+    """Wait until no other transaction judges this window against this reference; held until this one ends.
+
+    It asks again and again: one statement that waited would be ended by the connection's command timeout.
+    """
     key = {"key": f"drift_jobs {window} {reference}"}
-    await connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+    query = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    while not await connection.scalar(query, key):  # noqa: ASYNC110 - another process has it, which can set no event
+        await asyncio.sleep(_LOCK_PAUSE_S)
 
 
 async def remember_state(connection: AsyncConnection, run_id: uuid.UUID, input_state: str) -> None:

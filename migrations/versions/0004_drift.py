@@ -30,7 +30,7 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
-        "drift_runs", sa.Column("input_state", sa.Text(), comment="changes when rows or feedback of the window do")
+        "drift_runs", sa.Column("input_state", sa.Text(), comment="changes when rows, feedback or the reference do")
     )
     op.create_index("drift_runs_model_version_idx", "drift_runs", ["model_version", "window_end"])
     op.alter_column(

@@ -162,7 +162,7 @@ drift_runs = Table(
     Column("verdict", Text, nullable=False, comment="none, watch, drift or not_judged"),
     Column("reason", Text, nullable=False, comment="one line"),
     Column("details", JSONB, nullable=False, server_default=text("'{}'"), comment="back-test, coverage, causes"),
-    Column("input_state", Text, comment="changes when rows or feedback of the window do"),
+    Column("input_state", Text, comment="changes when rows, feedback or the reference do"),
     Column("report_html", LargeBinary, comment="gzip"),
     Column("report_json", LargeBinary, comment="gzip; Evidently's snapshot"),
     UniqueConstraint(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from drift_jobs.golden import Answer, check_golden, compare_answers, with_golden
-from drift_jobs.runs import RunVerdict
+from drift_jobs.golden import Answer, check_golden, compare_answers, prevailing, with_golden
+from drift_jobs.runs import MetricRow, RunVerdict
 from sentiment_api.bundle import Bundle, GoldenText, open_bundle
 
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
@@ -111,6 +111,18 @@ def test_only_golden_texts_that_moved_change_the_verdict() -> None:
     assert (with_golden(data, quiet).verdict, with_golden(data, quiet).metrics) == ("none", (quiet,))
     assert with_golden(data, moved).verdict == "drift"
     assert with_golden(data, moved).reason == f"{moved.note}; of the data: all quiet"
+
+
+def test_a_service_that_is_away_erases_nothing() -> None:
+    """Tonight's row holds when the service answered; else the one that is on record; else tonight's, which says why."""
+    away = MetricRow(metric="golden", family="model", n=0, note="away")
+    quiet = replace(away, verdict="none", n=12)
+    before = RunVerdict(verdict="none", reason="all quiet", n_current=9, n_reference=9)
+    drifted = with_golden(before, replace(quiet, verdict="drift"))
+    assert prevailing(quiet, drifted) == quiet
+    assert prevailing(away, drifted) == prevailing(None, drifted) == replace(quiet, verdict="drift")
+    assert prevailing(away, before) == prevailing(away, None) == away
+    assert prevailing(None, before) is None
 
 
 @pytest.mark.anyio

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import gzip
 import math
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,12 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.jobs import judge_version
+from drift_jobs.jobs import checks, judge_version
+from drift_jobs.judging.record import CHECKED
 from drift_jobs.nights import judge_window
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.calibrations import list_calibrations
 from drift_jobs.storage.references import Written
-from drift_jobs.storage.results import list_runs, read_html, read_run
+from drift_jobs.storage.results import list_runs, lock, read_html, read_run
 from drift_jobs.tasks import Judged, Plan, Task
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
@@ -103,6 +105,36 @@ async def test_judging_again_without_news_changes_nothing(
     (second,) = await _judge(engine, plan)
     assert _sorted(second) == _sorted(first)
     assert (await _count(engine, drift_runs), await _count(engine, drift_metrics)) == (1, rows)
+
+
+async def test_what_is_known_is_not_judged_again(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """With the same rows, reference and golden texts the stored run is returned without reading the reference."""
+    await log(make_records(300, seed=2), START)
+    (first,) = await _judge(engine, plan)
+    plan.bundle.path(REFERENCE).unlink()
+    (second,) = await _judge(engine, plan)
+    assert (second.run_id, second.verdict) == (first.run_id, "none")
+    (stricter,) = await _judge(engine, replace(plan, min_rows=301))
+    assert (stricter.revision, stricter.verdict) == (2, "not_judged")
+
+
+async def test_ratings_of_the_reference_leave_the_floors(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """When feedback comes to the reference's rows nothing is calibrated again; more quiet windows are."""
+    own = replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
+    ids = await log(make_records(300, seed=1), BEFORE.start)
+    await log(make_records(300, seed=2), START)
+    await _judge(engine, own)
+    await _rate(engine, ids, [5] * 300)
+    await _judge(engine, own)
+    async with engine.connect() as connection:
+        assert len(await list_calibrations(connection)) == 1
+    await _judge(engine, replace(own, quiet_windows=21))
+    async with engine.connect() as connection:
+        assert len(await list_calibrations(connection)) == 2
 
 
 async def test_late_feedback_makes_a_revision(
@@ -215,6 +247,30 @@ async def test_the_first_run_calibrates_itself(
     assert heard == []
 
 
+async def test_nobody_waits_for_a_calibration(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """While the first run calibrates itself its window can be locked by others."""
+    await log(make_records(300, seed=2), START)
+    task = Task(window=DAY, version=plan.bundle.manifest.version)
+    begun, goes_on, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def pause(what: str, done: int, total: int) -> None:
+        if done == 1:  # in the calibration's thread
+            loop.call_soon_threadsafe(begun.set)
+            goes_on.wait(timeout=20)
+
+    judging = asyncio.create_task(judge_version(engine, plan, task, pause))
+    await begun.wait()
+    try:
+        async with asyncio.timeout(10), engine.begin() as connection:
+            await lock(connection, DAY, f"{task.version} bundle")
+    finally:
+        goes_on.set()
+        judged = await judging
+    assert judged.run.verdict == "none"
+
+
 async def test_a_calibration_outlives_what_fails_after_it(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
@@ -261,6 +317,18 @@ async def test_nights_that_overlap_count_once(
     await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, Window(BEFORE.start, DAY.end))
     assert second.verdict == "watch"
+
+
+async def test_hours_of_one_day_are_no_nights(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Windows that are no whole days of the shop are each in watch by themselves."""
+    noon = START + dt.timedelta(hours=12)
+    for start in (START, noon):
+        await log(make_records(300, seed=2, wordiness=1.05), start)
+    (first,) = await _judge(engine, plan, Window(START, noon))
+    (second,) = await _judge(engine, plan, Window(noon, DAY.end))
+    assert (first.verdict, second.verdict) == ("watch", "watch")
 
 
 async def test_auto_tells_differences_from_training_without_alarm(
@@ -310,6 +378,38 @@ async def test_an_unknown_run_is_refused(engine: AsyncEngine) -> None:
             await read_run(connection, uuid7())
         with pytest.raises(RunUnknown):
             await read_html(connection, uuid7())
+
+
+def _checked(first: int, days: int, estimated: float) -> DriftRun:
+    """Return a run on so many days whose labels showed an accuracy of 0.9."""
+    row = MetricRow(
+        metric=CHECKED, family="estimates", value=0.9, reference_value=estimated, detectable=0.02, n=300 * days
+    )
+    return DriftRun(
+        run_id=uuid7(),
+        revision=1,
+        window_start=START + dt.timedelta(days=first),
+        window_end=START + dt.timedelta(days=first + days),
+        reference="bundle",
+        model_name="shop",
+        model_version="0123456789ab",
+        started_at=START,
+        finished_at=START,
+        verdict="none",
+        reason="nothing",
+        n_current=300 * days,
+        n_reference=1_500,
+        metrics=(row,),
+    )
+
+
+def test_labels_are_checked_once() -> None:
+    """Of windows that overlap the newest counts, and the next that lies wholly before it; the oldest is the first."""
+    newest_first = [_checked(6, 3, 0.91), _checked(5, 3, 0.92), _checked(4, 2, 0.93), _checked(0, 4, 0.94)]
+    assert [check.estimated for check in checks(newest_first)] == [0.94, 0.93, 0.91]
+    assert [check.estimated for check in checks([replace(newest_first[0], metrics=()), *newest_first[1:]])] == [
+        0.94, 0.92,
+    ]  # fmt: skip
 
 
 def _sorted(run: DriftRun) -> DriftRun:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.nights import day_tasks, judge_day, judge_late, judge_night
 from drift_jobs.runs import MetricRow
+from drift_jobs.storage.baselines import list_baselines
 from drift_jobs.storage.listing import is_judged, judged_windows
 from drift_jobs.storage.references import Written
 from drift_jobs.tasks import Judged, Outcome, Plan
@@ -99,6 +100,18 @@ async def test_versions_that_can_be_judged_share_the_alarms(
     assert {task.versions for task in await day_tasks(engine, own, DAY)} == {2}
 
 
+async def test_asking_what_would_be_judged_stores_nothing(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """The first traffic becomes the baseline when a window is judged by it, not when a night is planned."""
+    for days_before in range(1, 15):
+        await log(make_records(150, seed=1), _start(DAY - dt.timedelta(days=days_before)))
+    await log(make_records(120, seed=2), _start(DAY))
+    assert len(await day_tasks(engine, replace(plan, reference=Written("auto")), DAY)) == 1
+    async with engine.connect() as connection:
+        assert await list_baselines(connection) == []
+
+
 async def test_a_day_without_rows_is_the_bundles(engine: AsyncEngine, plan: Plan) -> None:
     """A night without predictions leaves one run, of the model that serves, that is not judged."""
     (judged,) = await _judged(judge_day(engine, plan, DAY, _unheard))
@@ -149,6 +162,19 @@ async def test_a_night_begins_with_what_came_late(
     assert (late.run.window_start, late.run.revision) == (first.run.window_start, 2)
     assert (first.run.n_current, late.run.n_current) == (120, 180)
     assert (tonight.run.window_end, tonight.is_late) == (day_window(DAY, BERLIN).end, False)
+
+
+async def test_a_missed_day_is_made_up_for(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A day of the week before without a run is judged once it has rows; not one before the first run, or without."""
+    days = [DAY - dt.timedelta(days=number) for number in (5, 4, 2)]
+    for day in days:
+        await log(make_records(120, seed=day.day), _start(day))
+    await _judged(judge_day(engine, plan, days[1], _unheard))
+    (missed,) = await _judged(judge_late(engine, plan, DAY, _unheard))
+    assert (missed.run.window_start, missed.run.revision, missed.is_late) == (_start(days[2]), 1, True)
+    assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
 
 
 async def test_judged_windows_are_known_by_their_end(engine: AsyncEngine, plan: Plan) -> None:

@@ -133,4 +133,5 @@ async def test_auto_says_what_is_missing(engine: AsyncEngine, fill: Fill, bundle
 
 async def _choose(engine: AsyncEngine, bundle: Bundle, before: dt.datetime) -> Chosen:
     async with engine.begin() as connection:
-        return await choose(connection, bundle, bundle.manifest.version, Written("auto"), before, zone=UTC)
+        judged = Window(before, before + DAY)
+        return await choose(connection, bundle, bundle.manifest.version, Written("auto"), judged, zone=UTC)

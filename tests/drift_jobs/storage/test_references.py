@@ -25,6 +25,7 @@ Resolve = Callable[..., Awaitable[Resolved]]
 UTC = ZoneInfo("UTC")
 START = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
 NIGHT = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+JUDGED = Window(NIGHT, NIGHT + dt.timedelta(days=1))
 WEEK = Window(START, START + dt.timedelta(days=7))
 
 
@@ -36,7 +37,7 @@ def find(engine: AsyncEngine, bundle: Bundle) -> Resolve:
         reference = parse_reference(written, UTC)
         wanted = version or bundle.manifest.version
         async with engine.begin() as connection:
-            return await resolve(connection, bundle, wanted, reference, NIGHT, zone=UTC, **options)
+            return await resolve(connection, bundle, wanted, reference, JUDGED, zone=UTC, **options)
 
     return found
 
@@ -114,11 +115,15 @@ async def test_reference_windows_are_sampled_above_a_cap(find: Resolve, log: Log
 
 @pytest.mark.anyio
 async def test_a_window_is_not_compared_with_itself(find: Resolve, log: Log, make_records: MakeRecords) -> None:
-    """A reference that holds the start of the night is refused; one that ends with it is not."""
+    """A reference that holds the night's first hour, its last one or all of it is refused; one beside it is not."""
+    hour = dt.timedelta(hours=1)
     await log(make_records(30, seed=1), START)
-    held = Window(START, NIGHT + dt.timedelta(hours=1))
-    assert "does not hold the window" in (await find(f"window:{held}")).lacking
-    assert (await find(f"window:{Window(START, NIGHT)}")).lacking == ""
+    await log(make_records(30, seed=1), JUDGED.end)
+    first, last = Window(START, NIGHT + hour), Window(JUDGED.end - hour, JUDGED.end + hour)
+    for held in (first, last, Window(NIGHT + hour, NIGHT + 2 * hour)):
+        assert f"does not overlap {JUDGED}" in (await find(f"window:{held}")).lacking
+    for beside in (Window(START, NIGHT), Window(JUDGED.end, JUDGED.end + hour)):
+        assert (await find(f"window:{beside}")).lacking == ""
 
 
 @pytest.mark.anyio

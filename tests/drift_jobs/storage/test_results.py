@@ -1,5 +1,6 @@
 """Runs of the past: which ones a night looks back on, and what pictures of the trend are drawn from."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -9,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, Family, MetricRow
-from drift_jobs.storage.results import latest_run, latest_state, past_runs, read_run, store_run
+from drift_jobs.storage.results import latest_run, latest_state, lock, past_runs, read_run, store_run
 from drift_jobs.windows import Window
+from sentiment_api.database.connection import connected
+from sentiment_api.settings import DatabaseSettings
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -107,3 +110,14 @@ async def test_metrics_keep_their_order(engine: AsyncEngine) -> None:
     assert found == ["score", "characters", "words", "accuracy", "cbpe", "golden", "words"]
     assert latest is not None
     assert latest.metrics[-1].segment == "product:mug"
+
+
+async def test_the_lock_is_waited_for_without_end(engine: AsyncEngine, database_settings: DatabaseSettings) -> None:
+    """Who waits longer than a statement may take still gets it, as soon as the other transaction ends."""
+    window = Window(START, START + DAY)
+    async with connected(database_settings, command_timeout_s=0.2) as hurried, hurried.begin() as waiting:
+        async with engine.begin() as holding:
+            await lock(holding, window, "bundle")
+            waiter = asyncio.create_task(lock(waiting, window, "bundle"))
+            assert await asyncio.wait({waiter}, timeout=0.6) == (set(), {waiter})
+        await asyncio.wait_for(waiter, timeout=10)
