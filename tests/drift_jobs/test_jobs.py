@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
@@ -30,7 +30,7 @@ from drift_jobs.storage.results import list_runs, lock, read_html, read_run
 from drift_jobs.tasks import Judged, Plan, Task
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
-from sentiment_api.database.tables import drift_metrics, drift_runs, feedback
+from sentiment_api.database.tables import drift_calibrations, drift_floors, drift_metrics, drift_runs, feedback
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
@@ -63,6 +63,16 @@ async def _judge(engine: AsyncEngine, plan: Plan, window: Window = DAY) -> list[
 
 def _unheard(what: str, done: int, total: int) -> None:
     """Hear of no progress."""
+
+
+async def _know_no_more_than_watch(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
+    """Leave a calibration in which one of 40 quiet windows was as odd as can be: nothing is rare enough for drift."""
+    long_ago = Window(START - dt.timedelta(days=10), START - dt.timedelta(days=9))
+    await log(make_records(300, seed=3), long_ago.start)
+    await _judge(engine, plan, long_ago)
+    async with engine.begin() as connection:
+        await connection.execute(update(drift_calibrations).values(smallest_p=[0.0] + [0.5] * 39))
+        await connection.execute(update(drift_floors).values(errors=0.0))
 
 
 async def _count(engine: AsyncEngine, table: Table) -> int | None:
@@ -301,8 +311,9 @@ async def test_watch_on_two_nights_is_drift(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """What is in watch in the same direction for the second night of three is drift, and says so."""
+    await _know_no_more_than_watch(engine, log, make_records, plan)
     for day in (BEFORE, DAY):
-        await log(make_records(300, seed=2, wordiness=1.05), day.start)
+        await log(make_records(300, seed=2, wordiness=1.3), day.start)
     (first,) = await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, DAY)
     assert (first.verdict, second.verdict) == ("watch", "drift")
@@ -313,7 +324,8 @@ async def test_nights_that_overlap_count_once(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """A window that holds the night before again is no second night: the same rows would testify twice."""
-    await log(make_records(300, seed=2, wordiness=1.05), BEFORE.start)
+    await _know_no_more_than_watch(engine, log, make_records, plan)
+    await log(make_records(300, seed=2, wordiness=1.3), BEFORE.start)
     await _judge(engine, plan, BEFORE)
     (second,) = await _judge(engine, plan, Window(BEFORE.start, DAY.end))
     assert second.verdict == "watch"
@@ -323,9 +335,10 @@ async def test_hours_of_one_day_are_no_nights(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
     """Windows that are no whole days of the shop are each in watch by themselves."""
+    await _know_no_more_than_watch(engine, log, make_records, plan)
     noon = START + dt.timedelta(hours=12)
     for start in (START, noon):
-        await log(make_records(300, seed=2, wordiness=1.05), start)
+        await log(make_records(300, seed=2, wordiness=1.3), start)
     (first,) = await _judge(engine, plan, Window(START, noon))
     (second,) = await _judge(engine, plan, Window(noon, DAY.end))
     assert (first.verdict, second.verdict) == ("watch", "watch")
