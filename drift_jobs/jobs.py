@@ -76,7 +76,7 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         calibration = size and await known_calibration(connection, plan, task.version, reference, size)
         if size and not calibration:
             return _Uncalibrated(reference, size)
-        earlier = await past_runs(connection, task.version, chosen.name, task.window.start, _TREND, judged=False)
+        earlier = await past_runs(connection, task.version, chosen.name, task.window.start, _TREND)
         terms = Terms(
             min_rows=plan.min_rows,
             calibration=calibration or None,

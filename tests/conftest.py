@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Postgres, a fresh database in it, and the real service as a process."""
+"""What every test may ask for: a real Postgres, a fresh database in it, the real service as a process, a browser."""
 
 import os
 import shutil
@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,6 +28,16 @@ _TEMPLATE = "template_migrated"
 _ROOT = Path(__file__).parents[1]
 STARTER = _ROOT / "models" / "starter"
 _PATIENCE_S = 60.0
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 class ServiceProcess:
@@ -207,3 +218,17 @@ def free_ports() -> list[int]:
 def closed_port() -> int:
     """A TCP port of the loopback interface that nothing listens on."""
     return free_port()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
+    if not CHROMIUM.exists():
+        missing = f"needs {CHROMIUM}: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()

@@ -70,11 +70,6 @@ async def read_predictions(
     return Rows(table, len(table) if in_window is None else in_window)
 
 
-def by_version(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of each model version, in the order of their first prediction."""
-    return {str(version): found for version, found in rows.groupby("model_version", sort=False)}
-
-
 def labels_fit(rows: pd.DataFrame, labels: LabelSet) -> bool:
     """Return whether `rows` come from a model with these labels in this order: each label has its row's largest logit.
 

@@ -57,20 +57,16 @@ async def past_runs(
     reference: str,
     before: dt.datetime,
     nights: int,
-    *,
-    judged: bool = True,
 ) -> list[DriftRun]:
     """Return the runs of the last `nights` windows that end by `before`, newest first, with metrics.
 
-    Of each window it is the last revision; with `judged`, windows that could not be judged are none of them.
+    Of each window it is the last revision, also where that one could not be judged.
     """
     last = last_revisions(
         drift_runs.c.model_version == version, drift_runs.c.reference == reference, drift_runs.c.window_end <= before
     )
     newest = (last.c.window_end.desc(), last.c.window_start)
     query = select(*(last.c[column.name] for column in _RUN_COLUMNS))
-    if judged:
-        query = query.where(last.c.verdict != "not_judged")
     rows = (await connection.execute(query.order_by(*newest).limit(nights))).mappings().all()
     return await _with_metrics(connection, rows)
 

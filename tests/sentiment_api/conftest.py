@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,16 +31,6 @@ from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 
 SPOOL_BYTES = 16 << 20
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -104,20 +93,6 @@ def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar
         )
         with TestClient(create_app(settings)) as client:
             yield client
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
-    if not CHROMIUM.exists():
-        missing = f"needs {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
-"""Runs to show, and a browser to show them in."""
+"""Runs to show."""
 
 import datetime as dt
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, MetricRow
@@ -18,31 +15,7 @@ MakeRun = Callable[..., DriftRun]
 TextOf = Callable[[str], str]
 RowsOf = Callable[[str, str], list[str]]
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
-    if not CHROMIUM.exists():
-        missing = f"needs {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.judging.frames import label_set
-from drift_jobs.storage.predictions import by_version, labels_fit, prediction_frame, read_predictions
+from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle
 from sentiment_api.database.tables import feedback
@@ -122,9 +122,9 @@ async def test_labels_in_another_order_do_not_fit(
     await log(make_records(5, seed=1), NOON)
     swapped = [record | {"logits": record["logits"][::-1]} for record in make_records(5, seed=2)]
     await log(swapped, NOON + dt.timedelta(minutes=1), model_version="other")
-    versions = by_version(await _read(engine))
+    versions = (await _read(engine)).groupby("model_version")
     labels = label_set(bundle.manifest)
-    assert {name: labels_fit(rows, labels) for name, rows in versions.items()} == {
+    assert {name: labels_fit(rows, labels) for name, rows in versions} == {
         bundle.manifest.version: True,
         "other": False,
     }
