@@ -31,7 +31,7 @@ class FirstTraffic(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Return what was wanted and what was found."""
-        return f"{MIN_ROWS:,} own rows over {MIN_DAYS} days: found {self.rows:,} over {self.days}"
+        return f"{MIN_ROWS:,} own rows over {MIN_DAYS} days before this window, found {self.rows:,} over {self.days}"
 
 
 async def first_traffic(connection: AsyncConnection, version: str, before: dt.datetime, zone: ZoneInfo) -> FirstTraffic:
