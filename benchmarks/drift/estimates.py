@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.drift.judging import Rate
 from benchmarks.drift.population import LABELS, Shop, Split, split
 from benchmarks.drift.quiet import window_of
-from benchmarks.drift.shifts import Change, Source, changed_texts, fewer_positive, other_shop, wrong_ratings
+from benchmarks.drift.shifts import Change, Source, changed_texts, move_positive, other_shop, wrong_ratings
 from drift_jobs.judging.estimates import estimate
 
 COVERED_ROWS = 1_000
@@ -43,8 +43,8 @@ def _row(what: str, rows: pd.DataFrame) -> dict[str, object]:
 
 def _cases() -> Iterator[tuple[str, Change | None]]:
     yield "nothing", None
-    yield "label shift, 10 points fewer positive", partial(fewer_positive, 0.10)
-    yield "label shift, 20 points fewer positive", partial(fewer_positive, 0.20)
+    yield "label shift, 10 points fewer positive", partial(move_positive, -0.10)
+    yield "label shift, 20 points fewer positive", partial(move_positive, -0.20)
     yield "covariate shift, half of another category", partial(other_shop, 0.5)
     yield "covariate shift, texts cut to half", partial(changed_texts, "cut to half", 1.0)
     yield "covariate shift, typos in 10 % of letters", partial(changed_texts, "typos in 10 % of letters", 1.0)

@@ -1,8 +1,8 @@
 """Real reviews, each scored by a model that has seen no review of its product: the traffic of all drift benchmarks.
 
-Categories are in one of two folds; a model is fitted on each fold and scores the other. So a shop is to its model what a
-new customer's is: other products, of another kind. What is kept of a review are its numbers, as the prediction log has
-them, and its place in the source files; no text.
+Categories are in one of two folds; a model is fitted on each fold and scores the other. So a shop is to its model what
+a new customer's is: other products, of another kind. What is kept of a review are its numbers, as the prediction log
+has them, and its place in the source files; no text.
 """
 
 import subprocess

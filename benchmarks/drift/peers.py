@@ -20,7 +20,7 @@ from evidently.presets import DataDriftPreset
 from benchmarks.drift.judging import Rate, court
 from benchmarks.drift.population import Shop, split
 from benchmarks.drift.quiet import window_of
-from benchmarks.drift.shifts import Change, Source, changed_texts, fewer_positive, other_shop
+from benchmarks.drift.shifts import Change, Source, changed_texts, move_positive, other_shop
 from drift_jobs.judging.calibration import size_for
 from drift_jobs.judging.frames import DESCRIPTORS
 
@@ -71,8 +71,8 @@ def compare(
 
 def _cases() -> Iterator[Case]:
     yield Case("quiet", None)
-    yield Case("5 points fewer positive", partial(fewer_positive, 0.05))
-    yield Case("10 points fewer positive", partial(fewer_positive, 0.10))
+    yield Case("5 points fewer positive", partial(move_positive, -0.05))
+    yield Case("10 points fewer positive", partial(move_positive, -0.10))
     yield Case("25 % of another category", partial(other_shop, 0.25))
     yield Case("typos in 3 % of letters", partial(changed_texts, "typos in 3 % of letters", 1.0))
 

@@ -52,9 +52,9 @@ def as_frame(scored: pl.DataFrame) -> pd.DataFrame:
     return frame.assign(review=ordered["review"].to_numpy(), category=ordered["category"].to_numpy(), month=month)
 
 
-def shop(scored: pl.DataFrame, fold: int, categories: Sequence[str]) -> Shop:
+def shop(scored: pl.DataFrame, categories: Sequence[str]) -> Shop:
     """Return the shop of these categories."""
-    frame = as_frame(scored.filter((pl.col("fold") == fold) & pl.col("category").is_in(list(categories))))
+    frame = as_frame(scored.filter(pl.col("category").is_in(list(categories))))
     months = [counts.to_numpy() for _, counts in frame.groupby("month")["cluster"].apply(_counts).groupby(level=0)]
     return Shop(frame, months)
 

@@ -23,6 +23,7 @@ Change = Callable[[pd.DataFrame, "Source", np.random.Generator], pd.DataFrame]
 SHARES = (0.1, 0.25, 0.5, 1.0)
 TEXT_SHARES = (0.1, 0.3, 1.0)
 POINTS = (0.03, 0.05, 0.10, 0.20)
+"""By how much the share of positive reviews moves, in both directions, as far as the shop has such reviews."""
 WRONG_RATINGS = (0.05, 0.10, 0.20)
 
 
@@ -32,7 +33,7 @@ class Source(NamedTuple):
     evaluation: pd.DataFrame
     """The shop's own rows of evaluation products."""
     other: pd.DataFrame
-    """Rows of another shop."""
+    """Rows of another shop; empty where only the share of positive reviews is moved."""
     changed: dict[str, pd.DataFrame]
     """By text change: the shop's rows scored again, indexed by review."""
 
@@ -47,8 +48,12 @@ class Shift(NamedTuple):
 
 def shifts(source: Source) -> Iterator[Shift]:
     """Yield everything that is tried."""
-    for points in POINTS:
-        yield Shift("fewer positive reviews", f"-{100 * points:.0f} points", partial(fewer_positive, points))
+    for points in (*(-points for points in POINTS[::-1]), *POINTS):
+        if _is_possible(points, source.evaluation):
+            name = "more positive reviews" if points > 0 else "fewer positive reviews"
+            yield Shift(name, f"{100 * points:+.0f} points", partial(move_positive, points))
+    if source.other.empty:
+        return
     for share in SHARES:
         yield Shift("another category", f"{100 * share:.0f} %", partial(other_shop, share))
     for name in source.changed:
@@ -59,14 +64,21 @@ def shifts(source: Source) -> Iterator[Shift]:
     yield Shift("ratings disagree, without feedback", "20 %", without_feedback)
 
 
-def fewer_positive(points: float, window: pd.DataFrame, source: Source, random: np.random.Generator) -> pd.DataFrame:
-    """Replace so many positive reviews (by their stars) by negative ones of other products of the shop."""
-    positive = np.flatnonzero(window["target"] == "positive")
-    negative = np.flatnonzero(source.evaluation["target"] == "negative")
-    number = min(round(points * len(window)), len(positive))
-    replaced = random.choice(positive, number, replace=False)
-    taken = source.evaluation.iloc[random.choice(negative, number, replace=number > len(negative))]
+def move_positive(points: float, window: pd.DataFrame, source: Source, random: np.random.Generator) -> pd.DataFrame:
+    """Replace positive reviews (by their stars) by negative ones of the shop; with `points` above 0 the reverse."""
+    old, new = ("negative", "positive") if points > 0 else ("positive", "negative")
+    replaceable = np.flatnonzero(window["target"] == old)
+    donors = np.flatnonzero(source.evaluation["target"] == new)
+    number = min(round(abs(points) * len(window)), len(replaceable))
+    replaced = random.choice(replaceable, number, replace=False)
+    taken = source.evaluation.iloc[random.choice(donors, number, replace=number > len(donors))]
     return _replaced(window, replaced, taken)
+
+
+def _is_possible(points: float, evaluation: pd.DataFrame) -> bool:
+    """Return whether a usual window has more than so many reviews that can be replaced."""
+    old = "negative" if points > 0 else "positive"
+    return bool((evaluation["target"] == old).mean() > abs(points) + 0.01)
 
 
 def other_shop(share: float, window: pd.DataFrame, source: Source, random: np.random.Generator) -> pd.DataFrame:
@@ -102,7 +114,7 @@ def without_feedback(window: pd.DataFrame, _: Source, __: np.random.Generator) -
 
 def detect(
     shop: Shop,
-    other: Shop,
+    other: Shop | None,
     changed: dict[str, pd.DataFrame],
     size: int,
     windows: int,
@@ -135,11 +147,16 @@ def _row(name: str, strength: str, size: int, verdicts: list[RunVerdict]) -> dic
 
 
 def _one_split(
-    shop: Shop, other: Shop, changed: dict[str, pd.DataFrame], size: int, windows: int, seed: np.random.SeedSequence
+    shop: Shop,
+    other: Shop | None,
+    changed: dict[str, pd.DataFrame],
+    size: int,
+    windows: int,
+    seed: np.random.SeedSequence,
 ) -> dict[tuple[str, str], list[RunVerdict]]:
     random = np.random.default_rng(seed)
     judge = court(split(shop, random), (size_for(size),))
-    source = Source(judge.split.evaluation, other.frame, changed)
+    source = Source(judge.split.evaluation, other.frame if other else pd.DataFrame(), changed)
     return {
         (shift.name, shift.strength): [
             judge.judge(shift.change(_quiet(judge.split, shop, size, random), source, random)) for _ in range(windows)

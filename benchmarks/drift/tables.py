@@ -29,16 +29,17 @@ def _quiet(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _shifts(part: dict[str, Any]) -> Iterator[str]:
-    yield "| what happens | how strongly | 1,000 rows | of it drift | 5,000 rows | of it drift | seen by |"
-    yield "|---|---|---|---|---|---|---|"
-    rows = part["shifts"]
-    for shift, strength in dict.fromkeys((row["shift"], row["strength"]) for row in rows):
-        by_size = {row["size"]: row for row in rows if (row["shift"], row["strength"]) == (shift, strength)}
+    yield "| shop | what happens | how strongly | 1,000 rows | of it drift | 5,000 rows | of it drift | seen by |"
+    yield "|---|---|---|---|---|---|---|---|"
+    rows: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
+    for row in part["shifts"]:
+        rows.setdefault((row["shop"], row["shift"], row["strength"]), {})[row["size"]] = row
+    for key, by_size in rows.items():
         cells = [
             f"{100 * by_size[size][level]['share']:.0f} %" for size in (1_000, 5_000) for level in ("watch", "drift")
         ]
         metrics = ", ".join(list(by_size[5_000]["metrics"])[:3])
-        yield f"| {shift} | {strength} | {' | '.join(cells)} | {metrics} |"
+        yield f"| {' | '.join((*key, *cells, metrics))} |"
     yield ""
 
 
