@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.jobs import checks, judge_version
+from drift_jobs.evidence import checks
+from drift_jobs.jobs import judge_version
 from drift_jobs.judging.record import CHECKED
 from drift_jobs.nights import judge_window
 from drift_jobs.runs import DriftRun, MetricRow
