@@ -80,7 +80,7 @@ def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[
         try:
             await _night(settings, plan, skippable=skippable)
         except asyncio.CancelledError:
-            logger.warning("the night was stopped; the next start catches it up")
+            logger.warning("the night was stopped; the next start judges it, unless its run is stored")
             raise
         except Exception as error:  # noqa: BLE001 - as above
             logger.error("could not be judged: %s", failure_line(error))
