@@ -24,7 +24,9 @@ from drift_jobs.evidence import checks
 from drift_jobs.jobs import judge_version
 from drift_jobs.judging.record import CHECKED
 from drift_jobs.nights import judge_window
+from drift_jobs.notices import due_notices
 from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage.notices import settle
 from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import list_runs, lock, read_html, read_run
 from drift_jobs.tasks import Judged, Plan, Task
@@ -158,6 +160,27 @@ async def test_late_feedback_makes_a_revision(
     accuracy = next(row for row in run.metrics if row.metric == "accuracy")
     assert (run.revision, accuracy.n, accuracy.value) == (2, 300, pytest.approx(right / 300))
     assert await _count(engine, drift_runs) == 2
+
+
+async def test_a_revision_takes_over_what_nobody_was_told(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Of a window with an alarm that nobody took its last revision is due; once it was taken, further ones are not."""
+    alarming = replace(plan, quiet_windows=200, notify_on="drift")
+    records = make_records(300, seed=2, mood=1.5)
+    ids, ratings = await log(records, START), [record["rating"] for record in records]
+    await _judge(engine, alarming)
+    await _rate(engine, ids[:150], ratings[:150])
+    (second,) = await _judge(engine, replace(alarming, notify_on=None))
+    assert (second.revision, second.verdict) == (2, "drift")
+    assert await due_notices(engine, second.finished_at) == [second.run_id]
+
+    async with engine.begin() as connection:
+        await settle(connection, second.run_id)
+    await _rate(engine, ids[150:], ratings[150:])
+    (third,) = await _judge(engine, alarming)
+    assert (third.revision, third.verdict) == (3, "drift")
+    assert await due_notices(engine, third.finished_at) == []
 
 
 async def test_two_that_start_at_once_store_one_run(

@@ -114,7 +114,8 @@ async def test_two_at_once_post_one_notice(engine: AsyncEngine, store: Store, re
     posting = asyncio.create_task(post_due(engine, run.run_id, server.url))
     await asked.wait()
     try:
-        assert await post_due(engine, run.run_id, server.url) is None
+        async with asyncio.timeout(10):
+            assert await post_due(engine, run.run_id, server.url) is None
     finally:
         goes_on.set()
         posted = await posting
