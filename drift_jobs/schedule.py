@@ -81,15 +81,29 @@ async def run_schedule(
     """Run `job` at each time of `trigger`, never twice at once, and return after SIGTERM or SIGINT.
 
     With `at_once` it also runs now. `started` is told of the first time to come. A job that runs when the signal comes
-    is cancelled; as each of its steps is one transaction, nothing stays half done.
+    is cancelled, and has given back what it holds before this returns; as each of its steps is one transaction, nothing
+    stays half done.
     """
+    idle = asyncio.Event()
+    idle.set()
+
+    async def turn() -> None:
+        idle.clear()
+        try:
+            await job()
+        except asyncio.CancelledError:
+            pass  # only the signal cancels it; APScheduler would log that as a failure, with a traceback
+        finally:
+            idle.set()
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     scheduler = AsyncIOScheduler(timezone=trigger.timezone)
     first: dict[str, Any] = {"next_run_time": dt.datetime.now(trigger.timezone)} if at_once else {}
-    scheduler.add_job(job, trigger, max_instances=1, coalesce=True, misfire_grace_time=_LATE_S, **first)
+    scheduler.add_job(turn, trigger, max_instances=1, coalesce=True, misfire_grace_time=_LATE_S, **first)
     scheduler.start()
     started(trigger.get_next_fire_time(None, dt.datetime.now(trigger.timezone)))
     await stop.wait()
     scheduler.shutdown()
+    await idle.wait()

@@ -30,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How many a calibration draws."""
     segment_keys: tuple[str, ...] = ()
     """Keys of the metadata whose values are segments, beside the products."""
+    notify_on: Level | None = None
+    """The least verdict of which a notice is due; None when nobody is to be told."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,17 @@ class Metrics:
         """Register all of them in a registry of their own."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
+        self._add_requests()
+        self._add_answers()
+        self._add_work()
+        self._add_cache()
+        self._add_shadow()
+        self._add_prediction_log()
+        self._add_drift_gauges()
 
+    def _add_requests(self) -> None:
+        """Register what clients see of the service."""
         self.http_requests = self._counter(
             "http_requests", "Responses sent, with the status that the client saw.", "method", "route", "status"
         )
@@ -28,11 +38,17 @@ class Metrics:
             "http_request_duration_seconds", "From the request's head to the last byte of the reply.", _SECONDS, "route"
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
+        self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
 
+    def _add_answers(self) -> None:
+        """Register what customers sent and were told."""
         self.predictions = self._counter("predictions", "Predictions given to customers, by label.", "label")
         self.score = self._histogram("prediction_score", "Calibrated probability of the label given.", _SHARES)
         self.tokens = self._histogram("input_tokens", "Tokens given to the model, for each text.", _TOKENS)
         self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
+
+    def _add_work(self) -> None:
+        """Register what the answers cost: tokenizing, waiting, the engine."""
         self.queue_seconds = self._histogram("queue_duration_seconds", "Wait for an engine thread.", _SECONDS)
         self.inference_seconds = self._histogram("inference_duration_seconds", "One forward pass.", _SECONDS)
         self.tokenize_seconds = self._histogram(
@@ -52,10 +68,14 @@ class Metrics:
             "Texts taken from the queue uncomputed: their client had gone, or their deadline.",
             "reason",
         )
+
+    def _add_cache(self) -> None:
+        """Register how often a text was known."""
         self.cache_lookups = self._counter("cache_lookups", "Texts looked up in the result cache.", "result")
         self.cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")
-        self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
 
+    def _add_shadow(self) -> None:
+        """Register how the shadow model does beside the one that serves."""
         self.shadow_compared = self._counter(
             "shadow_compared", "Texts that the shadow model scored, by whether it gave the same label.", "agreement"
         )
@@ -73,6 +93,8 @@ class Metrics:
             "shadow_model", "1, with the shadow model; 0 once it was given up.", "name", "version", "engine"
         )
 
+    def _add_prediction_log(self) -> None:
+        """Register what becomes of records on their way to Postgres."""
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
         self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")
         self.set_aside = self._counter(
@@ -91,9 +113,6 @@ class Metrics:
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
         self.spool_lag = self._gauge("spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet.")
-
-        self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
-        self._add_drift_gauges()
 
     def _add_drift_gauges(self) -> None:
         """Register what is known of the latest drift run on the model that serves."""

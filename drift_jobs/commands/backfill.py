@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.commands import MinRows, Model, Reference, Sample, Zone
@@ -49,9 +48,8 @@ def backfill(
     Days that were judged already get a new revision only if their rows or feedback changed. Nobody is notified. The
     exit code is that of the gravest day.
     """
-    settings = read_settings(
-        DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows, drift_sample=sample
-    )
+    given = read_settings(DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows, drift_sample=sample)
+    settings = given.model_copy(update={"notify_url": None})
     plan = plan_of(settings, reference)
     days = _days(parse_date(first), parse_date(last))
     raise typer.Exit(until_done(_previewed(settings, plan, days) if dry_run else _judged(settings, plan, days)))
@@ -68,7 +66,7 @@ async def _judged(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> i
     failed = 0
     async with connected(settings) as engine:
         with Progress() as tell:
-            output = replace(output_to_terminal(settings, tell), notify_url=None)
+            output = output_to_terminal(settings, tell)
             for number, day in enumerate(days):
                 tell("days judged", number, len(days))
                 found = await _day(engine, plan, day, output)
@@ -80,7 +78,7 @@ async def _judged(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> i
 async def _day(engine: AsyncEngine, plan: Plan, day: dt.date, output: Output) -> list[Outcome]:
     """Judge a day; none of its outcomes when not even its versions could be read."""
     try:
-        return await output.hear(judge_day(engine, plan, day, output.tell))
+        return await output.hear(engine, judge_day(engine, plan, day, output.tell))
     except MENDABLE as error:
         output.complain(f"could not be judged: {day}: {failure_line(error)}")
         return []

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.output import is_news
 from drift_jobs.reporting.console import write_json
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.results import read_html
@@ -38,10 +37,15 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     """
     runs = [outcome for outcome in outcomes if isinstance(outcome, Judged)]
     tonight = {outcome.run.verdict for outcome in runs if not outcome.is_late}
-    if "drift" in tonight or any(outcome.is_late and is_news(outcome, "drift") for outcome in runs):
+    if "drift" in tonight or any(map(_became_drift_late, runs)):
         return DRIFT
     has_failed = "not_judged" in tonight or len(runs) < len(outcomes)
     return COULD_NOT_BE_JUDGED if has_failed else 0
+
+
+def _became_drift_late(outcome: Judged) -> bool:
+    is_new_drift = outcome.is_new and outcome.run.verdict == "drift" and outcome.before != "drift"
+    return outcome.is_late and is_new_drift
 
 
 def runs_of(outcomes: Sequence[Outcome]) -> list[DriftRun]:

@@ -86,7 +86,7 @@ async def judged_night(
     engine: AsyncEngine, plan: Plan, day: dt.date, output: Output, golden: MetricRow | None
 ) -> list[Outcome]:
     """Judge a night and say what was found."""
-    return await output.hear(judge_night(engine, plan, day, output.tell, golden))
+    return await output.hear(engine, judge_night(engine, plan, day, output.tell, golden))
 
 
 async def ask_golden(settings: DriftSettings, plan: Plan, output: Output) -> MetricRow | None:

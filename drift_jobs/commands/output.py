@@ -1,14 +1,17 @@
-"""What becomes of outcomes: a line for each as soon as it is there, and a notice of new alarms."""
+"""What becomes of outcomes: a line for each as soon as it is there, and notices of alarms."""
 
+import datetime as dt
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
-from typing import Literal
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.failures import failure_line
+from drift_jobs.commands.failures import MENDABLE, failure_line
+from drift_jobs.notices import KEPT, due_notices, post_due
 from drift_jobs.reporting.console import run_line
-from drift_jobs.reporting.notification import NotificationFailed, is_at_least, is_graver, notify
+from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed
 from drift_jobs.runs import DriftRun
 from drift_jobs.settings import DriftSettings
 from drift_jobs.tasks import Failed, Judged, Outcome, Tell
@@ -21,15 +24,18 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     complain: Callable[[str], None]
     tell: Tell
     notify_url: str | None
-    notify_on: Literal["watch", "drift"]
 
-    async def hear(self, outcomes: AsyncIterator[Outcome]) -> list[Outcome]:
-        """Return the outcomes after saying each as soon as it is there, and posting those that are new alarms."""
+    async def hear(self, engine: AsyncEngine, outcomes: AsyncIterator[Outcome]) -> list[Outcome]:
+        """Return the outcomes after saying each as soon as it is there, and posting those that are alarms.
+
+        Alarms of earlier runs that no receiver has taken are posted first, each tried once.
+        """
+        await self._post_late(engine)
         heard = []
         async for outcome in outcomes:
             self._say(outcome)
-            if self.notify_url is not None and isinstance(outcome, Judged) and is_news(outcome, self.notify_on):
-                await self._notify(outcome.run, self.notify_url)
+            if self.notify_url is not None and isinstance(outcome, Judged) and outcome.is_new:
+                await self._post(engine, outcome.run.run_id, self.notify_url, ATTEMPTS)
             heard.append(outcome)
         return heard
 
@@ -42,11 +48,22 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         else:
             self.say(run_line(outcome.run))
 
-    async def _notify(self, run: DriftRun, url: str) -> None:
+    async def _post_late(self, engine: AsyncEngine) -> None:
+        if self.notify_url is None:
+            return
+        for run_id in await due_notices(engine, dt.datetime.now(dt.UTC)):
+            if run := await self._post(engine, run_id, self.notify_url, attempts=1):
+                self.say(f"posted late: {run_line(run)}")
+
+    async def _post(self, engine: AsyncEngine, run_id: uuid.UUID, url: str, attempts: int) -> DriftRun | None:
+        """Post the notice of a run if it is due. Whatever becomes of it, judging goes on."""
         try:
-            await notify(run, url)
+            return await post_due(engine, run_id, url, attempts=attempts)
         except NotificationFailed as error:
-            self.complain(str(error))
+            self.complain(f"{error}; each run tries it again for {KEPT.days} days")
+        except MENDABLE as error:
+            self.complain(f"the notice of run {run_id} stays due: {failure_line(error)}")
+        return None
 
 
 def output_to_terminal(settings: DriftSettings, tell: Tell) -> Output:
@@ -68,10 +85,4 @@ def output_to(
 ) -> Output:
     """Return where a command says what it found."""
     url = settings.notify_url.get_secret_value() if settings.notify_url else None
-    return Output(say=say, complain=complain, tell=tell, notify_url=url, notify_on=settings.notify_on)
-
-
-def is_news(outcome: Judged, least: Literal["watch", "drift"]) -> bool:
-    """Return whether a run is at least so grave, and graver than the revision before it: an alarm is told once."""
-    is_graver_now = outcome.is_new and is_graver(outcome.run.verdict, outcome.before)
-    return is_graver_now and is_at_least(outcome.run.verdict, least)
+    return Output(say=say, complain=complain, tell=tell, notify_url=url)

@@ -22,4 +22,5 @@ def plan_of(settings: DriftSettings, reference: str) -> Plan:
         sample=settings.drift_sample,
         quiet_windows=settings.drift_quiet_windows,
         segment_keys=settings.drift_segment_keys,
+        notify_on=settings.notify_on if settings.notify_url else None,
     )

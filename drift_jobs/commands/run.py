@@ -67,6 +67,6 @@ async def _judged(
     async with connected(settings) as engine:
         with Progress() as tell:
             output = output_to_terminal(settings, tell)
-            outcomes = await output.hear(judge_window(engine, plan, window, tell))
+            outcomes = await output.hear(engine, judge_window(engine, plan, window, tell))
         await write_files(engine, runs_of(outcomes), html, json)
     return outcomes

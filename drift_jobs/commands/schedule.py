@@ -1,5 +1,6 @@
 """`schedule`: a process that judges every night."""
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
@@ -78,6 +79,9 @@ def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[
         skippable, first[0] = first[0], False
         try:
             await _night(settings, plan, skippable=skippable)
+        except asyncio.CancelledError:
+            logger.warning("the night was stopped; the next start judges it, unless its run is stored")
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             logger.error("could not be judged: %s", failure_line(error))
 

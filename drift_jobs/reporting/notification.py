@@ -1,6 +1,6 @@
 """Tells a webhook of new alarms: one POST of JSON for each, without any text of a review."""
 
-from typing import Final, Literal
+from typing import Final
 
 import httpx
 import msgspec
@@ -55,9 +55,20 @@ def is_graver(verdict: Level, other: Level | None) -> bool:
     return other is None or _GRAVITY[verdict] > _GRAVITY[other]
 
 
-def is_at_least(verdict: Level, least: Literal["watch", "drift"]) -> bool:
+def is_at_least(verdict: Level, least: Level) -> bool:
     """Return whether `verdict` is `least` or graver."""
     return _GRAVITY[verdict] >= _GRAVITY[least]
+
+
+def is_to_be_told(verdict: Level, *, least: Level | None, before: Level | None, owed: Level | None) -> bool:
+    """Return whether a run is to be posted: it is `least` or graver, and graver than what was told of its window.
+
+    `before` is the verdict of the revision before; `owed` is the same when nobody has taken its notice yet. Without
+    `least` nobody is told, but what is owed stays so as long as it holds.
+    """
+    needed = least or owed
+    told = None if owed else before
+    return needed is not None and is_at_least(verdict, needed) and is_graver(verdict, told)
 
 
 def notice(run: DriftRun) -> Notice:
@@ -82,15 +93,15 @@ def _changed(row: MetricRow) -> ChangedMetric:
     return msgspec.convert(shown, ChangedMetric, from_attributes=True)
 
 
-async def notify(run: DriftRun, url: str, wait: wait_base = BACK_OFF) -> None:
-    """Post a run to `url`, again after a while when it fails, `ATTEMPTS` times at most.
+async def notify(run: DriftRun, url: str, *, attempts: int = ATTEMPTS, wait: wait_base = BACK_OFF) -> None:
+    """Post a run to `url`, again after a while when it fails, `attempts` times at most.
 
     Raises:
         NotificationFailed: the receiver did not take it.
     """
     content = msgspec.json.encode(notice(run))
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS), wait=wait, retry=retry_if_exception(_may_pass), reraise=True
+        stop=stop_after_attempt(attempts), wait=wait, retry=retry_if_exception(_may_pass), reraise=True
     )
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:

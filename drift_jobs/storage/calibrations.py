@@ -2,10 +2,10 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, and_, insert, select, true
+from sqlalchemy import RowMapping, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -18,27 +18,14 @@ from sentiment_api.database.tables import drift_calibrations, drift_floors
 _KEY = ("model_version", "reference", "reference_state", "size")
 
 
-class StoredCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """A calibration, and what it is of."""
-
-    model_version: str
-    reference: str
-    """As in `drift_runs`."""
-    reference_state: str
-    """Changes when the reference's rows do; then this is one of the past."""
-    created_at: dt.datetime
-    calibration: Calibration
-
-
 async def find_calibration(
     connection: AsyncConnection, version: str, reference: str, state: str, size: int
 ) -> Calibration | None:
     """Return what was learned of windows of `size` rows against this content of `reference`, or None."""
     wanted = dict(zip(_KEY, (version, reference, state, size), strict=True))
-    found = await _calibrations(
-        connection, and_(*(drift_calibrations.c[name] == value for name, value in wanted.items()))
-    )
-    return found[0].calibration if found else None
+    query = select(drift_calibrations).where(*(drift_calibrations.c[name] == value for name, value in wanted.items()))
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else _calibration(row, await _floors_of(connection, row["calibration_id"]))
 
 
 async def store_calibration(
@@ -66,12 +53,8 @@ async def store_calibration(
     return await find_calibration(connection, version, reference, state, calibration.size) or calibration
 
 
-async def list_calibrations(connection: AsyncConnection, version: str | None = None) -> list[StoredCalibration]:
-    """Return all calibrations, of one model version or of all, the newest first."""
-    return await _calibrations(connection, true() if version is None else drift_calibrations.c.model_version == version)
-
-
 def _floors(calibration: Calibration) -> Iterator[dict[str, object]]:
+    """Return the rows of the table. Runs are judged by `errors`; `floor` is there to be read."""
     for metric, quantile in calibration.quantiles.items():
         yield {
             "metric": metric,
@@ -83,25 +66,13 @@ def _floors(calibration: Calibration) -> Iterator[dict[str, object]]:
         }
 
 
-async def _calibrations(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[StoredCalibration]:
-    newest = (drift_calibrations.c.created_at.desc(), drift_calibrations.c.calibration_id.desc())
-    query = select(drift_calibrations).where(condition).order_by(*newest)
-    rows = (await connection.execute(query)).mappings().all()
-    floors = await _floors_of(connection, [row["calibration_id"] for row in rows])
-    return [_calibration(row, floors[row["calibration_id"]]) for row in rows]
+async def _floors_of(connection: AsyncConnection, calibration_id: uuid.UUID) -> Sequence[RowMapping]:
+    query = select(drift_floors).where(drift_floors.c.calibration_id == calibration_id).order_by(drift_floors.c.metric)
+    return (await connection.execute(query)).mappings().all()
 
 
-async def _floors_of(connection: AsyncConnection, ids: list[uuid.UUID]) -> dict[uuid.UUID, list[RowMapping]]:
-    """Return the floors of each calibration, by metric."""
-    query = select(drift_floors).where(drift_floors.c.calibration_id.in_(ids)).order_by(drift_floors.c.metric)
-    found: dict[uuid.UUID, list[RowMapping]] = {one: [] for one in ids}
-    for row in (await connection.execute(query)).mappings():
-        found[row["calibration_id"]].append(row)
-    return found
-
-
-def _calibration(row: RowMapping, floors: list[RowMapping]) -> StoredCalibration:
-    calibration = Calibration(
+def _calibration(row: RowMapping, floors: Sequence[RowMapping]) -> Calibration:
+    return Calibration(
         size=row["size"],
         windows=row["windows"],
         products=row["products"],
@@ -110,5 +81,3 @@ def _calibration(row: RowMapping, floors: list[RowMapping]) -> StoredCalibration
         smallest_p=tuple(row["smallest_p"]),
         back_test=msgspec.convert(row["back_test"], BackTest),
     )
-    kept = ("model_version", "reference", "reference_state", "created_at")
-    return StoredCalibration(calibration=calibration, **{name: row[name] for name in kept})

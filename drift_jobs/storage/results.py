@@ -22,7 +22,9 @@ from sentiment_api.database.tables import drift_metrics, drift_runs
 
 _LOCK_PAUSE_S = 0.1
 _REPORTS = ("report_html", "report_json")
-_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in (*_REPORTS, "input_state")]
+_ASIDE = (*_REPORTS, "input_state", "notice_due")
+"""What is stored with a run and is no part of it."""
+_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _ASIDE]
 _LAST_REVISION = drift_runs.c.revision.desc()
 _FAMILIES: tuple[Family, ...] = ("predictions", "inputs", "accuracy", "estimates", "model")
 _FAMILY = case({name: number for number, name in enumerate(_FAMILIES)}, value=drift_metrics.c.family)
@@ -89,17 +91,25 @@ async def latest_run(connection: AsyncConnection, window: Window, version: str, 
 
 
 async def store_run(
-    connection: AsyncConnection, run: DriftRun, *, html: str, snapshot: str | None, input_state: str | None = None
+    connection: AsyncConnection,
+    run: DriftRun,
+    *,
+    html: str,
+    snapshot: str | None,
+    input_state: str | None = None,
+    notice_due: bool = False,
 ) -> None:
     """Insert a run with its metrics and its report, compressed. Commit is the caller's.
 
-    `input_state` is what `latest_state` will return: who finds the same again need not judge again.
+    `input_state` is what `latest_state` will return: who finds the same again need not judge again. `notice_due` says
+    that the run is an alarm that somebody is to be told of.
     """
     values = asdict(run)
     metrics = values.pop("metrics")
     values["details"] = msgspec.to_builtins(run.details)
     reports = {"report_html": _packed(html), "report_json": None if snapshot is None else _packed(snapshot)}
-    await connection.execute(insert(drift_runs).values(values | reports | {"input_state": input_state}))
+    aside = reports | {"input_state": input_state, "notice_due": notice_due}
+    await connection.execute(insert(drift_runs).values(values | aside))
     if metrics:
         rows = [asdict(row) | {"run_id": run.run_id} for row in metrics]
         await connection.execute(insert(drift_metrics), rows)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.queries import read_rows
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
-_NOT_READ = ("report_html", "report_json", "input_state")
+_NOT_READ = ("report_html", "report_json", "input_state", "notice_due")
 _COLUMNS = [
     *(column for column in drift_runs.c if column.name not in _NOT_READ),
     drift_runs.c.report_html.is_not(None).label("has_page"),

@@ -163,6 +163,13 @@ drift_runs = Table(
     Column("reason", Text, nullable=False, comment="one line"),
     Column("details", JSONB, nullable=False, server_default=text("'{}'"), comment="back-test, coverage, causes"),
     Column("input_state", Text, comment="changes when rows, feedback or the reference do"),
+    Column(
+        "notice_due",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="an alarm that no receiver has taken yet",
+    ),
     Column("report_html", LargeBinary, comment="gzip"),
     Column("report_json", LargeBinary, comment="gzip; Evidently's snapshot"),
     UniqueConstraint(
@@ -231,9 +238,19 @@ drift_floors = Table(
     Column("model_version", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("floor", Double, nullable=False, comment="the larger of the practical floor and the quantile"),
+    Column(
+        "floor",
+        Double,
+        nullable=False,
+        comment="no run is judged by it: the larger of the practical floor and the quantile",
+    ),
     Column("quantile", Double, nullable=False, comment="of the effect on quiet windows, at 0.99"),
-    Column("errors", Double, nullable=False, comment="the same of the effect in its standard errors"),
+    Column(
+        "errors",
+        Double,
+        nullable=False,
+        comment="the same of the effect in its standard errors; times its own standard error it is a run's floor",
+    ),
     comment="how large an effect must be, by model version, reference, metric, segment and size of window",
 )
 

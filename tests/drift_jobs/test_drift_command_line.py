@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -255,7 +256,46 @@ async def test_a_notice_that_is_not_taken_changes_nothing(
     """It is one line on stderr; verdict and exit code stay what they are."""
     await log(make_records(300, seed=2, mood=1.5), START)
     assert await _exit_code(*RUN, "--notify-url", receive(lambda _: (403, None)).url) == 1
-    assert re.search(r"^the notice of run \S+ was not taken: status 403$", capsys.readouterr().err, re.MULTILINE)
+    assert re.search(
+        r"^the notice of run \S+ was not taken: status 403; each run tries it again for 7 days$",
+        capsys.readouterr().err,
+        re.MULTILINE,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_receiver_that_was_away_is_told_the_next_night(
+    log: Log, make_records: MakeRecords, receive: Receive, closed_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alarm that was not taken is posted by the first run that finds a receiver, which says so, and never again."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    await log(make_records(300, seed=2), START + dt.timedelta(days=1))
+    assert await _exit_code(*NIGHT, "--notify-url", receive(lambda _: (403, None)).url) == 1
+    next_night = ("nightly", "--date", "2026-11-22", "--reference", "bundle", "--notify-url")
+    capsys.readouterr()
+    assert await _exit_code(*next_night, f"http://127.0.0.1:{closed_port}") == 0
+    assert "was not taken: ConnectError; each run tries it again for 7 days" in capsys.readouterr().err
+    server = receive(lambda _: (204, None))
+    for said in (["posted late", "no drift"], ["no drift"]):
+        assert await _exit_code(*next_night, server.url) == 0
+        assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == said
+    (request,) = server.requests
+    assert msgspec.json.decode(request.body)["window_end"] == "2026-11-22T00:00:00+00:00"
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_backfill_tells_nobody(
+    log: Log, make_records: MakeRecords, receive: Receive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days of the past are no alarms: neither does it post them, nor does a later run."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    server = receive(lambda _: (204, None))
+    monkeypatch.setenv("SENTIMENT_NOTIFY_URL", server.url)
+    assert await _exit_code("backfill", "--from", "2026-11-21", "--to", "2026-11-21", "--reference", "bundle") == 1
+    assert await _exit_code(*NIGHT) == 1
+    assert server.requests == []
 
 
 @pytest.mark.anyio
@@ -339,6 +379,12 @@ def _until(process: subprocess.Popen[str], words: str) -> str:
     return next(line for line in process.stderr if words in line)
 
 
+def _the_rest(process: subprocess.Popen[str]) -> str:
+    """Return what is left of stderr until the process ends."""
+    assert process.stderr is not None
+    return process.stderr.read()
+
+
 @pytest.mark.anyio
 @pytest.mark.usefixtures("environment")
 async def test_a_missed_night_is_caught_up_once(log: Log, make_records: MakeRecords, engine: AsyncEngine) -> None:
@@ -368,10 +414,28 @@ async def test_the_schedule_ends_cleanly_within_a_night(
     with _schedule("--cron", "0 0 * * *") as process:
         await asyncio.to_thread(_until, process, "calibrating")
         process.send_signal(signal.SIGTERM)
+        assert "the night was stopped" in await asyncio.to_thread(_the_rest, process)
         assert process.wait(timeout=60) == 0
     async with engine.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 0
         assert await connection.scalar(select(func.count()).select_from(drift_calibrations)) == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_schedule_ends_while_a_service_keeps_silent() -> None:
+    """SIGTERM while the golden texts wait for their answer is one line that says so, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(60)
+        address = f"http://127.0.0.1:{service.getsockname()[1]}"
+        with _schedule("--cron", "0 0 * * *", "--service-url", address) as process:
+            asked, _ = service.accept()
+            with asked:
+                process.send_signal(signal.SIGTERM)
+                said = _the_rest(process)
+            assert process.wait(timeout=60) == 0
+    last = said.splitlines()[-1]
+    assert last.endswith("WARNING the night was stopped; the next start judges it, unless its run is stored")
+    assert "Traceback" not in said
 
 
 @pytest.mark.usefixtures("environment")

@@ -20,11 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.jobs import checks, judge_version
+from drift_jobs.evidence import checks
+from drift_jobs.jobs import judge_version
 from drift_jobs.judging.record import CHECKED
 from drift_jobs.nights import judge_window
+from drift_jobs.notices import due_notices
 from drift_jobs.runs import DriftRun, MetricRow
-from drift_jobs.storage.calibrations import list_calibrations
+from drift_jobs.storage.notices import settle
 from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import list_runs, lock, read_html, read_run
 from drift_jobs.tasks import Judged, Plan, Task
@@ -140,11 +142,9 @@ async def test_ratings_of_the_reference_leave_the_floors(
     await _judge(engine, own)
     await _rate(engine, ids, [5] * 300)
     await _judge(engine, own)
-    async with engine.connect() as connection:
-        assert len(await list_calibrations(connection)) == 1
+    assert await _count(engine, drift_calibrations) == 1
     await _judge(engine, replace(own, quiet_windows=21))
-    async with engine.connect() as connection:
-        assert len(await list_calibrations(connection)) == 2
+    assert await _count(engine, drift_calibrations) == 2
 
 
 async def test_late_feedback_makes_a_revision(
@@ -160,6 +160,27 @@ async def test_late_feedback_makes_a_revision(
     accuracy = next(row for row in run.metrics if row.metric == "accuracy")
     assert (run.revision, accuracy.n, accuracy.value) == (2, 300, pytest.approx(right / 300))
     assert await _count(engine, drift_runs) == 2
+
+
+async def test_a_revision_takes_over_what_nobody_was_told(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Of a window with an alarm that nobody took its last revision is due; once it was taken, further ones are not."""
+    alarming = replace(plan, quiet_windows=200, notify_on="drift")
+    records = make_records(300, seed=2, mood=1.5)
+    ids, ratings = await log(records, START), [record["rating"] for record in records]
+    await _judge(engine, alarming)
+    await _rate(engine, ids[:150], ratings[:150])
+    (second,) = await _judge(engine, replace(alarming, notify_on=None))
+    assert (second.revision, second.verdict) == (2, "drift")
+    assert await due_notices(engine, second.finished_at) == [second.run_id]
+
+    async with engine.begin() as connection:
+        await settle(connection, second.run_id)
+    await _rate(engine, ids[150:], ratings[150:])
+    (third,) = await _judge(engine, alarming)
+    assert (third.revision, third.verdict) == (3, "drift")
+    assert await due_notices(engine, third.finished_at) == []
 
 
 async def test_two_that_start_at_once_store_one_run(
@@ -248,9 +269,9 @@ async def test_the_first_run_calibrates_itself(
     first = await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
     assert [(done, total) for _, done, total in heard] == [(number, 40) for number in range(41)]
     async with engine.connect() as connection:
-        (stored,) = await list_calibrations(connection, version)
-    assert first.run.details.back_test == stored.calibration.back_test
-    assert (stored.reference, stored.calibration.size, stored.calibration.windows) == ("bundle", 200, 40)
+        stored = (await connection.execute(select(drift_calibrations))).one()
+    assert msgspec.to_builtins(first.run.details.back_test) == stored.back_test
+    assert (stored.model_version, stored.reference, stored.size, stored.windows) == (version, "bundle", 200, 40)
 
     heard.clear()
     await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
@@ -290,8 +311,7 @@ async def test_a_calibration_outlives_what_fails_after_it(
     broken = MetricRow(metric="golden", family="model", value=math.inf, n=1, note="\x00 is no text to Postgres")
     with pytest.raises(DBAPIError):
         await judge_version(engine, plan, Task(window=DAY, version=version, golden=broken), _unheard)
-    async with engine.connect() as connection:
-        assert len(await list_calibrations(connection, version)) == 1
+    assert await _count(engine, drift_calibrations) == 1
     assert await _count(engine, drift_runs) == 0
 
 

@@ -10,8 +10,15 @@ from msgspec.structs import replace
 from tenacity import wait_none
 from uuid_utils.compat import uuid7
 
-from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed, is_at_least, is_graver, notify
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.reporting.notification import (
+    ATTEMPTS,
+    NotificationFailed,
+    is_at_least,
+    is_graver,
+    is_to_be_told,
+    notify,
+)
+from drift_jobs.runs import DriftRun, Level, MetricRow
 
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 
@@ -35,7 +42,7 @@ def run() -> DriftRun:
 async def test_a_notice_says_what_changed(receive: Receive, run: DriftRun) -> None:
     """The JSON has the run, its verdict and window, and of its metrics those that changed."""
     server = receive(lambda _: (200, {}))
-    await notify(run, f"{server.url}/hooks/1", wait_none())
+    await notify(run, f"{server.url}/hooks/1", wait=wait_none())
     (request,) = server.requests
     posted = json.loads(request.body)
     assert (request.path, request.headers["Content-Type"]) == ("/hooks/1", "application/json")
@@ -50,7 +57,7 @@ async def test_a_notice_names_a_segment_in_one_line(receive: Receive, run: Drift
     """Line breaks and escape characters of a client's words are not posted."""
     server = receive(lambda _: (200, {}))
     named = replace(run, metrics=(replace(CHANGED, segment="product:mug\n\x1b[2Jseven"),))
-    await notify(named, server.url, wait_none())
+    await notify(named, server.url, wait=wait_none())
     (row,) = json.loads(server.requests[0].body)["changed"]
     assert row["segment"] == "product:mug\ufffd\ufffd[2Jseven"
 
@@ -59,7 +66,7 @@ async def test_a_receiver_that_fails_twice_gets_it_at_last(receive: Receive, run
     """Two answers of 503 are followed by a third attempt with the same notice, and no fourth."""
     statuses = iter([503, 503, 202])
     server = receive(lambda _: (next(statuses), {}))
-    await notify(run, server.url, wait_none())
+    await notify(run, server.url, wait=wait_none())
     assert len(server.requests) == 3
     assert len({request.body for request in server.requests}) == 1
 
@@ -69,7 +76,7 @@ async def test_what_is_not_taken_is_given_up(receive: Receive, run: DriftRun, st
     """A receiver that stays broken is given up after a few attempts, one that refuses at once; its address is kept."""
     server = receive(lambda _: (status, {}))
     with pytest.raises(NotificationFailed, match=f"status {status}") as raised:
-        await notify(run, f"{server.url}/secret-key", wait_none())
+        await notify(run, f"{server.url}/secret-key", wait=wait_none())
     assert len(server.requests) == attempts
     assert "secret-key" not in str(raised.value)
 
@@ -77,7 +84,7 @@ async def test_what_is_not_taken_is_given_up(receive: Receive, run: DriftRun, st
 async def test_nobody_listens(run: DriftRun, closed_port: int) -> None:
     """A receiver that is away is an error of our own."""
     with pytest.raises(NotificationFailed, match="ConnectError"):
-        await notify(run, f"http://127.0.0.1:{closed_port}", wait_none())
+        await notify(run, f"http://127.0.0.1:{closed_port}", wait=wait_none())
 
 
 async def test_levels_are_ordered() -> None:
@@ -90,3 +97,26 @@ async def test_levels_are_ordered() -> None:
     assert is_at_least("drift", "watch")
     assert not is_at_least("watch", "drift")
     assert not is_at_least("not_judged", "watch")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "least", "before", "owed", "expected"),
+    [
+        ("drift", "drift", None, None, True),
+        ("watch", "drift", None, None, False),
+        ("drift", "drift", "watch", None, True),
+        ("drift", "drift", "drift", None, False),
+        ("drift", "drift", "drift", "drift", True),
+        ("watch", "watch", "drift", "drift", True),
+        ("watch", "drift", "drift", "drift", False),
+        ("none", "watch", "drift", "drift", False),
+        ("drift", None, None, None, False),
+        ("drift", None, "drift", "drift", True),
+        ("watch", None, "drift", "drift", False),
+    ],
+)
+async def test_an_alarm_is_told_once(
+    verdict: Level, least: Level | None, before: Level | None, owed: Level | None, *, expected: bool
+) -> None:
+    """A revision is told when it is graver than what was told; what nobody took was not, and passes to the next one."""
+    assert is_to_be_told(verdict, least=least, before=before, owed=owed) is expected

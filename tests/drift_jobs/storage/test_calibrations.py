@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.runs import BackTest
-from drift_jobs.storage.calibrations import find_calibration, list_calibrations, store_calibration
+from drift_jobs.storage.calibrations import find_calibration, store_calibration
 from sentiment_api.database.tables import drift_floors
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -55,15 +55,3 @@ async def test_the_first_of_two_is_kept(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await store_calibration(connection, VERSION, "bundle", "abc", CALIBRATION, NOW)
         assert await store_calibration(connection, VERSION, "bundle", "abc", second, NOW) == CALIBRATION
-
-
-async def test_calibrations_are_listed_newest_first(engine: AsyncEngine) -> None:
-    """Those of one version, or of all, each with what it is of."""
-    async with engine.begin() as connection:
-        await store_calibration(connection, VERSION, "bundle", "abc", CALIBRATION, NOW)
-        larger = replace(CALIBRATION, size=1_000)
-        await store_calibration(connection, "other", "bundle", "abc", larger, NOW + dt.timedelta(days=1))
-        listed = await list_calibrations(connection)
-        assert [(one.model_version, one.calibration) for one in listed] == [("other", larger), (VERSION, CALIBRATION)]
-        (one,) = await list_calibrations(connection, VERSION)
-    assert (one.reference, one.reference_state, one.created_at) == ("bundle", "abc", NOW)

@@ -1,0 +1,41 @@
+"""Alarms are posted until a receiver has taken them: the job's notices, between storage and webhook."""
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tenacity.wait import wait_base
+
+from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify
+from drift_jobs.runs import DriftRun
+from drift_jobs.storage.notices import claim, list_due, settle
+from drift_jobs.storage.results import read_run
+
+KEPT: Final = dt.timedelta(days=7)
+"""An older alarm is no news: `drift-jobs list` and the dashboard show it."""
+
+
+async def due_notices(engine: AsyncEngine, now: dt.datetime) -> list[uuid.UUID]:
+    """Return the runs whose notice nobody has taken, the newest last."""
+    async with engine.connect() as connection:
+        return await list_due(connection, now - KEPT)
+
+
+async def post_due(
+    engine: AsyncEngine, run_id: uuid.UUID, url: str, *, attempts: int = ATTEMPTS, wait: wait_base = BACK_OFF
+) -> DriftRun | None:
+    """Post the notice of a run as it is stored now, and return it; None when it is not due, or another process has it.
+
+    The run is locked meanwhile. Who dies between the receiver's answer and the commit leaves a notice that comes twice.
+
+    Raises:
+        NotificationFailed: the receiver did not take it; it stays due.
+    """
+    async with engine.begin() as connection:
+        if not await claim(connection, run_id):
+            return None
+        run = await read_run(connection, run_id)
+        await notify(run, url, attempts=attempts, wait=wait)
+        await settle(connection, run_id)
+    return run

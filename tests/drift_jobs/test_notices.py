@@ -1,0 +1,123 @@
+"""Alarms wait for their receiver."""
+
+import asyncio
+import datetime as dt
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tenacity import wait_none
+from uuid_utils.compat import uuid7
+
+from drift_jobs.notices import due_notices, post_due
+from drift_jobs.reporting.notification import NotificationFailed
+from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage.results import store_run
+from sentiment_api.database.drift_erasures import forget_product
+
+Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+Store = Callable[..., Awaitable[None]]
+
+NOW = dt.datetime(2026, 11, 22, 2, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+WHOLE = MetricRow(metric="logit", family="predictions", effect=0.4, floor=0.2, verdict="drift", n=900)
+MUG = replace(WHOLE, metric="label_share", segment="product:mug-7")
+
+pytestmark = pytest.mark.anyio
+
+
+def _run(**values: Any) -> DriftRun:
+    run = DriftRun(
+        run_id=uuid7(), revision=1, window_start=NOW - DAY, window_end=NOW, reference="bundle", model_name="shop",
+        model_version="0123456789ab", started_at=NOW, finished_at=NOW, verdict="drift", reason="found a change",
+        n_current=900, n_reference=1_500, metrics=(WHOLE,),
+    )  # fmt: skip
+    return replace(run, **values)
+
+
+@pytest.fixture
+def store(engine: AsyncEngine) -> Store:
+    """Stores runs whose notice is due."""
+
+    async def stored(*runs: DriftRun, notice_due: bool = True) -> None:
+        async with engine.begin() as connection:
+            for run in runs:
+                await store_run(connection, run, html="page", snapshot=None, notice_due=notice_due)
+
+    return stored
+
+
+async def test_what_was_not_taken_stays_due(
+    engine: AsyncEngine, store: Store, receive: Receive, closed_port: int
+) -> None:
+    """While the receiver is away the notice waits; when it has taken the notice, nothing is due any more."""
+    run = _run()
+    await store(run)
+    with pytest.raises(NotificationFailed, match="ConnectError"):
+        await post_due(engine, run.run_id, f"http://127.0.0.1:{closed_port}", wait=wait_none())
+    assert await due_notices(engine, NOW) == [run.run_id]
+    server = receive(lambda _: (204, None))
+    assert await post_due(engine, run.run_id, server.url) == run
+    assert await post_due(engine, run.run_id, server.url) is None
+    assert await due_notices(engine, NOW) == []
+    assert [json.loads(request.body)["run_id"] for request in server.requests] == [str(run.run_id)]
+
+
+async def test_the_newest_is_last_and_old_news_is_none(engine: AsyncEngine, store: Store) -> None:
+    """Runs of the last 7 days wait in the order in which they were finished; what is told or older does not."""
+    nights = [_run(window_end=NOW - number * DAY, finished_at=NOW - number * DAY) for number in range(1, 9)]
+    await store(*nights)
+    await store(_run(), notice_due=False)
+    assert await due_notices(engine, NOW) == [run.run_id for run in reversed(nights[:7])]
+
+
+async def test_what_was_replaced_is_no_news(engine: AsyncEngine, store: Store, receive: Receive) -> None:
+    """Of a window only the last revision is told; one that takes the alarm back leaves nothing to tell."""
+    first = _run()
+    second = _run(revision=2, reason="found more")
+    await store(first, second)
+    assert await due_notices(engine, NOW) == [second.run_id]
+    await store(_run(revision=3, verdict="none", metrics=()), notice_due=False)
+    assert await due_notices(engine, NOW) == []
+    assert await post_due(engine, first.run_id, receive(lambda _: (204, None)).url) is None
+
+
+async def test_what_was_erased_is_not_told(engine: AsyncEngine, store: Store, receive: Receive) -> None:
+    """An alarm of the whole window is told without the product; one of the product alone is not told at all."""
+    both = _run(metrics=(WHOLE, MUG))
+    alone = _run(window_start=NOW - 2 * DAY, metrics=(replace(WHOLE, verdict="none"), MUG))
+    await store(both, alone)
+    async with engine.begin() as connection:
+        await forget_product(connection, "mug-7")
+    assert await due_notices(engine, NOW) == [both.run_id]
+    server = receive(lambda _: (204, None))
+    await post_due(engine, both.run_id, server.url)
+    assert "mug-7" not in server.requests[0].body.decode()
+
+
+async def test_two_at_once_post_one_notice(engine: AsyncEngine, store: Store, receive: Receive) -> None:
+    """While one process waits for the receiver, another one leaves the notice to it."""
+    run = _run()
+    await store(run)
+    goes_on, asked, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def answer(_: object) -> tuple[int, object]:
+        loop.call_soon_threadsafe(asked.set)
+        goes_on.wait(timeout=20)
+        return 204, None
+
+    server = receive(answer)
+    posting = asyncio.create_task(post_due(engine, run.run_id, server.url))
+    await asked.wait()
+    try:
+        async with asyncio.timeout(10):
+            assert await post_due(engine, run.run_id, server.url) is None
+    finally:
+        goes_on.set()
+        posted = await posting
+    assert posted == run
+    assert len(server.requests) == 1
