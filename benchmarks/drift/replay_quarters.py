@@ -16,6 +16,8 @@ from benchmarks.servers import ROOT, clean_environment
 
 MIN_ROWS = 500
 """What `drift-jobs` needs on both sides; a quarter with fewer is judged with the rows before it."""
+FEW_ROWS = 100
+"""What a small shop may ask for (`--min-rows`): its quarters are judged so, too."""
 _ALARMS = ("watch", "drift")
 _LEVELS = ("drift", "watch", "none", "not_judged")
 _KEPT = ("metric", "segment", "verdict", "direction", "effect", "floor", "adjusted_p", "value", "reference_value")
@@ -57,10 +59,10 @@ class Jobs:
         """Accept a window as the baseline."""
         self._run("baseline", "accept", f"{_written(start)}..{_written(end)}")
 
-    def judge(self, start: dt.datetime, end: dt.datetime) -> dict[str, Any]:
+    def judge(self, start: dt.datetime, end: dt.datetime, min_rows: int) -> dict[str, Any]:
         """Return the run on a window against the baseline."""
         self._json.unlink(missing_ok=True)
-        window = ("--start", _written(start), "--end", _written(end))
+        window = ("--start", _written(start), "--end", _written(end), "--min-rows", str(min_rows))
         said = self._run("run", *window, "--reference", "baseline", "--json", str(self._json))
         if not self._json.exists():
             raise JobFailed(said)
@@ -95,17 +97,28 @@ def reference_of(log: pl.DataFrame) -> Quarter:
 
 
 def judge_quarter(quarter: Quarter, log: pl.DataFrame, reference: Quarter, jobs: Jobs) -> dict[str, Any]:
-    """Return what a quarter was, which window stands for it, and the verdict or why there is none."""
+    """Return what a quarter was, which window stands for it, and the verdict or why there is none.
+
+    A quarter with few rows is judged once more as a shop that asks for no more than `FEW_ROWS` would, under `few_rows`.
+    """
     about = {"quarter": str(quarter), **describe(log, quarter.start, quarter.end)}
     if quarter.end <= reference.end:
         return {**about, "verdict": "reference", "reason": "part of the reference"}
+    about |= _judged(quarter, log, reference, jobs, MIN_ROWS)
+    if about["rows"] < MIN_ROWS:
+        about["few_rows"] = _judged(quarter, log, reference, jobs, FEW_ROWS)
+    return about
+
+
+def _judged(quarter: Quarter, log: pl.DataFrame, reference: Quarter, jobs: Jobs, min_rows: int) -> dict[str, Any]:
     ended = log["created_at"].filter(log["created_at"] < quarter.end)
-    start = min(quarter.start, ended[-MIN_ROWS])
+    start = min(quarter.start, ended[-min_rows])
     if start < reference.end:
-        return {**about, "verdict": "too small", "reason": _too_small(ended, reference)}
-    run = jobs.judge(start, quarter.end)
+        after = (ended >= reference.end).sum()
+        return {"verdict": "too small", "reason": f"{after} rows since the reference, needed {min_rows}"}
     window = {"start": _written(start), "end": _written(quarter.end), "extended": start < quarter.start}
-    return {**about, "window": {**window, **describe(log, start, quarter.end)}, **_kept(run)}
+    run = jobs.judge(start, quarter.end, min_rows)
+    return {"window": window | describe(log, start, quarter.end), **_kept(run)}
 
 
 def describe(log: pl.DataFrame, start: dt.datetime, end: dt.datetime) -> dict[str, Any]:
@@ -120,15 +133,11 @@ def describe(log: pl.DataFrame, start: dt.datetime, end: dt.datetime) -> dict[st
     return {"rows": len(rows), **means.row(0, named=True)}
 
 
-def _too_small(ended: pl.Series, reference: Quarter) -> str:
-    after = (ended >= reference.end).sum()
-    return f"{after} rows since the reference, needed {MIN_ROWS}"
-
-
 def _kept(run: dict[str, Any]) -> dict[str, Any]:
-    """Return the verdict, the level of each metric that was tested, and all about those that changed."""
+    """Return the verdict, each tested metric's level and smallest visible change, and all about those that changed."""
     tested = [row for row in run["metrics"] if row["threshold"] is not None]
-    levels = {row["metric"]: row["verdict"] for row in tested if not row["segment"]}
+    whole = [row for row in tested if not row["segment"]]
+    levels = {row["metric"]: row["verdict"] for row in whole}
     if segments := [row["verdict"] for row in tested if row["segment"]]:
         levels["single products"] = _gravest(segments)
     alarms = [{name: _rounded(row[name]) for name in _KEPT} for row in tested if row["verdict"] in _ALARMS]
@@ -136,6 +145,7 @@ def _kept(run: dict[str, Any]) -> dict[str, Any]:
     return {name: run[name] for name in ("verdict", "reason", "n_reference")} | {
         "levels": levels,
         "alarms": alarms,
+        "detectable": {row["metric"]: _rounded(row["detectable"]) for row in whole},
         "quiet_windows": back_test,
     }
 
