@@ -25,6 +25,8 @@ from sentiment_api.settings import DatabaseSettings
 
 KEEP = "20000d"
 """SENTIMENT_KEEP of all that touches these rows: they are older than a shop keeps them."""
+_PATIENCE_S = 600
+"""For one batch: the machine may be busy with other things."""
 _BATCH = 64
 _CONNECTIONS = 8
 _MOVED_ID = """(lpad(to_hex((extract(epoch from predictions.event_timestamp) * 1000)::bigint), 12, '0')
@@ -47,10 +49,11 @@ def send(reviews: pl.DataFrame, bundle: Path, database: Database, folder: Path) 
     Raises:
         ReviewsRefused: the service did not take all of them.
     """
-    service = Service(folder / "service.log", folder, database.url, SENTIMENT_MODEL=str(bundle), SENTIMENT_KEEP=KEEP)
+    settings = {"SENTIMENT_MODEL": str(bundle), "SENTIMENT_KEEP": KEEP, "SENTIMENT_BATCH_TIMEOUT_S": str(_PATIENCE_S)}
+    service = Service(folder / "service.log", folder, database.url, **settings)
     service.start()
     try:
-        with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
+        with httpx.Client(base_url=service.url, timeout=_PATIENCE_S, trust_env=False) as client:
             ids = list(_predicted(client, reviews))
             _rate(client, ids, reviews["rating"])
         for table in ("predictions", "feedback"):
