@@ -20,6 +20,8 @@ from benchmarks.drift.out_of_fold import FOLDS, fold_model, read_reviews, score_
 from benchmarks.drift.peers import compare
 from benchmarks.drift.population import Shop, as_frame, shop
 from benchmarks.drift.quiet import Plan, quiet, summary
+from benchmarks.drift.replay import STORIES, replay
+from benchmarks.drift.replay_picture import draw
 from benchmarks.drift.shifts import detect
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -47,6 +49,7 @@ def main() -> None:
         "estimates": _estimates,
         "peers": _peers,
         "cost": _cost,
+        "replay": _replay,
     }
     for name in steps if options.step == "all" else [options.step]:
         result = {"machine": machine.describe(), **steps[name](options)}
@@ -131,6 +134,17 @@ def _cost(options: argparse.Namespace) -> dict[str, object]:
     return {"nights": measure(options.other_model)}
 
 
+def _replay(options: argparse.Namespace) -> dict[str, object]:
+    reviews = read_reviews(options.reviews)
+    fold = (
+        reviews.filter(pl.col("category").is_in([story.category for story in STORIES.values()]))["fold"].unique().item()
+    )
+    bundle = fold_model(reviews, 1 - fold, base=options.base, record=options.prepared, work=options.work)
+    result = replay(reviews, bundle)
+    draw(result, RESULTS / "drift-replay.png")
+    return result
+
+
 def _shops(options: argparse.Namespace) -> dict[str, Shop]:
     reviews = read_reviews(options.reviews)
     return {name: shop(_scored(options, reviews, _fold(name)), categories) for name, categories in SHOPS.items()}
@@ -179,7 +193,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks drift", description="False alarms and power of the drift verdict on real reviews."
     )
-    parser.add_argument("step", choices=["all", "quiet", "shifts", "estimates", "peers", "cost"])
+    parser.add_argument("step", choices=["all", "quiet", "shifts", "estimates", "peers", "cost", "replay"])
     parser.add_argument("--reviews", type=Path, help="a folder of parquet files: text, rating, ...")
     parser.add_argument("--prepared", type=Path, help="what `sentiment-train prepare` made of them")
     parser.add_argument("--base", type=Path, help="the DistilBERT that both fold models start from")

@@ -71,6 +71,43 @@ def _cost(part: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def _replay(part: dict[str, Any]) -> Iterator[str]:
+    told = "reviews | stars | words | positive, by stars / by the model | window | verdict | what changed"
+    yield f"| shop | quarter | {told} | with `--min-rows 100` |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for shop, story in part["shops"].items():
+        for row in [{"quarter": "reference", "verdict": "", "reason": "", **story["reference"]}, *story["quarters"]]:
+            shares = f"{_percent(row['positive_by_stars'])} / {_percent(row['positive_by_model'])}"
+            about = (row["quarter"], f"{row['rows']:,}", row["stars"], f"{row['words']:.0f}", shares, _window(row))
+            yield f"| {shop} | {' | '.join(map(str, about))} | {row['verdict']} | {_changes(row)} | {_few_rows(row)} |"
+    yield ""
+
+
+def _window(row: dict[str, Any]) -> str:
+    if "window" not in row:
+        return ""
+    return (
+        f"{row['window']['rows']:,} since {row['window']['start'][:10]}" if row["window"]["extended"] else "the quarter"
+    )
+
+
+def _changes(row: dict[str, Any]) -> str:
+    """Return what changed, the largest effect beside its floor first; or why nothing was judged."""
+    if "window" not in row:
+        return row["reason"] or f"to {row['end']}"
+    largest = sorted(row["alarms"], key=lambda alarm: alarm["effect"] / alarm["floor"], reverse=True)
+    return ", ".join(f"{alarm['metric']} {alarm['direction']} ({alarm['effect']:.2f})" for alarm in largest)
+
+
+def _few_rows(row: dict[str, Any]) -> str:
+    found = row.get("few_rows", {"verdict": ""})
+    return f"{found['verdict']}: {_changes(found)}" if found.get("alarms") else found["verdict"]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def _rate(rate: dict[str, Any] | None) -> str:
     if rate is None:
         return "not run"
@@ -78,4 +115,11 @@ def _rate(rate: dict[str, Any] | None) -> str:
     return f"{100 * rate['share']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-_TABLES = {"quiet": _quiet, "shifts": _shifts, "estimates": _estimates, "peers": _peers, "cost": _cost}
+_TABLES = {
+    "quiet": _quiet,
+    "shifts": _shifts,
+    "replay": _replay,
+    "estimates": _estimates,
+    "peers": _peers,
+    "cost": _cost,
+}
