@@ -1,5 +1,6 @@
 """What every test may ask for: a real Postgres, a fresh database in it, the real service as a process, a browser."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -43,7 +44,7 @@ ARGUMENTS = [
 class ServiceProcess:
     """`sentiment-api serve` as an operator starts it: a process of its own, on a free port of this machine."""
 
-    def __init__(self, database_url: str, data_dir: Path, **environment: str) -> None:
+    def __init__(self, database_url: str, data_dir: Path, port: int, **environment: str) -> None:
         """Nothing runs before `start`."""
         self._log = data_dir / "service.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +53,7 @@ class ServiceProcess:
             "SENTIMENT_DATABASE_URL": database_url,
             "SENTIMENT_DATA_DIR": str(data_dir),
             "SENTIMENT_MODEL": str(STARTER),
-            "SENTIMENT_PORT": str(free_port()),
+            "SENTIMENT_PORT": str(port),
             **environment,
         }
         self.url = f"http://127.0.0.1:{self._environment['SENTIMENT_PORT']}"
@@ -95,14 +96,6 @@ class ServiceProcess:
     def log(self) -> str:
         """Return everything that the service has printed so far."""
         return self._log.read_text()
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -186,13 +179,16 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def new_service(database_settings: DatabaseSettings, data_dir: Path) -> Iterator[Callable[..., ServiceProcess]]:
+def new_service(
+    database_settings: DatabaseSettings, data_dir: Path, new_port: Callable[[], int]
+) -> Iterator[Callable[..., ServiceProcess]]:
     """A function that starts a service on the fresh database; its keyword arguments are environment variables."""
     started: list[ServiceProcess] = []
 
     def start(**environment: str) -> ServiceProcess:
         assert database_settings.database_url is not None
-        process = ServiceProcess(database_settings.database_url.get_secret_value(), data_dir, **environment)
+        url = database_settings.database_url.get_secret_value()
+        process = ServiceProcess(url, data_dir, new_port(), **environment)
         started.append(process)
         process.start()
         return process
@@ -208,16 +204,42 @@ def service(new_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     return new_service()
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """Yield a TCP port of the loopback interface that nothing listens on.
+
+    A bound socket that does not listen keeps it, until the block ends, from everyone who asks the system for any port.
+    It refuses connections, and lets a server listen there that sets SO_REUSEADDR, as servers do.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def hold_port() -> Callable[[], contextlib.AbstractContextManager[int]]:
+    """The function that keeps a free port for a block: `with hold_port() as port`."""
+    return held_port
+
+
 @pytest.fixture
-def free_ports() -> list[int]:
+def new_port() -> Iterator[Callable[[], int]]:
+    """A function that gives a port that nothing listens on, kept until the test ends, each time another one."""
+    with contextlib.ExitStack() as held:
+        yield lambda: held.enter_context(held_port())
+
+
+@pytest.fixture
+def free_ports(new_port: Callable[[], int]) -> list[int]:
     """Three TCP ports of the loopback interface that nothing listens on."""
-    return [free_port() for _ in range(3)]
+    return [new_port() for _ in range(3)]
 
 
 @pytest.fixture
-def closed_port() -> int:
+def closed_port(new_port: Callable[[], int]) -> int:
     """A TCP port of the loopback interface that nothing listens on."""
-    return free_port()
+    return new_port()
 
 
 @pytest.fixture
