@@ -1,6 +1,7 @@
 """What every test may ask for: a real Postgres, a fresh database in it, the real service as a process, a browser."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -20,8 +21,9 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.database.embedded import EmbeddedServer, _binaries
 from sentiment_api.database.schema import upgrade
 from sentiment_api.settings import DatabaseSettings
 
@@ -106,6 +108,20 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run the tests in as many processes as there are cores that we may use: a container's quota counts."""
+    return usable_cores()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_of_postgres(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have one process make root's copy of the Postgres programs and their user, while the others wait for it."""
+    with (tmp_path_factory.getbasetemp().parent / "postgres.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _binaries()
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the service does."""
@@ -128,6 +144,9 @@ def postgres() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:
     """The name of a migrated database that others are copied from."""
+    # A test's rows need not outlive a power cut, and copies are quick where nothing waits for the disk.
+    await _administer(postgres, "alter system set fsync = off")
+    await _administer(postgres, "select pg_reload_conf()")
     await _administer(postgres, f"create database {_TEMPLATE}")
     async with connected(_settings(postgres, _TEMPLATE)) as engine:
         await upgrade(engine)
@@ -138,7 +157,7 @@ async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:
 async def database_settings(postgres: EmbeddedServer, template: str) -> AsyncIterator[DatabaseSettings]:
     """Settings that name a fresh, migrated, empty database."""
     name = f"test_{uuid.uuid4().hex}"
-    await _administer(postgres, f"create database {name} template {template}")
+    await _administer(postgres, f"create database {name} template {template} strategy file_copy")
     yield _settings(postgres, name)
     await _administer(postgres, f"drop database {name} with (force)")
 
@@ -219,7 +238,7 @@ def held_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def hold_port() -> Callable[[], contextlib.AbstractContextManager[int]]:
-    """The function that keeps a free port for a block: `with hold_port() as port`."""
+    """The function that keeps a port on which nothing listens, while a block runs."""
     return held_port
 
 
