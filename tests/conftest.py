@@ -31,7 +31,7 @@ from sentiment_api.settings import DatabaseSettings
 _TEMPLATE = "template_migrated"
 _ROOT = Path(__file__).parents[1]
 STARTER = _ROOT / "models" / "starter"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",

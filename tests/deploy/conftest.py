@@ -42,7 +42,7 @@ def panels(dashboards: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def promql(panels: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Panel title, legend and PromQL of every query, Grafana's variables filled in for a scrape every 200 ms."""
+    """Panel title, legend and PromQL of every query, Grafana's variables filled in for a scrape every second."""
     return [
         (panel["title"], target["legendFormat"], _filled_in(target["expr"]))
         for panel in panels
@@ -77,7 +77,7 @@ def scraping(
     def start(target: str) -> Iterator[Query]:
         folder = tmp_path_factory.mktemp("prometheus")
         config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-        config["global"]["scrape_interval"] = "200ms"
+        config["global"]["scrape_interval"] = "1s"
         config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with hold_port() as port, _server(command, folder, f"127.0.0.1:{port}") as query:
