@@ -53,8 +53,8 @@ train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv
 	@$(BIN)/sentiment-train compare $(BASE) models/$(NAME) --data $(WORK)/prepared || test $$? -eq 1
 	@echo "To serve it: SENTIMENT_MODEL=models/$(NAME) make serve"
 
-test: $(VENV)/dev.done ## Run all tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.done ## Run all tests, on all cores
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/dev.done ## Check format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check

@@ -1,5 +1,7 @@
 """What every test may ask for: a real Postgres, a fresh database in it, the real service as a process, a browser."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -19,15 +21,17 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.database.embedded import EmbeddedServer, _binaries
 from sentiment_api.database.schema import upgrade
+from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
 
 _TEMPLATE = "template_migrated"
 _ROOT = Path(__file__).parents[1]
 STARTER = _ROOT / "models" / "starter"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
@@ -43,7 +47,7 @@ ARGUMENTS = [
 class ServiceProcess:
     """`sentiment-api serve` as an operator starts it: a process of its own, on a free port of this machine."""
 
-    def __init__(self, database_url: str, data_dir: Path, **environment: str) -> None:
+    def __init__(self, database_url: str, data_dir: Path, port: int, **environment: str) -> None:
         """Nothing runs before `start`."""
         self._log = data_dir / "service.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +56,7 @@ class ServiceProcess:
             "SENTIMENT_DATABASE_URL": database_url,
             "SENTIMENT_DATA_DIR": str(data_dir),
             "SENTIMENT_MODEL": str(STARTER),
-            "SENTIMENT_PORT": str(free_port()),
+            "SENTIMENT_PORT": str(port),
             **environment,
         }
         self.url = f"http://127.0.0.1:{self._environment['SENTIMENT_PORT']}"
@@ -97,20 +101,27 @@ class ServiceProcess:
         return self._log.read_text()
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Return as soon as `condition` holds; fail the test when it does not come to hold."""
     deadline = time.monotonic() + _PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"waited {_PATIENCE_S:.0f} s in vain: {what}"
         time.sleep(0.02)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run the tests in as many processes as there are cores that we may use: a container's quota counts."""
+    return usable_cores()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_of_postgres(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have one process make root's copy of the Postgres programs and their user, while the others wait for it."""
+    with (tmp_path_factory.getbasetemp().parent / "postgres.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(DatabaseNotReady):  # a test that needs the programs says which package is missing
+            _binaries()
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +146,9 @@ def postgres() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:
     """The name of a migrated database that others are copied from."""
+    # A test's rows need not outlive a power cut, and copies are quick where nothing waits for the disk.
+    await _administer(postgres, "alter system set fsync = off")
+    await _administer(postgres, "select pg_reload_conf()")
     await _administer(postgres, f"create database {_TEMPLATE}")
     async with connected(_settings(postgres, _TEMPLATE)) as engine:
         await upgrade(engine)
@@ -145,7 +159,7 @@ async def template(postgres: EmbeddedServer, anyio_backend: str) -> str:
 async def database_settings(postgres: EmbeddedServer, template: str) -> AsyncIterator[DatabaseSettings]:
     """Settings that name a fresh, migrated, empty database."""
     name = f"test_{uuid.uuid4().hex}"
-    await _administer(postgres, f"create database {name} template {template}")
+    await _administer(postgres, f"create database {name} template {template} strategy file_copy")
     yield _settings(postgres, name)
     await _administer(postgres, f"drop database {name} with (force)")
 
@@ -186,13 +200,16 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def new_service(database_settings: DatabaseSettings, data_dir: Path) -> Iterator[Callable[..., ServiceProcess]]:
+def new_service(
+    database_settings: DatabaseSettings, data_dir: Path, new_port: Callable[[], int]
+) -> Iterator[Callable[..., ServiceProcess]]:
     """A function that starts a service on the fresh database; its keyword arguments are environment variables."""
     started: list[ServiceProcess] = []
 
     def start(**environment: str) -> ServiceProcess:
         assert database_settings.database_url is not None
-        process = ServiceProcess(database_settings.database_url.get_secret_value(), data_dir, **environment)
+        url = database_settings.database_url.get_secret_value()
+        process = ServiceProcess(url, data_dir, new_port(), **environment)
         started.append(process)
         process.start()
         return process
@@ -208,16 +225,42 @@ def service(new_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     return new_service()
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """Yield a TCP port of the loopback interface that nothing listens on.
+
+    A bound socket that does not listen keeps it, until the block ends, from everyone who asks the system for any port.
+    It refuses connections, and lets a server listen there that sets SO_REUSEADDR, as servers do.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def hold_port() -> Callable[[], contextlib.AbstractContextManager[int]]:
+    """The function that keeps a port on which nothing listens, while a block runs."""
+    return held_port
+
+
 @pytest.fixture
-def free_ports() -> list[int]:
+def new_port() -> Iterator[Callable[[], int]]:
+    """A function that gives a port that nothing listens on, kept until the test ends, each time another one."""
+    with contextlib.ExitStack() as held:
+        yield lambda: held.enter_context(held_port())
+
+
+@pytest.fixture
+def free_ports(new_port: Callable[[], int]) -> list[int]:
     """Three TCP ports of the loopback interface that nothing listens on."""
-    return [free_port() for _ in range(3)]
+    return [new_port() for _ in range(3)]
 
 
 @pytest.fixture
-def closed_port() -> int:
+def closed_port(new_port: Callable[[], int]) -> int:
     """A TCP port of the loopback interface that nothing listens on."""
-    return free_port()
+    return new_port()
 
 
 @pytest.fixture

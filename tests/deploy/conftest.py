@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ def panels(dashboards: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def promql(panels: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Panel title, legend and PromQL of every query, Grafana's variables filled in for a scrape every 200 ms."""
+    """Panel title, legend and PromQL of every query, Grafana's variables filled in for a scrape every second."""
     return [
         (panel["title"], target["legendFormat"], _filled_in(target["expr"]))
         for panel in panels
@@ -65,7 +64,9 @@ def promtool() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def scraping(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], AbstractContextManager[Query]]:
+def scraping(
+    tmp_path_factory: pytest.TempPathFactory, hold_port: Callable[[], AbstractContextManager[int]]
+) -> Callable[[str], AbstractContextManager[Query]]:
     """Run a Prometheus with our own configuration that scrapes the host and port given, and ask it with PromQL.
 
     The block runs once that target was scraped often enough for rates.
@@ -76,10 +77,10 @@ def scraping(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Abstra
     def start(target: str) -> Iterator[Query]:
         folder = tmp_path_factory.mktemp("prometheus")
         config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-        config["global"]["scrape_interval"] = "200ms"
+        config["global"]["scrape_interval"] = "1s"
         config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        with _server(command, folder) as query:
+        with hold_port() as port, _server(command, folder, f"127.0.0.1:{port}") as query:
             wait_until(lambda: bool(query("count_over_time(up[1m]) >= 3 and up == 1")), f"scrapes of {target}")
             yield query
 
@@ -87,9 +88,8 @@ def scraping(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Abstra
 
 
 @contextmanager
-def _server(command: str, folder: Path) -> Iterator[Query]:
+def _server(command: str, folder: Path, address: str) -> Iterator[Query]:
     """Run Prometheus in `folder` while the block runs; its log is the message when it does not start."""
-    address = f"127.0.0.1:{_free_port()}"
     options = ("--config.file=prometheus.yml", "--storage.tsdb.path=data", f"--web.listen-address={address}")
     with (
         (folder / "prometheus.log").open("w") as log,
@@ -136,9 +136,3 @@ def _debian(package: str, command: str) -> str:
         stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         stop(f"needs {command} (Debian package {package})")
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -31,13 +31,13 @@ DAY = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 TEXT = "The zipper <b>broke</b> on day one"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def labels() -> LabelSet:
     """Two labels, the second one positive."""
     return LabelSet(("negative", "positive"), "positive")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_records() -> MakeRecords:
     """Makes `n` reviews with predictions; `mood` moves the sentiment, `wordiness` multiplies the length."""
 
@@ -53,7 +53,7 @@ def make_records() -> MakeRecords:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_frame(labels: LabelSet) -> MakeFrame:
     """Turns reviews into a frame."""
 

@@ -102,11 +102,11 @@ async def test_a_recycled_process_id_is_not_believed(
     assert await ask(server, "select 1") == 1
 
 
-@pytest.mark.parametrize("content", ["", "no number\n", "1\n", f"{os.getpid()}\n"])
+@pytest.mark.parametrize("content", ["", "no number\n", "1\n", "{ours}\n"])
 def test_a_process_id_of_a_stranger_misleads(tmp_path: Path, content: str) -> None:
     """A damaged file, this test and the process of another user would be taken for the server of this folder."""
     pid_file = tmp_path / "postmaster.pid"
-    pid_file.write_text(content)
+    pid_file.write_text(content.format(ours=os.getpid()))
     assert _is_misleading(pid_file, tmp_path)
 
 

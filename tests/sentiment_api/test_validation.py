@@ -27,7 +27,7 @@ from sentiment_api.validation import parse
 Client = TestClient[Litestar]
 MARKER = "words of the client"
 """Stands in every refused request below, and in no reply. With its blanks it is no plain name of a field either."""
-ID = str(uuid.uuid4())
+ID = "a3cb6bbf-0f5c-4e0f-8a55-2f6d1c9be07d"
 JSON = {"Content-Type": "application/json"}
 POSTS = ["/predict", "/predict/batch", "/feedback"]
 

@@ -25,19 +25,19 @@ MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference(make_records: MakeRecords, make_frame: MakeFrame) -> pd.DataFrame:
     """1,500 reviews of products whose customers have moods of their own."""
     return _with_moods(make_frame(make_records(1500, seed=1)), seed=1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool(reference: pd.DataFrame, labels: LabelSet) -> Columns:
     """The reference as arrays."""
     return paired_columns(reference, reference, labels)[0]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def calibration(reference: pd.DataFrame, labels: LabelSet) -> Calibration:
     """What 200 quiet windows of 500 rows bring."""
     return calibrate(reference, labels, 500, windows=200)
