@@ -1,7 +1,6 @@
 """What every test may ask for: a real Postgres, a fresh database in it, the real service as a process, a browser."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -23,9 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import EmbeddedServer, _binaries
+from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.schema import upgrade
-from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
 
 _TEMPLATE = "template_migrated"
@@ -113,15 +111,6 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Run the tests in as many processes as there are cores that we may use: a container's quota counts."""
     return usable_cores()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _programs_of_postgres(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have one process make root's copy of the Postgres programs and their user, while the others wait for it."""
-    with (tmp_path_factory.getbasetemp().parent / "postgres.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with contextlib.suppress(DatabaseNotReady):  # a test that needs the programs says which package is missing
-            _binaries()
 
 
 @pytest.fixture(scope="session")

