@@ -84,6 +84,11 @@ def practical_floor(metric: str) -> float:
     return others.get(metric, DISTANCE_FLOOR)
 
 
+def largest_effect(metric: str) -> float:
+    """Return the effect beyond which no change of `metric` can go: shares and distances end at 1, an AUC at 1."""
+    return {"logits": float("inf"), "embedding": 0.5}.get(metric, 1.0)
+
+
 def _differences(current: Columns, reference: Columns) -> Iterator[tuple[str, Difference]]:
     logits = [name for name in current.numbers if name.startswith("logit_")]
     for name in current.numbers:

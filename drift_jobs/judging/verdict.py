@@ -11,7 +11,7 @@ import pandas as pd
 from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
-from drift_jobs.judging.comparisons import Compared, compare, practical_floor
+from drift_jobs.judging.comparisons import Compared, compare, largest_effect, practical_floor
 from drift_jobs.judging.estimates import estimate
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, Judged, highest, judged
@@ -91,12 +91,13 @@ def _leveled(compared: Sequence[Compared], terms: Terms, smallest_p: Sequence[fl
 def _with_level(row: MetricRow, found: Judged | None) -> MetricRow:
     if found is None:
         return row
+    can_be_seen = found.detectable is not None and found.detectable <= largest_effect(row.metric)
     return replace(
         row,
         adjusted_p=found.adjusted_p,
         floor=found.floor,
         threshold=ALPHA_WATCH,
-        detectable=found.detectable,
+        detectable=found.detectable if can_be_seen else None,
         verdict=found.level,
     )
 

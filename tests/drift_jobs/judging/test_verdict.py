@@ -62,6 +62,18 @@ def test_worse_answers_are_drift_of_accuracy(
     assert {row.metric for row in verdict.metrics if row.verdict == "drift"} == {"accuracy"}
 
 
+def test_no_change_is_asked_for_that_cannot_be(
+    make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet
+) -> None:
+    """Three products of other words each tell little of others: no change can be seen, rather than one of 150 points."""
+    reference, window = make_frame(make_records(1500, seed=1)), make_frame(make_records(600, seed=2))
+    window["cluster"] = np.repeat([0, 1, 2], 200)
+    window["words"] = np.repeat([20.0, 40.0, 60.0], 200)
+    verdict = judge(window, reference, labels, Terms(min_rows=500))
+    assert (_metric(verdict, "words").verdict, _metric(verdict, "words").detectable) == ("none", None)
+    assert (_metric(verdict, "logit").detectable or 1) < 1
+
+
 def test_small_effects_are_not_drift_however_sure(
     labels: LabelSet, make_records: MakeRecords, make_frame: MakeFrame
 ) -> None:
