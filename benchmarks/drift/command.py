@@ -29,14 +29,16 @@ SHOPS: dict[str, tuple[str, ...]] = {
     "musical instruments": ("musical_instruments",),
     "digital music": ("digital_music",),
     "books, films, kitchen": ("blitzer_books", "blitzer_dvd", "blitzer_kitchen", "blitzer_electronics"),
+    "electronics, same products": ("electronics",),
 }
-"""Shops with enough products to divide; electronics are ten products, all_beauty a few texts of many copies."""
-SHIFTED, OTHER, BALANCED = SHOPS
-"""The first is changed in every way; the last, with as many negative reviews as positive ones, has room for more."""
+"""Electronics are ten products: too few to divide, but each has enough reviews for a segment."""
+SHIFTED, OTHER, BALANCED, SEGMENTED = SHOPS
+"""The first is changed in every way; the third, with as many negative reviews as positive ones, has room for more."""
 SIZES: dict[str, tuple[int, ...]] = {
     "musical instruments": (500, 1_000, 2_000, 5_000),
     "digital music": (500, 1_000, 2_000),
     "books, films, kitchen": (500, 1_000, 2_000),
+    "electronics, same products": (1_000, 2_000),
 }
 
 
@@ -63,7 +65,7 @@ def _quiet(options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, dict[str, object]] = {}
     for name, each in _shops(options).items():
         print(f"quiet windows of {name}: {len(each.frame)} reviews", flush=True)
-        plan = Plan(SIZES[name], options.splits, options.sequences)
+        plan = Plan(SIZES[name], options.splits, options.sequences, same_products=name == SEGMENTED)
         for size, nights in quiet(each, plan, options.seed, options.workers).items():
             found.setdefault(name, {})[str(size)] = summary(nights)
             print(name, size, found[name][str(size)], flush=True)
@@ -200,8 +202,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--other-model", type=Path, default=Path("models/starter"), help="served by mistake")
     parser.add_argument("--nannyml-python", type=Path, help="of an environment with nannyml==0.13.1, for the peers")
     parser.add_argument("--work", type=Path, default=Path("benchmarks/.models/drift"))
-    parser.add_argument("--splits", type=int, default=10, help="divisions of the products into reference and windows")
-    parser.add_argument("--sequences", type=int, default=10, help="of three nights, for each division and size")
+    parser.add_argument("--splits", type=int, default=68, help="divisions of the products into reference and windows")
+    parser.add_argument("--sequences", type=int, default=3, help="of three nights, for each division and size")
     parser.add_argument("--windows", type=int, default=50, help="for each shift, strength and size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)

@@ -2,8 +2,10 @@
 
     python -m benchmarks drift cost       # fills an embedded Postgres with a million rows: ten minutes
 
-The rows are the starter's own reference again and again, a third of them with feedback. The night before each one has
-calibrated, as it has for all nights but a shop's first; what that took is the first figure.
+The rows are the starter's own reference again and again, a third of them with feedback. Nights are judged as a shop's
+are that has run for a while: against a baseline of its own with its segments, golden texts asked of the running
+service. The night before each one has calibrated, as it has for all nights but a shop's first; what that took is the
+first figure.
 """
 
 import asyncio
@@ -24,6 +26,8 @@ import polars as pl
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from benchmarks.chaos.service import Service
+from benchmarks.servers import clean_environment
 from sentiment_api.bundle import REFERENCE, Manifest, open_bundle
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
@@ -39,7 +43,10 @@ LARGE = {
     "1,000,000 rows, 100,000 sampled": (5, 1_000_000),
 }
 _MONTH = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+_BASELINE = dt.datetime(2026, 8, 1, tzinfo=dt.UTC)
+_BASELINE_DAYS, _BASELINE_ROWS = 28, 20_000
 _DAY = dt.timedelta(days=1)
+_JOBS = (sys.executable, "-m", "drift_jobs")
 _CHUNK = 20_000
 _LABELLED = 3  # one row of so many has feedback
 
@@ -51,26 +58,34 @@ def measure(model: Path) -> dict[str, object]:
         server = EmbeddedServer(Path(folder))
         server.start()
         try:
-            return _nights(server, model)
+            return _nights(server, Path(folder), model)
         finally:
             server.stop()
 
 
-def _nights(server: EmbeddedServer, model: Path) -> dict[str, object]:
+def _nights(server: EmbeddedServer, folder: Path, model: Path) -> dict[str, object]:
     url = f"postgresql://postgres@/postgres?host={server.folder}&port={PORT}"
     asyncio.run(_fill(DatabaseSettings(database_url=SecretStr(url)), model))
-    environment = {**os.environ, "SENTIMENT_DATABASE_URL": url, "SENTIMENT_MODEL": str(model)}
-    environment.pop("SENTIMENT_DATABASE", None)
-    found: dict[str, object] = {}
-    for name, (day, rows) in {**NIGHTS, **LARGE}.items():
-        date = f"{_MONTH + (day - 1) * _DAY:%Y-%m-%d}"
-        found[name] = {"rows": rows, **_run(date, environment)}
-        print(name, found[name], flush=True)
+    environment = {**clean_environment(), "SENTIMENT_DATABASE_URL": url, "SENTIMENT_MODEL": str(model)}
+    baseline = f"{_BASELINE:%Y-%m-%d}..{_BASELINE + _BASELINE_DAYS * _DAY:%Y-%m-%d}"
+    subprocess.run([*_JOBS, "baseline", "accept", baseline], env=environment, check=True)
+    service = Service(folder / "service.log", folder / "service", url, SENTIMENT_MODEL=str(model))
+    service.start()
+    try:
+        return {name: _night(day, rows, service.url, environment) for name, (day, rows) in {**NIGHTS, **LARGE}.items()}
+    finally:
+        service.terminate()
+        service.end()
+
+
+def _night(day: int, rows: int, service_url: str, environment: dict[str, str]) -> dict[str, object]:
+    date = f"{_MONTH + (day - 1) * _DAY:%Y-%m-%d}"
+    found = {"rows": rows, **_run([*_JOBS, "nightly", "--date", date, "--service-url", service_url], environment)}
+    print(date, found, flush=True)
     return found
 
 
-def _run(date: str, environment: dict[str, str]) -> dict[str, object]:
-    command = [sys.executable, "-m", "drift_jobs", "nightly", "--date", date, "--reference", "bundle"]
+def _run(command: list[str], environment: dict[str, str]) -> dict[str, object]:
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -89,16 +104,23 @@ async def _fill(settings: DatabaseSettings, model: Path) -> None:
     async with connected(settings, command_timeout_s=None) as engine:
         await upgrade(engine, "head")
         async with engine.begin() as connection:
-            await make_months(connection, [month_of(_MONTH)])
+            await make_months(connection, [month_of(_BASELINE), month_of(_MONTH)])
             driver: Any = (await connection.get_raw_connection()).driver_connection  # asyncpg's
-            for day, number in {**NIGHTS, **LARGE}.values():
-                await _fill_day(driver, bundle.manifest, rows, _MONTH + (day - 1) * _DAY, number)
+            baseline = (_BASELINE, _BASELINE_DAYS * _DAY, _BASELINE_ROWS)
+            nights = [(_MONTH + (day - 1) * _DAY, _DAY, number) for day, number in {**NIGHTS, **LARGE}.values()]
+            for start, length, number in (baseline, *nights):
+                await _fill_window(driver, bundle.manifest, rows, start, length, number)
 
 
-async def _fill_day(
-    driver: asyncpg.Connection, manifest: Manifest, rows: Sequence[dict[str, Any]], start: dt.datetime, number: int
+async def _fill_window(
+    driver: asyncpg.Connection,
+    manifest: Manifest,
+    rows: Sequence[dict[str, Any]],
+    start: dt.datetime,
+    length: dt.timedelta,
+    number: int,
 ) -> None:
-    step = _DAY / (number + 1)
+    step = length / (number + 1)
     for first in range(0, number, _CHUNK):
         moments = [start + index * step for index in range(first, min(number, first + _CHUNK))]
         records = [_record(rows[(first + place) % len(rows)], moment, manifest) for place, moment in enumerate(moments)]

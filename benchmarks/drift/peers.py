@@ -94,7 +94,7 @@ def _one_split(
     judged = [case.change(window, source, random) if case.change else window for window in drawn]
     ours = [judge.judge(window).verdict in ("watch", "drift") for window in judged]
     evidently = [_evidently(window, judge.split.reference) for window in judged]
-    nannyml = _nannyml(judged, judge.split.reference, size, python)
+    nannyml = _nannyml(judged, judge.split.reference, python)
     return [
         Verdicts(mine, whole, any_column, univariate, cbpe)
         for mine, (whole, any_column), (univariate, cbpe) in zip(ours, evidently, nannyml, strict=True)
@@ -113,14 +113,14 @@ def _evidently(window: pd.DataFrame, reference: pd.DataFrame) -> tuple[bool, boo
     return bool(share >= 0.5), bool(count >= 1)
 
 
-def _nannyml(windows: list[pd.DataFrame], reference: pd.DataFrame, size: int, python: Path) -> list[tuple[bool, bool]]:
+def _nannyml(windows: list[pd.DataFrame], reference: pd.DataFrame, python: Path) -> list[tuple[bool, bool]]:
     with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
         data = Path(folder)
         _plain(reference[reference["target"].notna()]).to_csv(data / "reference.csv", index=False)
         for number, window in enumerate(windows):
             _plain(window).to_csv(data / f"window-{number}.csv", index=False)
         done = subprocess.run(
-            [str(python), str(_SIDE), folder, str(len(windows)), str(size)], check=True, capture_output=True, text=True
+            [str(python), str(_SIDE), folder, str(len(windows))], check=True, capture_output=True, text=True
         )
     return [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]
 

@@ -1,8 +1,9 @@
 """Shops whose traffic is real and whose truth is known: nothing changes unless a window is changed on purpose.
 
 A shop is one category, or several, as one out-of-fold model sees it. Its products are divided at random into those of
-the reference and those of the evaluation; windows hold reviews of evaluation products only. How many reviews each
-product of a window has is what it had in real months of the shop, drawn at random: popularity is no parameter here.
+the reference and those of the evaluation; windows hold reviews of evaluation products only. (To judge segments, both
+sides need the same products: then each product's reviews are divided.) How many reviews each product of a window has is
+what it had in real months of the shop, drawn at random: popularity is no parameter here.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,13 @@ class Shop(NamedTuple):
     """Reviews of one shop as a frame, and what windows are drawn by."""
 
     frame: pd.DataFrame
-    """In the order of time, with the further columns `review`, `category` and `month`."""
+    """In the order of time, with the further columns `segment_product`, `review`, `category` and `month`."""
     months: list[NDArray[np.int64]]
     """For each real month, the numbers of reviews of its products."""
 
 
 class Split(NamedTuple):
-    """One division of a shop's products."""
+    """One division of a shop's products, or of their reviews."""
 
     reference: pd.DataFrame
     evaluation: pd.DataFrame
@@ -49,7 +50,12 @@ def as_frame(scored: pl.DataFrame) -> pd.DataFrame:
         descriptors={name: ordered[name] for name in DESCRIPTORS},
     )
     month = ordered["timestamp"].dt.strftime("%Y-%m").to_numpy()
-    return frame.assign(review=ordered["review"].to_numpy(), category=ordered["category"].to_numpy(), month=month)
+    return frame.assign(
+        segment_product=ordered["product_id"].to_numpy(),
+        review=ordered["review"].to_numpy(),
+        category=ordered["category"].to_numpy(),
+        month=month,
+    )
 
 
 def shop(scored: pl.DataFrame, categories: Sequence[str]) -> Shop:
@@ -65,6 +71,13 @@ def split(of: Shop, random: np.random.Generator) -> Split:
     sizes = of.frame["cluster"].value_counts()
     middle = int(np.searchsorted(np.cumsum(sizes[products].to_numpy()), len(of.frame) / 2)) + 1
     is_reference = of.frame["cluster"].isin(products[:middle])
+    return Split(*(of.frame[kept].reset_index(drop=True) for kept in (is_reference, ~is_reference)))
+
+
+def split_reviews(of: Shop, random: np.random.Generator) -> Split:
+    """Return the reviews of each product in two random halves: both sides have the same products."""
+    place = of.frame.iloc[random.permutation(len(of.frame))].groupby("cluster").cumcount().sort_index()
+    is_reference = place % 2 == 0
     return Split(*(of.frame[kept].reset_index(drop=True) for kept in (is_reference, ~is_reference)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.drift.judging import Court, alarmed_metrics, alarms, court
-from benchmarks.drift.population import Shop, Split, bootstrap, draw, effective_products, split
+from benchmarks.drift.population import Shop, Split, bootstrap, draw, effective_products, split, split_reviews
 from drift_jobs.judging.calibration import size_for
 from drift_jobs.runs import RunVerdict
 
@@ -28,6 +28,8 @@ class Plan(NamedTuple):
     splits: int
     sequences: int
     """Of three nights, for each split and size."""
+    same_products: bool
+    """Whether the reviews of each product are divided, not the products, so that there are segments to judge."""
 
 
 class Nights(NamedTuple):
@@ -70,7 +72,8 @@ def _joined(parts: Iterable[Sequence[Any]]) -> list[Any]:
 
 def _one_split(shop: Shop, plan: Plan, seed: np.random.SeedSequence) -> dict[int, Nights]:
     random = np.random.default_rng(seed)
-    judge = court(split(shop, random), tuple(sorted({size_for(size) for size in plan.sizes})))
+    divide = split_reviews if plan.same_products else split
+    judge = court(divide(shop, random), tuple(sorted({size_for(size) for size in plan.sizes})))
     found = {}
     for size in plan.sizes:
         found[size] = Nights([], [], [], [])

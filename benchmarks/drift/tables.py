@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SEEN: Final = 0.8
+"""Share of windows."""
 
 
 def write(results: Path) -> None:
@@ -41,6 +45,25 @@ def _shifts(part: dict[str, Any]) -> Iterator[str]:
         metrics = ", ".join(list(by_size[5_000]["metrics"])[:3])
         yield f"| {' | '.join((*key, *cells, metrics))} |"
     yield ""
+    yield "| shop | what happens | seen in 8 of 10 windows of 1,000 rows | of 5,000 rows |"
+    yield "|---|---|---|---|"
+    for shop, shift in dict.fromkeys((row["shop"], row["shift"]) for row in part["shifts"]):
+        found = [row for row in part["shifts"] if (row["shop"], row["shift"]) == (shop, shift)]
+        reached = (seen_strength([row for row in found if row["size"] == size]) for size in (1_000, 5_000))
+        yield f"| {shop} | {shift} | {' | '.join(reached)} |"
+    yield ""
+
+
+def seen_strength(rows: list[dict[str, Any]]) -> str:
+    """Return from which strength on 80 % of windows are in watch or drift; on a straight line between those tried."""
+    tried = sorted((abs(float(row["strength"].split()[0])), row["watch"]["share"]) for row in rows)
+    unit = rows[0]["strength"].split(maxsplit=1)[1]
+    if tried[0][1] >= SEEN:
+        return f"{tried[0][0]:g} {unit} or less"
+    for (low, below), (high, above) in pairwise(tried):
+        if above >= SEEN:
+            return f"{low + (high - low) * (SEEN - below) / (above - below):.0f} {unit}"
+    return f"not with {tried[-1][0]:g} {unit}"
 
 
 def _peers(part: dict[str, Any]) -> Iterator[str]:
