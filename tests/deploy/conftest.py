@@ -77,7 +77,7 @@ def scraping(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Abstra
         folder = tmp_path_factory.mktemp("prometheus")
         config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
         config["global"]["scrape_interval"] = "200ms"
-        config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+        config["scrape_configs"] = [config["scrape_configs"][0] | {"static_configs": [{"targets": [target]}]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with _server(command, folder) as query:
             wait_until(lambda: bool(query("count_over_time(up[1m]) >= 3 and up == 1")), f"scrapes of {target}")
