@@ -30,11 +30,16 @@ class Sighting:
 
 
 def write(folder: Path, factor: int, sightings: list[Sighting]) -> None:
-    """Write `drill.json` and `drill.md` to a folder."""
+    """Write `drill.json` and `drill.md` to a folder. What is there of other faults, at the same factor, stays."""
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "drill.json"
+    before = json.loads(path.read_text()) if path.exists() else {"durations_divided_by": factor, "sightings": []}
+    if before["durations_divided_by"] == factor:
+        played = {each.fault for each in sightings}
+        sightings = [*(Sighting(**each) for each in before["sightings"] if each["fault"] not in played), *sightings]
     described = machine.describe()
     listed = [dataclasses.asdict(each) for each in sightings]
-    (folder / "drill.json").write_text(
+    path.write_text(
         json.dumps({"machine": described, "durations_divided_by": factor, "sightings": listed}, indent=1) + "\n"
     )
     heading = (

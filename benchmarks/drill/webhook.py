@@ -39,6 +39,11 @@ class Webhook:
         told = {each.alert for each in list(self.messages) if each.status == "firing" and each.moment >= since}
         return sorted(told - {alert})
 
+    def unresolved(self) -> set[str]:
+        """Return the names of the alerts that were told to fire and not told to be over."""
+        last = {each.alert: each.status for each in list(self.messages)}
+        return {alert for alert, status in last.items() if status == "firing"}
+
     def hear(self, call: dict[str, Any]) -> None:
         """Note what Alertmanager has posted."""
         now = time.monotonic()

@@ -60,13 +60,19 @@ def test_the_webhook_notes_what_it_is_told() -> None:
         assert webhook.first("Down", "resolved", begun) == webhook.messages[2]
         assert webhook.first("Down", "firing", webhook.messages[2].moment) is None
         assert webhook.others("Down", begun) == ["Slow"]
+        assert webhook.unresolved() == {"Slow"}
 
 
 def test_sightings_are_a_table(tmp_path: Path) -> None:
-    """A fault is a row, with the seconds that its alert took."""
-    report.write(tmp_path, 12, [Sighting("killed", "Down", 9.5, 10.25, 31.0, "pages", "page#down", ["Slow"])])
+    """A fault is a row, with the seconds that its alert took; one that is played again leaves the rows of others."""
+    for fault, seconds in (("killed", 1.0), ("overload", 2.0), ("killed", 9.5)):
+        report.write(tmp_path, 12, [Sighting(fault, "Down", seconds, 10.25, 31.0, "pages", "page#down", ["Slow"])])
     assert "| killed | Down | 9.5 | 10.2 | 31.0 | pages | page#down | Slow |" in (tmp_path / "drill.md").read_text()
-    assert json.loads((tmp_path / "drill.json").read_text())["sightings"][0]["others"] == ["Slow"]
+    written = json.loads((tmp_path / "drill.json").read_text())["sightings"]
+    assert [(each["fault"], each["fires_s"], each["others"]) for each in written] == [
+        ("overload", 2.0, ["Slow"]),
+        ("killed", 9.5, ["Slow"]),
+    ]
 
 
 def _without_durations(rules: object) -> str:
