@@ -14,6 +14,7 @@ _BENCHMARKS = {
     "long_texts": "accuracy of long reviews, cut and in windows",
     "log_reads": "lists of logged predictions: what each filter reads; and what their indexes cost the insert",
     "chaos": "harm to service, Postgres and disks under load: is a prediction that was acknowledged lost or doubled?",
+    "drill": "real faults, and whether the real alerts fire, arrive at a webhook, and end",
     "log_shipping": "rows a second from the spool into Postgres, and the memory that takes",
     "log_append": "what an append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC",
     "log_memory": "the service's memory under load while Postgres is away",
