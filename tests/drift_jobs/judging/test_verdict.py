@@ -65,7 +65,7 @@ def test_worse_answers_are_drift_of_accuracy(
 def test_no_change_is_asked_for_that_cannot_be(
     make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet
 ) -> None:
-    """Three products, each of other words, tell little of others: no change can be seen, rather than one of 800 points."""
+    """Three products, each of other words, tell little: no change can be seen, rather than one of 800 points."""
     reference, window = make_frame(make_records(1500, seed=1)), make_frame(make_records(600, seed=2))
     window["cluster"] = np.repeat([0, 1, 2], 200)
     window["words"] = np.repeat([20.0, 40.0, 60.0], 200)
