@@ -56,17 +56,18 @@ def compare(
     python: Path,
 ) -> list[dict[str, object]]:
     """Return a row for each case: how often each system said that something drifted."""
-    rows = []
-    for case in _cases():
-        found = [
-            verdicts
-            for each in np.random.SeedSequence(seed).spawn(splits)
-            for verdicts in _one_split(shop, other, changed, case, size, windows // splits, each, python)
-        ]
-        counts = {name: Rate(sum(getattr(one, name) for one in found), len(found)) for name in Verdicts._fields}
-        rows.append({"what": case.what, "size": size, **counts})
-        print({name: str(value) for name, value in rows[-1].items()}, flush=True)
-    return rows
+    found: dict[str, list[Verdicts]] = {}
+    for number, each in enumerate(np.random.SeedSequence(seed).spawn(splits)):
+        for what, verdicts in _one_split(shop, other, changed, size, windows // splits, each, python):
+            found.setdefault(what, []).append(verdicts)
+        print(f"windows of {size:,} rows: {number + 1} of {splits} divisions", flush=True)
+    return [_row(what, size, verdicts) for what, verdicts in found.items()]
+
+
+def _row(what: str, size: int, found: list[Verdicts]) -> dict[str, object]:
+    counts = {name: Rate(sum(getattr(one, name) for one in found), len(found)) for name in Verdicts._fields}
+    print({"what": what, "size": size} | {name: str(value) for name, value in counts.items()}, flush=True)
+    return {"what": what, "size": size, **counts}
 
 
 def _cases() -> Iterator[Case]:
@@ -81,23 +82,28 @@ def _one_split(
     shop: Shop,
     other: Shop,
     changed: dict[str, pd.DataFrame],
-    case: Case,
     size: int,
     windows: int,
     seed: np.random.SeedSequence,
     python: Path,
-) -> list[Verdicts]:
+) -> list[tuple[str, Verdicts]]:
     random = np.random.default_rng(seed)
     judge = court(split(shop, random), (size_for(size),))
     source = Source(judge.split.evaluation, other.frame, changed)
-    drawn = [window_of(judge.split, shop, size, random)[0] for _ in range(windows)]
-    judged = [case.change(window, source, random) if case.change else window for window in drawn]
-    ours = [judge.judge(window).verdict in ("watch", "drift") for window in judged]
-    evidently = [_evidently(window, judge.split.reference) for window in judged]
-    nannyml = _nannyml(judged, judge.split.reference, python)
+    judged = [
+        (case.what, case.change(window, source, random) if case.change else window)
+        for case in _cases()
+        for window in (window_of(judge.split, shop, size, random)[0] for _ in range(windows))
+    ]
+    frames = [window for _, window in judged]
+    ours = [judge.judge(window).verdict in ("watch", "drift") for window in frames]
+    evidently = [_evidently(window, judge.split.reference) for window in frames]
+    nannyml = _nannyml(frames, judge.split.reference, python)
     return [
-        Verdicts(mine, whole, any_column, univariate, cbpe)
-        for mine, (whole, any_column), (univariate, cbpe) in zip(ours, evidently, nannyml, strict=True)
+        (what, Verdicts(mine, whole, any_column, univariate, cbpe))
+        for (what, _), mine, (whole, any_column), (univariate, cbpe) in zip(
+            judged, ours, evidently, nannyml, strict=True
+        )
     ]
 
 
