@@ -15,7 +15,7 @@ from drift_jobs.judging.verdict import Terms
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.storage.references import Chosen, Resolved, read_frame
-from drift_jobs.storage.results import past_runs
+from drift_jobs.storage.results import past_runs, runs_on
 from drift_jobs.tasks import Plan, Task
 from drift_jobs.windows import Window, day_window
 
@@ -60,16 +60,31 @@ async def gather_evidence(
     return Evidence(reference, inputs, calibration, earlier)
 
 
-def terms_of(plan: Plan, task: Task, evidence: Evidence) -> Terms:
-    """Return by which rules the evidence is judged."""
+def terms_of(plan: Plan, task: Task, evidence: Evidence, nights: Sequence[DriftRun]) -> Terms:
+    """Return by which rules the evidence is judged; `nights` are the `nights_before`."""
     return Terms(
         min_rows=plan.min_rows,
         calibration=evidence.calibration,
-        past=_nights_before(plan, task, evidence.earlier),
+        past=nights,
         checks=checks(evidence.earlier),
         versions=task.versions,
         alarming=evidence.reference.alarming,
     )
+
+
+async def nights_before(
+    connection: AsyncConnection, plan: Plan, window: Window, version: str, reference: str
+) -> list[DriftRun]:
+    """Return the runs of the two nights before `window` that were judged; a night is one whole day of the shop.
+
+    Windows of other lengths have no such rule, and do not count for it: two hours of one day are not two nights, and
+    small days that were extended backwards hold the same rows as each other.
+    """
+    tonight = (window.end - _MILLISECOND).astimezone(plan.zone).date()
+    if window != day_window(tonight, plan.zone):
+        return []
+    nights = [day_window(tonight - dt.timedelta(days=number + 1), plan.zone) for number in range(_NIGHTS_BEFORE)]
+    return [run for run in await runs_on(connection, nights, version, reference) if run.verdict != "not_judged"]
 
 
 async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved, now: dt.datetime) -> Inputs:
@@ -102,20 +117,6 @@ def _size(plan: Plan, inputs: Inputs) -> int | None:
     """Return the size of the quiet windows by which this one is judged; None when it is too small to be judged."""
     n_reference = 0 if inputs.lacking or inputs.reference is None else len(inputs.reference)
     return None if min(inputs.n_current, n_reference) < plan.min_rows else size_for(inputs.n_current)
-
-
-def _nights_before(plan: Plan, task: Task, earlier: Sequence[DriftRun]) -> list[DriftRun]:
-    """Return the runs of the two nights before that were judged; a night is one whole day of the shop.
-
-    Windows of other lengths have no such rule, and do not count for it: two hours of one day are not two nights, and
-    small days that were extended backwards hold the same rows as each other.
-    """
-    tonight = (task.window.end - _MILLISECOND).astimezone(plan.zone).date()
-    if task.window != day_window(tonight, plan.zone):
-        return []
-    nights = [day_window(tonight - dt.timedelta(days=number + 1), plan.zone) for number in range(_NIGHTS_BEFORE)]
-    judged = [run for run in earlier if run.verdict != "not_judged"]
-    return [run for run in judged if Window(run.window_start, run.window_end) in nights]
 
 
 def checks(earlier: Sequence[DriftRun]) -> list[Checked]:

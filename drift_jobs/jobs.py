@@ -6,12 +6,13 @@ What a window is judged by is gathered in `evidence` and put together in `findin
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.evidence import Evidence, Uncalibrated, gather_evidence, terms_of
+from drift_jobs.evidence import Evidence, Uncalibrated, gather_evidence, nights_before, terms_of
 from drift_jobs.findings import find
 from drift_jobs.floors import calibration_for
 from drift_jobs.golden import golden_of, prevailing
@@ -38,6 +39,8 @@ class _Before(NamedTuple):
     """What was said of it last."""
     golden: MetricRow | None
     """What holds of the golden texts."""
+    nights: Sequence[DriftRun]
+    """What was said of the two nights before it."""
 
 
 async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Judged:
@@ -67,38 +70,60 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         if isinstance(evidence, Uncalibrated):
             return evidence
         # In a thread: a signal to stop must be heard while the numbers are worked out.
-        verdict = await asyncio.to_thread(find, evidence.inputs, terms_of(plan, task, evidence), before.golden)
+        terms = terms_of(plan, task, evidence, before.nights)
+        verdict = await asyncio.to_thread(find, evidence.inputs, terms, before.golden)
         return await _keep(connection, plan, task, before, evidence, verdict)
 
 
 async def _look_up(connection: AsyncConnection, plan: Plan, task: Task, chosen: Chosen) -> _Before:
-    state = _state(plan, chosen, await input_state(connection, task.window, task.version))
+    nights = await nights_before(connection, plan, task.window, task.version, chosen.name)
+    own = _own_state(await input_state(connection, task.window, task.version), nights)
     latest = await latest_run(connection, task.window, task.version, chosen.name)
-    return _Before(state, latest, prevailing(task.golden, latest))
+    return _Before(_state(plan, chosen, own), latest, prevailing(task.golden, latest), nights)
 
 
 async def _keep(
     connection: AsyncConnection, plan: Plan, task: Task, before: _Before, evidence: Evidence, verdict: RunVerdict
 ) -> Judged:
-    """Return the run that is there when it says the same, else a new one, after storing it."""
+    """Return the run that is there when it holds, else a new one, after storing it."""
     latest = before.latest
     if latest is not None and same_outcome(latest, verdict):
         await remember_state(connection, latest.run_id, before.state)
+        return Judged(latest, is_new=False, before=latest.verdict)
+    if latest is not None and _says_less(verdict, latest, evidence):
+        # Its state stays as well: what came late is judged as soon as there is something to compare with again.
         return Judged(latest, is_new=False, before=latest.verdict)
     run = _run(task, evidence, latest, verdict)
     await _store(connection, plan, run, before, evidence)
     return Judged(run, is_new=True, before=latest.verdict if latest else None)
 
 
+def _says_less(verdict: RunVerdict, latest: DriftRun, evidence: Evidence) -> bool:
+    """Return whether a window that was judged cannot be judged now, and only for what it would be compared with."""
+    lacks_other_side = bool(evidence.inputs.lacking)
+    return lacks_other_side and verdict.verdict == "not_judged" and latest.verdict != "not_judged"
+
+
 def window_part(state: str) -> str:
-    """Return what the state that a run was stored with says of its own window: an `input_state`."""
+    """Return what the state that a run was stored with says of its own window: an `own_state`."""
     return state.partition(_PART)[0]
 
 
-def _state(plan: Plan, chosen: Chosen, window_state: str) -> str:
-    """Return a text that changes with whatever a verdict depends on, but for earlier nights and the golden texts."""
+async def own_state(connection: AsyncConnection, plan: Plan, window: Window, version: str, reference: str) -> str:
+    """Return a text that changes with the rows of the window, their feedback, and alarms of the two nights before."""
+    nights = await nights_before(connection, plan, window, version, reference)
+    return _own_state(await input_state(connection, window, version), nights)
+
+
+def _own_state(rows_and_feedback: str, nights: Sequence[DriftRun]) -> str:
+    alarms = [str(run.run_id) for run in nights if any(row.verdict in ("watch", "drift") for row in run.metrics)]
+    return ", after ".join((rows_and_feedback, *alarms))
+
+
+def _state(plan: Plan, chosen: Chosen, own: str) -> str:
+    """Return a text that changes with whatever a verdict depends on, but for the golden texts."""
     bounds = f"{plan.min_rows} to {plan.sample} rows, {plan.quiet_windows} quiet windows"
-    return _PART.join((window_state, f"reference {chosen.state}", bounds, f"segments {', '.join(plan.segment_keys)}"))
+    return _PART.join((own, f"reference {chosen.state}", bounds, f"segments {', '.join(plan.segment_keys)}"))
 
 
 async def _holds(connection: AsyncConnection, latest: DriftRun, before: _Before) -> bool:

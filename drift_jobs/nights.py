@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs.jobs import judge_version, window_part
+from drift_jobs.jobs import judge_version, own_state, window_part
 from drift_jobs.runs import MetricRow
-from drift_jobs.storage.counts import count_rows, extended_start, input_state, versions_in
-from drift_jobs.storage.listing import judged_windows, was_judging
+from drift_jobs.storage.counts import count_rows, extended_start, versions_in
+from drift_jobs.storage.listing import judged_versions, judged_windows, was_judging
 from drift_jobs.storage.references import choose
 from drift_jobs.storage.results import latest_state
 from drift_jobs.tasks import Failed, Outcome, Plan, Task, Tell
@@ -65,32 +65,45 @@ async def judge_night(
 async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) -> AsyncIterator[Outcome]:
     """Judge the days of the week before `day` again whose rows or feedback came since, and those that were missed.
 
-    Windows that were judged already are judged against the reference that they would be judged by now. The others are
-    skipped quickly: their rows are counted and not read.
+    The earliest first, since an alarm of theirs counts for the two nights after it. Windows that were judged already
+    are judged against the reference that they would be judged by now. The others are skipped quickly: their rows are
+    counted and not read.
     """
     for number in range(LATE_DAYS, 0, -1):
-        for task in await _late_tasks(engine, plan, day - dt.timedelta(days=number)):
+        earlier = day - dt.timedelta(days=number)
+        for task in [*await _late_tasks(engine, plan, earlier), *await _missed_tasks(engine, plan, earlier)]:
             yield replace(await _attempt(engine, plan, task, tell), is_late=True)
 
 
-async def _late_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
-    end = day_window(day, plan.zone).end
+async def is_done(engine: AsyncEngine, plan: Plan, day: dt.date) -> bool:
+    """Return whether each model version that `judge_day` would judge has a run on the whole day."""
+    window = day_window(day, plan.zone)
+    versions = await _versions(engine, plan, window)
     async with engine.connect() as connection:
-        night = await judged_windows(connection, [end])
-    if not night:
-        return await day_tasks(engine, plan, day) if await _was_missed(engine, plan, day) else []
+        return await judged_versions(connection, window, plan.reference) >= set(versions)
+
+
+async def _late_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
+    async with engine.connect() as connection:
+        night = await judged_windows(connection, day_window(day, plan.zone).end)
     late = [each for each in night if await _came_late(engine, plan, *each)]
     return [task for task in await _tasks(engine, plan, night) if (task.window, task.version) in late] if late else []
 
 
-async def _was_missed(engine: AsyncEngine, plan: Plan, day: dt.date) -> bool:
-    """Return whether a day without a run has rows: they came when the database was back, or no night was judged.
+async def _missed_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
+    missed = await _missed_versions(engine, plan, day_window(day, plan.zone))
+    return [task for task in await day_tasks(engine, plan, day) if task.version in missed] if missed else []
+
+
+async def _missed_versions(engine: AsyncEngine, plan: Plan, window: Window) -> set[str]:
+    """Return the versions with rows on a day and no run: they came when the database was back, or nothing was judged.
 
     Days before the very first run were not missed.
     """
-    window = day_window(day, plan.zone)
-    async with engine.connect() as connection:
-        return await was_judging(connection, window.start) and await count_rows(connection, window, None) > 0
+    async with engine.begin() as connection:
+        if not await was_judging(connection, window.end, plan.reference):
+            return set()
+        return set(await versions_in(connection, window)) - await judged_versions(connection, window, plan.reference)
 
 
 async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, str]]) -> list[Task]:
@@ -113,7 +126,9 @@ async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: s
     async with engine.connect() as connection:
         chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
         known = await latest_state(connection, window, version, chosen.name)
-        return known is not None and window_part(known) != await input_state(connection, window, version)
+        if known is None or chosen.lacking:  # without a reference what was said stays, and is judged when it is back
+            return False
+        return window_part(known) != await own_state(connection, plan, window, version, chosen.name)
 
 
 async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: MetricRow | None = None) -> list[str]:

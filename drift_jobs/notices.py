@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity.wait import wait_base
 
-from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify
+from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify, retrying
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.notices import claim, list_due, settle
 from drift_jobs.storage.results import read_run
@@ -27,15 +27,21 @@ async def post_due(
 ) -> DriftRun | None:
     """Post the notice of a run as it is stored now, and return it; None when it is not due, or another process has it.
 
-    The run is locked meanwhile. Who dies between the receiver's answer and the commit leaves a notice that comes twice.
+    It is tried again after a while, `attempts` times at most. The run is locked during an attempt and not between them:
+    who erases a product waits for ten seconds at most. Who dies between the receiver's answer and the commit leaves a
+    notice that comes twice.
 
     Raises:
         NotificationFailed: the receiver did not take it; it stays due.
     """
+    return await retrying(attempts, wait)(_post_once, engine, run_id, url)
+
+
+async def _post_once(engine: AsyncEngine, run_id: uuid.UUID, url: str) -> DriftRun | None:
     async with engine.begin() as connection:
         if not await claim(connection, run_id):
             return None
         run = await read_run(connection, run_id)
-        await notify(run, url, attempts=attempts, wait=wait)
+        await notify(run, url)
         await settle(connection, run_id)
     return run

@@ -16,10 +16,10 @@ from drift_jobs.errors import WindowInvalid
 from drift_jobs.nights import day_tasks, judge_day
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.counts import count_rows
-from drift_jobs.storage.listing import is_judged
+from drift_jobs.storage.listing import judged_versions
 from drift_jobs.storage.references import AUTO
 from drift_jobs.tasks import Outcome, Plan, Task
-from drift_jobs.windows import parse_date
+from drift_jobs.windows import day_window, parse_date
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
@@ -88,12 +88,12 @@ async def _previewed(settings: DriftSettings, plan: Plan, days: list[dt.date]) -
     async with connected(settings) as engine:
         for day in days:
             for task in await day_tasks(engine, plan, day):
-                typer.echo(f"{day}: {await _preview(engine, task)}")
+                typer.echo(f"{day}: {await _preview(engine, plan, day, task)}")
     return 0
 
 
-async def _preview(engine: AsyncEngine, task: Task) -> str:
+async def _preview(engine: AsyncEngine, plan: Plan, day: dt.date, task: Task) -> str:
     async with engine.connect() as connection:
         rows = await count_rows(connection, task.window, task.version)
-        known = await is_judged(connection, task.version, task.window.end)
+        known = task.version in await judged_versions(connection, day_window(day, plan.zone), plan.reference)
     return f"{task.window}, model version {task.version}, {rows:,} rows" + (", judged before" if known else "")

@@ -12,7 +12,6 @@ from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.notices import KEPT, due_notices, post_due
 from drift_jobs.reporting.console import run_line
 from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed
-from drift_jobs.runs import DriftRun
 from drift_jobs.settings import DriftSettings
 from drift_jobs.tasks import Failed, Judged, Outcome, Tell
 
@@ -30,12 +29,12 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
         Alarms of earlier runs that no receiver has taken are posted first, each tried once.
         """
-        await self._post_late(engine)
+        await self.post_late(engine)
         heard = []
         async for outcome in outcomes:
             self._say(outcome)
             if self.notify_url is not None and isinstance(outcome, Judged) and outcome.is_new:
-                await self._post(engine, outcome.run.run_id, self.notify_url, ATTEMPTS)
+                await self._post(engine, outcome.run.run_id, self.notify_url)
             heard.append(outcome)
         return heard
 
@@ -48,22 +47,37 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         else:
             self.say(run_line(outcome.run))
 
-    async def _post_late(self, engine: AsyncEngine) -> None:
+    async def post_late(self, engine: AsyncEngine) -> None:
+        """Post once each what no receiver has taken, until one of them finds the receiver or Postgres away."""
         if self.notify_url is None:
             return
-        for run_id in await due_notices(engine, dt.datetime.now(dt.UTC)):
-            if run := await self._post(engine, run_id, self.notify_url, attempts=1):
-                self.say(f"posted late: {run_line(run)}")
+        for run_id in await self._due(engine):
+            if not await self._post(engine, run_id, self.notify_url, is_late=True):
+                return
 
-    async def _post(self, engine: AsyncEngine, run_id: uuid.UUID, url: str, attempts: int) -> DriftRun | None:
-        """Post the notice of a run if it is due. Whatever becomes of it, judging goes on."""
+    async def _due(self, engine: AsyncEngine) -> list[uuid.UUID]:
         try:
-            return await post_due(engine, run_id, url, attempts=attempts)
+            return await due_notices(engine, dt.datetime.now(dt.UTC))
+        except MENDABLE as error:
+            self.complain(f"notices that are due could not be read: {failure_line(error)}")
+            return []
+
+    async def _post(self, engine: AsyncEngine, run_id: uuid.UUID, url: str, *, is_late: bool = False) -> bool:
+        """Post the notice of a run if it is due, and return whether others are worth trying.
+
+        Whatever becomes of it, judging goes on.
+        """
+        try:
+            run = await post_due(engine, run_id, url, attempts=1 if is_late else ATTEMPTS)
         except NotificationFailed as error:
             self.complain(f"{error}; each run tries it again for {KEPT.days} days")
+            return not error.is_away
         except MENDABLE as error:
             self.complain(f"the notice of run {run_id} stays due: {failure_line(error)}")
-        return None
+            return False
+        if run and is_late:
+            self.say(f"posted late: {run_line(run)}")
+        return True
 
 
 def output_to_terminal(settings: DriftSettings, tell: Tell) -> Output:

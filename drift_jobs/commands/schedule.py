@@ -12,11 +12,11 @@ from drift_jobs.commands import MinRows, Model, NotifyOn, NotifyUrl, Reference, 
 from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.failures import failure_line
 from drift_jobs.commands.nightly import ask_golden, judged_night, maintain
-from drift_jobs.commands.output import output_to
+from drift_jobs.commands.output import Output, output_to
 from drift_jobs.commands.plans import plan_of
+from drift_jobs.nights import is_done
 from drift_jobs.schedule import cron_trigger, run_schedule, was_due
 from drift_jobs.settings import DriftSettings
-from drift_jobs.storage.listing import is_judged
 from drift_jobs.storage.references import AUTO
 from drift_jobs.tasks import Plan
 from drift_jobs.windows import day_window, yesterday
@@ -71,7 +71,7 @@ def schedule(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[[], Awaitable[None]]:
     """Return the job. Whatever happens to one night, the next one gets its turn.
 
-    The first night is skipped, with `may_skip`, when it has a run of the model that serves: then it was not missed.
+    The first night is skipped, with `may_skip`, when it has runs of all its model versions: then it was not missed.
     """
     first = [may_skip]
 
@@ -90,19 +90,23 @@ def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[
 
 async def _night(settings: DriftSettings, plan: Plan, *, skippable: bool) -> None:
     end = _last_night_end(plan, dt.datetime.now(dt.UTC))
-    if skippable and await _is_done(settings, plan, end):
+    output = output_to(settings, logger.info, logger.error, _log_progress)
+    if skippable and await _is_done(settings, plan, end, output):
         logger.info("the night that ended at %s was judged before", end.astimezone(plan.zone))
         return
-    output = output_to(settings, logger.info, logger.error, _log_progress)
     await maintain(settings, output)
     golden = await ask_golden(settings, plan, output)
     async with connected(settings) as engine:
         await judged_night(engine, plan, yesterday(end, plan.zone), output, golden)
 
 
-async def _is_done(settings: DriftSettings, plan: Plan, end: dt.datetime) -> bool:
-    async with connected(settings) as engine, engine.connect() as connection:
-        return await is_judged(connection, plan.bundle.manifest.version, end)
+async def _is_done(settings: DriftSettings, plan: Plan, end: dt.datetime, output: Output) -> bool:
+    """Return whether the night was judged before; then what is still owed of alarms is posted here."""
+    async with connected(settings) as engine:
+        done = await is_done(engine, plan, yesterday(end, plan.zone))
+        if done:
+            await output.post_late(engine)
+    return done
 
 
 def _last_night_end(plan: Plan, now: dt.datetime) -> dt.datetime:

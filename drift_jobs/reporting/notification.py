@@ -1,5 +1,6 @@
 """Tells a webhook of new alarms: one POST of JSON for each, without any text of a review."""
 
+import asyncio
 from typing import Final
 
 import httpx
@@ -14,7 +15,8 @@ from sentiment_api.database.drift_segments import shown_segment
 ATTEMPTS: Final = 5
 BACK_OFF: Final = wait_exponential_jitter(initial=1, max=8)
 """About 1, 2, 4 and 8 s: long enough for a receiver that is started again, too short to hold up a night."""
-_TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
+"""Of a whole attempt, however busily the receiver sends: some send a byte now and then for ever."""
 _GRAVITY: Final[dict[Level, int]] = {"not_judged": 0, "none": 1, "watch": 2, "drift": 3}
 
 
@@ -48,6 +50,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 class NotificationFailed(Exception):
     """The receiver did not take a notice. The message leaves out its address, which often holds a key."""
+
+    def __init__(self, message: str, *, may_pass: bool, is_away: bool) -> None:
+        """`may_pass`: trying again can help. `is_away`: no answer came, and no other notice will have one."""
+        super().__init__(message)
+        self.may_pass = may_pass
+        self.is_away = is_away
 
 
 def is_graver(verdict: Level, other: Level | None) -> bool:
@@ -93,21 +101,28 @@ def _changed(row: MetricRow) -> ChangedMetric:
     return msgspec.convert(shown, ChangedMetric, from_attributes=True)
 
 
-async def notify(run: DriftRun, url: str, *, attempts: int = ATTEMPTS, wait: wait_base = BACK_OFF) -> None:
-    """Post a run to `url`, again after a while when it fails, `attempts` times at most.
-
-    Raises:
-        NotificationFailed: the receiver did not take it.
-    """
-    content = msgspec.json.encode(notice(run))
-    retrying = AsyncRetrying(
+def retrying(attempts: int = ATTEMPTS, wait: wait_base = BACK_OFF) -> AsyncRetrying:
+    """Return what calls something that posts again after a while, where that can help, `attempts` times at most."""
+    return AsyncRetrying(
         stop=stop_after_attempt(attempts), wait=wait, retry=retry_if_exception(_may_pass), reraise=True
     )
+
+
+async def notify(run: DriftRun, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Post a run to `url`, once.
+
+    Raises:
+        NotificationFailed: the receiver did not take it within `timeout_s`.
+    """
+    content = msgspec.json.encode(notice(run))
     try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
-            await retrying(_post, client, url, content)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotificationFailed(f"the notice of run {run.run_id} was not taken: {_found(error)}") from error
+        async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s) as client:
+            await _post(client, url, content)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        is_away = isinstance(error, httpx.TransportError | TimeoutError)
+        may_pass = is_away or (isinstance(error, httpx.HTTPStatusError) and _is_busy(error.response))
+        told = f"the notice of run {run.run_id} was not taken: {_found(error)}"
+        raise NotificationFailed(told, may_pass=may_pass, is_away=is_away) from error
 
 
 async def _post(client: httpx.AsyncClient, url: str, content: bytes) -> None:
@@ -115,10 +130,12 @@ async def _post(client: httpx.AsyncClient, url: str, content: bytes) -> None:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Return whether trying again can help: not when the receiver says that the request is wrong."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
-    return isinstance(error, httpx.TransportError)
+    return isinstance(error, NotificationFailed) and error.may_pass
+
+
+def _is_busy(response: httpx.Response) -> bool:
+    """Return whether the receiver may take the same request later; not when it says that the request is wrong."""
+    return response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error
 
 
 def _found(error: Exception) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import asdict, replace
-from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,6 +71,15 @@ async def past_runs(
     query = select(*(last.c[column.name] for column in _RUN_COLUMNS))
     rows = (await connection.execute(query.order_by(*newest).limit(nights))).mappings().all()
     return await _with_metrics(connection, rows)
+
+
+async def runs_on(
+    connection: AsyncConnection, windows: Sequence[Window], version: str, reference: str
+) -> list[DriftRun]:
+    """Return the last revision on each of the windows that was judged, the earliest first, with metrics."""
+    last = last_revisions(or_(*(_is_run(window, version, reference) for window in windows)))
+    query = select(*(last.c[column.name] for column in _RUN_COLUMNS)).order_by(last.c.window_end)
+    return await _with_metrics(connection, (await connection.execute(query)).mappings().all())
 
 
 def last_revisions(*conditions: ColumnElement[bool]) -> Subquery:

@@ -147,6 +147,21 @@ async def test_several_models_have_a_page_each(
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("environment")
+async def test_a_version_that_cannot_be_read_ends_with_2(
+    log: Log, make_records: MakeRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a line on stderr that quotes no row; the other version is judged."""
+    await log(make_records(300, seed=2), START, model_version="0123456789ab", probabilities=None)
+    await log(make_records(300, seed=3), START + dt.timedelta(hours=1))
+    assert await _exit_code(*RUN) == 2
+    printed = capsys.readouterr()
+    assert printed.out.startswith("no drift: ")
+    window = "2026-11-21T00:00:00Z..2026-11-22T00:00:00Z"
+    assert printed.err.startswith(f"could not be judged: {window}, model version 0123456789ab: ")
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
 async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the file and the remedy in one line."""
     manifest = bundle.path("bundle.json")
@@ -401,6 +416,23 @@ async def test_a_missed_night_is_caught_up_once(log: Log, make_records: MakeReco
         assert process.wait(timeout=60) == 0
     async with engine.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
+async def test_a_restart_posts_what_is_owed(log: Log, make_records: MakeRecords, receive: Receive) -> None:
+    """A start that finds the night judged tells what nobody has taken yet."""
+    midnight = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC)
+    await log(make_records(300, seed=2, mood=1.5), midnight - dt.timedelta(hours=12))
+    refusing = receive(lambda _: (403, None))
+    assert await _exit_code("nightly", "--reference", "bundle", "--notify-url", refusing.url) == 1
+    server = receive(lambda _: (204, None))
+    with _schedule("--cron", "0 0 * * *", "--notify-url", server.url) as process:
+        await asyncio.to_thread(_until, process, "was judged before")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    (request,) = server.requests
+    assert msgspec.json.decode(request.body)["verdict"] == "drift"
 
 
 @pytest.mark.anyio

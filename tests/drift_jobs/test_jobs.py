@@ -23,13 +23,13 @@ from drift_jobs.errors import RunUnknown
 from drift_jobs.evidence import checks
 from drift_jobs.jobs import judge_version
 from drift_jobs.judging.record import CHECKED
-from drift_jobs.nights import judge_window
+from drift_jobs.nights import judge_late, judge_window
 from drift_jobs.notices import due_notices
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.notices import settle
 from drift_jobs.storage.references import Written
-from drift_jobs.storage.results import list_runs, lock, read_html, read_run
-from drift_jobs.tasks import Judged, Plan, Task
+from drift_jobs.storage.results import list_runs, lock, read_html, read_run, store_run
+from drift_jobs.tasks import Failed, Judged, Plan, Task
 from drift_jobs.windows import Window
 from sentiment_api.bundle import REFERENCE, Bundle
 from sentiment_api.database.tables import drift_calibrations, drift_floors, drift_metrics, drift_runs, feedback
@@ -68,12 +68,12 @@ def _unheard(what: str, done: int, total: int) -> None:
 
 
 async def _know_no_more_than_watch(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
-    """Leave a calibration in which one of 40 quiet windows was as odd as can be: nothing is rare enough for drift."""
+    """Leave a calibration in which one of 80 quiet windows was as odd as can be: nothing is rare enough for drift."""
     long_ago = Window(START - dt.timedelta(days=10), START - dt.timedelta(days=9))
     await log(make_records(300, seed=3), long_ago.start)
     await _judge(engine, plan, long_ago)
     async with engine.begin() as connection:
-        await connection.execute(update(drift_calibrations).values(smallest_p=[0.0] + [0.5] * 39))
+        await connection.execute(update(drift_calibrations).values(smallest_p=[0.0] + [0.5] * 79))
         await connection.execute(update(drift_floors).values(errors=0.0))
 
 
@@ -120,14 +120,15 @@ async def test_judging_again_without_news_changes_nothing(
 
 
 async def test_what_is_known_is_not_judged_again(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, tmp_path: Path
 ) -> None:
     """With the same rows, reference and golden texts the stored run is returned without reading the reference."""
     await log(make_records(300, seed=2), START)
     (first,) = await _judge(engine, plan)
-    plan.bundle.path(REFERENCE).unlink()
+    reference = plan.bundle.path(REFERENCE).rename(tmp_path / "elsewhere")
     (second,) = await _judge(engine, plan)
     assert (second.run_id, second.verdict) == (first.run_id, "none")
+    reference.rename(plan.bundle.path(REFERENCE))
     (stricter,) = await _judge(engine, replace(plan, min_rows=301))
     assert (stricter.revision, stricter.verdict) == (2, "not_judged")
 
@@ -181,6 +182,25 @@ async def test_a_revision_takes_over_what_nobody_was_told(
     (third,) = await _judge(engine, alarming)
     assert (third.revision, third.verdict) == (3, "drift")
     assert await due_notices(engine, third.finished_at) == []
+
+
+async def test_a_reference_that_is_gone_takes_nothing_back(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, tmp_path: Path
+) -> None:
+    """While there is nothing to compare with, an alarm stays and its notice is due; then what came late is judged."""
+    alarming = replace(plan, quiet_windows=200, notify_on="drift")
+    records = make_records(300, seed=2, mood=1.5)
+    ids = await log(records, START)
+    (first,) = await _judge(engine, alarming)
+    reference = plan.bundle.path(REFERENCE).rename(tmp_path / "elsewhere")
+    await _rate(engine, ids, [record["rating"] for record in records])
+    (kept,) = await _judge(engine, alarming)
+    assert (kept.run_id, kept.verdict) == (first.run_id, "drift")
+    assert await due_notices(engine, first.finished_at) == [first.run_id]
+
+    reference.rename(plan.bundle.path(REFERENCE))
+    (second,) = await _judge(engine, alarming)
+    assert (second.revision, second.verdict) == (2, "drift")
 
 
 async def test_two_that_start_at_once_store_one_run(
@@ -251,12 +271,15 @@ async def test_without_a_reference_the_rest_is_kept(
 async def test_one_versions_failure_costs_no_other(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
-    """A version whose rows are broken fails alone; the other one is judged and stored."""
-    await log(make_records(300, seed=2), START, model_version="0123456789ab", embedding=[])
+    """A version whose rows cannot be read fails alone; the other one is judged and stored."""
+    await log(make_records(300, seed=2), START, model_version="0123456789ab", probabilities=None)  # as null of JSON
     await log(make_records(300, seed=3), START + dt.timedelta(hours=1))
-    runs = await _judge(engine, plan)
-    assert [run.model_version for run in runs] == ["0123456789ab", plan.bundle.manifest.version]
-    assert [run.verdict for run in runs] == ["not_judged", "none"]
+    broken, whole = [outcome async for outcome in judge_window(engine, plan, DAY, _unheard)]
+    assert isinstance(broken, Failed)
+    assert (broken.version, broken.window) == ("0123456789ab", DAY)
+    assert isinstance(whole, Judged)
+    assert (whole.run.model_version, whole.run.verdict) == (plan.bundle.manifest.version, "none")
+    assert await _count(engine, drift_runs) == 1
 
 
 async def test_the_first_run_calibrates_itself(
@@ -338,6 +361,39 @@ async def test_watch_on_two_nights_is_drift(
     (second,) = await _judge(engine, plan, DAY)
     assert (first.verdict, second.verdict) == ("watch", "drift")
     assert "in watch on two of three nights" in {row.note for row in second.metrics}
+
+
+async def test_runs_by_hand_hide_no_night(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
+    """The night before last counts, however many hours of the last one were judged by themselves since."""
+    await _know_no_more_than_watch(engine, log, make_records, plan)
+    last_but_one = Window(BEFORE.start - dt.timedelta(days=1), BEFORE.start)
+    for day in (last_but_one, DAY):
+        await log(make_records(300, seed=2, wordiness=1.3), day.start)
+    (first,) = await _judge(engine, plan, last_but_one)
+    async with engine.begin() as connection:
+        for number in range(30):
+            end = BEFORE.start + dt.timedelta(minutes=number + 1)
+            by_hand = replace(first, run_id=uuid7(), window_start=BEFORE.start, window_end=end, metrics=())
+            await store_run(connection, by_hand, html="page", snapshot=None)
+    (third,) = await _judge(engine, plan, DAY)
+    assert (first.verdict, third.verdict) == ("watch", "drift")
+
+
+async def test_an_earlier_night_that_becomes_an_alarm_is_counted(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """When late rows turn the night before into an alarm, the one after it is judged again: two nights of three."""
+    await _know_no_more_than_watch(engine, log, make_records, plan)
+    await log(make_records(300, seed=2), BEFORE.start)
+    await log(make_records(300, seed=2, wordiness=1.3), DAY.start)
+    (before,) = await _judge(engine, plan, BEFORE)
+    (first,) = await _judge(engine, plan, DAY)
+    assert (before.verdict, first.verdict) == ("none", "watch")
+    await log(make_records(150, seed=4, wordiness=2), BEFORE.start + dt.timedelta(hours=1))
+    late = [each async for each in judge_late(engine, plan, DAY.end.date(), _unheard) if isinstance(each, Judged)]
+    assert [(each.run.window_start, each.run.revision) for each in late] == [(BEFORE.start, 2), (DAY.start, 2)]
+    assert (late[1].before, late[1].run.verdict) == ("watch", "drift")
+    assert [each async for each in judge_late(engine, plan, DAY.end.date(), _unheard)] == []
 
 
 async def test_nights_that_overlap_count_once(

@@ -12,11 +12,12 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.nights import day_tasks, judge_day, judge_late, judge_night
+from drift_jobs.nights import day_tasks, is_done, judge_day, judge_late, judge_night, judge_window
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.baselines import list_baselines
-from drift_jobs.storage.listing import is_judged, judged_windows
+from drift_jobs.storage.listing import judged_versions
 from drift_jobs.storage.references import Written
+from drift_jobs.storage.results import store_run
 from drift_jobs.tasks import Judged, Outcome, Plan
 from drift_jobs.windows import Window, day_window
 from sentiment_api.bundle import Bundle
@@ -177,13 +178,86 @@ async def test_a_missed_day_is_made_up_for(
     assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
 
 
-async def test_judged_windows_are_known_by_their_end(engine: AsyncEngine, plan: Plan) -> None:
-    """A night is done when its window's end has a run of the model that serves, wherever the window starts."""
+async def test_a_version_that_was_missed_is_made_up_for(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """What a second version answered is judged later, too, when its rows came after the night of the first one."""
+    before = DAY - dt.timedelta(days=1)
+    await log(make_records(120, seed=1), _start(before))
+    await _judged(judge_day(engine, plan, before, _unheard))
+    await log(make_records(120, seed=2), _start(before) + dt.timedelta(hours=1), model_version="0123456789ab")
+    (missed,) = await _judged(judge_late(engine, plan, DAY, _unheard))
+    assert (missed.run.model_version, missed.run.window_start) == ("0123456789ab", _start(before))
+    assert (missed.run.revision, missed.run.n_current, missed.is_late) == (1, 120, True)
+    assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
+
+
+async def test_a_run_by_hand_hides_no_missed_day(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A day is made up for when only a part of it was judged, or all of it against another reference."""
+    first, missed = DAY - dt.timedelta(days=2), DAY - dt.timedelta(days=1)
+    for day in (first, missed):
+        await log(make_records(120, seed=day.day), _start(day))
+    await _judged(judge_day(engine, plan, first, _unheard))
+    whole = day_window(missed, BERLIN)
+    other = replace(plan, reference=Written("window", day_window(first, BERLIN)))
+    await _judged(judge_window(engine, plan, Window(whole.start + dt.timedelta(hours=12), whole.end), _unheard))
+    await _judged(judge_window(engine, other, whole, _unheard))
+    (late,) = await _judged(judge_late(engine, plan, DAY, _unheard))
+    assert (Window(late.run.window_start, late.run.window_end), late.run.reference) == (whole, "bundle")
+    assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
+
+
+async def test_another_reference_finds_no_days_missed(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A night that is judged against something else for once does not judge the week again."""
+    for number in (1, 2):
+        await log(make_records(120, seed=number), _start(DAY - dt.timedelta(days=number)))
+        await _judged(judge_day(engine, plan, DAY - dt.timedelta(days=number), _unheard))
+    other = replace(plan, reference=Written("window", day_window(DAY - dt.timedelta(days=9), BERLIN)))
+    assert await _judged(judge_late(engine, other, DAY, _unheard)) == []
+
+
+async def test_a_day_is_done_when_all_of_it_is_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Each model version with rows needs a run on the whole day; a day without rows needs that of the bundle's."""
+    window = day_window(DAY, BERLIN)
+    await _judged(judge_window(engine, plan, Window(window.start + dt.timedelta(hours=1), window.end), _unheard))
+    assert not await is_done(engine, plan, DAY)
     await _judged(judge_day(engine, plan, DAY, _unheard))
-    end, version = day_window(DAY, BERLIN).end, plan.bundle.manifest.version
-    async with engine.connect() as connection:
-        assert await is_judged(connection, version, end)
-        assert not await is_judged(connection, "0123456789ab", end)
-        assert not await is_judged(connection, version, end - dt.timedelta(days=1))
-        assert [found for _, found in await judged_windows(connection, [end])] == [version]
-        assert await judged_windows(connection, [end - dt.timedelta(days=1)]) == []
+    assert await is_done(engine, plan, DAY)
+    assert not await is_done(engine, replace(plan, reference=Written("auto")), DAY)
+    assert not await is_done(engine, plan, DAY - dt.timedelta(days=1))
+    await log(make_records(3, seed=1), _start(DAY), model_version="0123456789ab")
+    assert not await is_done(engine, plan, DAY)
+    await _judged(judge_day(engine, plan, DAY, _unheard))
+    assert await is_done(engine, plan, DAY)
+
+
+NAMES = ("auto:bundle", "bundle", "baseline", "baseline:a..b", "window:2026-11-01T00:00:00Z..2026-11-02T00:00:00Z")
+A_DAY = Window(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 2, tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        (Written("auto"), {NAMES[0], NAMES[3]}),
+        (Written("bundle"), {NAMES[1]}),
+        (Written("baseline"), {NAMES[2], NAMES[3]}),
+        (Written("window", A_DAY), {NAMES[4]}),
+    ],
+)
+async def test_a_reference_is_known_by_what_it_became(
+    engine: AsyncEngine, plan: Plan, written: Written, found: set[str]
+) -> None:
+    """Runs of a written reference are those of all that it can stand for, whichever that was on the day."""
+    (judged,) = await _judged(judge_day(engine, plan, DAY, _unheard))
+    async with engine.begin() as connection:
+        for name in NAMES:
+            run = replace(judged.run, run_id=uuid7(), reference=name, model_version=name)
+            await store_run(connection, run, html="page", snapshot=None)
+        versions = await judged_versions(connection, day_window(DAY, BERLIN), written)
+    assert versions - {judged.run.model_version} == found

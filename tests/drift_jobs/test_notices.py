@@ -4,20 +4,27 @@ import asyncio
 import datetime as dt
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from pydantic import SecretStr
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tenacity import wait_none
+from tenacity import wait_fixed, wait_none
 from uuid_utils.compat import uuid7
 
+from drift_jobs.commands.output import Output
 from drift_jobs.notices import due_notices, post_due
 from drift_jobs.reporting.notification import NotificationFailed
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import store_run
+from drift_jobs.tasks import Judged, Outcome
+from sentiment_api.database.connection import make_engine
 from sentiment_api.database.drift_erasures import forget_product
+from sentiment_api.database.tables import drift_runs
+from sentiment_api.settings import DatabaseSettings
 
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 Store = Callable[..., Awaitable[None]]
@@ -121,3 +128,65 @@ async def test_two_at_once_post_one_notice(engine: AsyncEngine, store: Store, re
         posted = await posting
     assert posted == run
     assert len(server.requests) == 1
+
+
+async def test_nobody_waits_between_attempts(engine: AsyncEngine, store: Store, receive: Receive) -> None:
+    """While a job waits to try again the run is not locked: it can be erased or judged meanwhile."""
+    run = _run()
+    await store(run)
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def answer(_: object) -> tuple[int, object]:
+        loop.call_soon_threadsafe(asked.set)
+        return 503, None
+
+    posting = asyncio.create_task(post_due(engine, run.run_id, receive(answer).url, wait=wait_fixed(600)))
+    await asked.wait()
+    try:
+        async with asyncio.timeout(10), engine.begin() as connection:
+            query = select(drift_runs.c.run_id).where(drift_runs.c.run_id == run.run_id).with_for_update()
+            assert await connection.scalar(query) == run.run_id
+    finally:
+        posting.cancel()
+        await asyncio.wait([posting])
+    assert posting.cancelled()
+
+
+def _output(url: str) -> tuple[Output, list[str]]:
+    """Return where a command says what it found, and what it complained of."""
+    complaints: list[str] = []
+    output = Output(say=_unheard, complain=complaints.append, tell=_unheard, notify_url=url)
+    return output, complaints
+
+
+def _unheard(*said: object) -> None:
+    """Hear of nothing."""
+
+
+async def _outcomes(*found: Outcome) -> AsyncIterator[Outcome]:
+    for outcome in found:
+        yield outcome
+
+
+async def test_one_try_finds_the_receiver_away(
+    engine: AsyncEngine, store: Store, receive: Receive, closed_port: int
+) -> None:
+    """What is due is tried until nobody answers; a receiver that refuses one notice is asked for the others."""
+    now = dt.datetime.now(dt.UTC)
+    await store(*(_run(window_end=NOW - number * DAY, finished_at=now) for number in range(3)))
+    output, complaints = _output(f"http://127.0.0.1:{closed_port}")
+    await output.post_late(engine)
+    assert len(complaints) == 1
+    refusing = receive(lambda _: (404, None))
+    output, complaints = _output(refusing.url)
+    await output.post_late(engine)
+    assert (len(refusing.requests), len(complaints)) == (3, 3)
+
+
+async def test_notices_that_cannot_be_read_cost_no_night(receive: Receive, closed_port: int) -> None:
+    """When Postgres refuses to say what is due, that is one complaint, and the night is judged."""
+    broken = make_engine(DatabaseSettings(database_url=SecretStr(f"postgresql://shop@127.0.0.1:{closed_port}/shop")))
+    output, complaints = _output(receive(lambda _: (204, None)).url)
+    judged = Judged(_run(), is_new=False)
+    assert await output.hear(broken, _outcomes(judged)) == [judged]
+    assert [line.split(":")[0] for line in complaints] == ["notices that are due could not be read"]

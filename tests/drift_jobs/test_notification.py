@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,7 @@ from drift_jobs.reporting.notification import (
     is_graver,
     is_to_be_told,
     notify,
+    retrying,
 )
 from drift_jobs.runs import DriftRun, Level, MetricRow
 
@@ -42,7 +45,7 @@ def run() -> DriftRun:
 async def test_a_notice_says_what_changed(receive: Receive, run: DriftRun) -> None:
     """The JSON has the run, its verdict and window, and of its metrics those that changed."""
     server = receive(lambda _: (200, {}))
-    await notify(run, f"{server.url}/hooks/1", wait=wait_none())
+    await notify(run, f"{server.url}/hooks/1")
     (request,) = server.requests
     posted = json.loads(request.body)
     assert (request.path, request.headers["Content-Type"]) == ("/hooks/1", "application/json")
@@ -57,7 +60,7 @@ async def test_a_notice_names_a_segment_in_one_line(receive: Receive, run: Drift
     """Line breaks and escape characters of a client's words are not posted."""
     server = receive(lambda _: (200, {}))
     named = replace(run, metrics=(replace(CHANGED, segment="product:mug\n\x1b[2Jseven"),))
-    await notify(named, server.url, wait=wait_none())
+    await notify(named, server.url)
     (row,) = json.loads(server.requests[0].body)["changed"]
     assert row["segment"] == "product:mug\ufffd\ufffd[2Jseven"
 
@@ -66,7 +69,7 @@ async def test_a_receiver_that_fails_twice_gets_it_at_last(receive: Receive, run
     """Two answers of 503 are followed by a third attempt with the same notice, and no fourth."""
     statuses = iter([503, 503, 202])
     server = receive(lambda _: (next(statuses), {}))
-    await notify(run, server.url, wait=wait_none())
+    await retrying(wait=wait_none())(notify, run, server.url)
     assert len(server.requests) == 3
     assert len({request.body for request in server.requests}) == 1
 
@@ -76,15 +79,48 @@ async def test_what_is_not_taken_is_given_up(receive: Receive, run: DriftRun, st
     """A receiver that stays broken is given up after a few attempts, one that refuses at once; its address is kept."""
     server = receive(lambda _: (status, {}))
     with pytest.raises(NotificationFailed, match=f"status {status}") as raised:
-        await notify(run, f"{server.url}/secret-key", wait=wait_none())
+        await retrying(wait=wait_none())(notify, run, f"{server.url}/secret-key")
     assert len(server.requests) == attempts
     assert "secret-key" not in str(raised.value)
 
 
-async def test_nobody_listens(run: DriftRun, closed_port: int) -> None:
-    """A receiver that is away is an error of our own."""
-    with pytest.raises(NotificationFailed, match="ConnectError"):
-        await notify(run, f"http://127.0.0.1:{closed_port}", wait=wait_none())
+async def test_nobody_listens(receive: Receive, run: DriftRun, closed_port: int) -> None:
+    """A receiver that is away is an error of our own, after which others need not be tried; a refusal is not."""
+    with pytest.raises(NotificationFailed, match="ConnectError") as raised:
+        await notify(run, f"http://127.0.0.1:{closed_port}")
+    assert (raised.value.is_away, raised.value.may_pass) == (True, True)
+    with pytest.raises(NotificationFailed, match="status 404") as raised:
+        await notify(run, receive(lambda _: (404, {})).url)
+    assert (raised.value.is_away, raised.value.may_pass) == (False, False)
+
+
+def _trickle(server: socket.socket, left: threading.Event) -> None:
+    """Answer one request with a byte now and then, until the client hangs up."""
+    client, _ = server.accept()
+    with client:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        for _ in range(2_000):
+            if left.wait(0.02):
+                return
+            try:
+                client.sendall(b".")
+            except OSError:
+                return
+
+
+async def test_a_receiver_that_trickles_is_left(run: DriftRun) -> None:
+    """Each byte comes in time and the answer never ends: the attempt ends all the same."""
+    left = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_trickle, args=(server, left))
+        thread.start()
+        try:
+            with pytest.raises(NotificationFailed, match="TimeoutError") as raised:
+                await notify(run, f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.5)
+        finally:
+            left.set()
+            thread.join()
+    assert (raised.value.is_away, raised.value.may_pass) == (True, True)
 
 
 async def test_levels_are_ordered() -> None:
