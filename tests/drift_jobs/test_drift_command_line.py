@@ -171,6 +171,14 @@ async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: py
         (("schedule", "--cron", "every night"), "cron expression"),
         (("schedule", "--cron", "0 2 * * 1"), "weekdays as names"),
         (("show", "0199f0c2-7c1e-7b52-9d3f-0d6a3f1c2b4e"), "drift-jobs list"),
+        (
+            (*RUN, "--sample", "399"),
+            "at least twice the 200 rows below which nothing is judged, found 399; raise",
+        ),
+        (
+            ("nightly", "--min-rows", "60000"),
+            "found 100000; raise --sample (SENTIMENT_DRIFT_SAMPLE), or lower --min-rows",
+        ),
         (("show", "one"), "UUID"),
         (("run",), "--start"),
         (("backfill", "--from", "2026-11-22", "--to", "2026-11-21"), "--to on or after --from"),
