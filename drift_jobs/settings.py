@@ -20,7 +20,7 @@ class DriftSettings(DatabaseSettings):
     drift_min_rows: int = Field(default=500, ge=1)
     """Windows with fewer rows are described but not judged. Below 500, distances of equal samples are often large."""
     drift_sample: int = Field(default=100_000, ge=1)
-    """Of larger windows about so many rows are judged, chosen by a hash of their ids. At least twice `drift_min_rows`."""
+    """Of larger windows about so many rows are judged, by a hash of their ids. At least twice `drift_min_rows`."""
     drift_quiet_windows: int = Field(default=400, ge=200)
     """How many quiet windows a calibration draws. With fewer than 200 nothing can be rare enough for drift."""
     drift_segment_keys: Annotated[tuple[str, ...], NoDecode] = ()
