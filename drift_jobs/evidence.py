@@ -115,8 +115,10 @@ async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference
 
 def _size(plan: Plan, inputs: Inputs) -> int | None:
     """Return the size of the quiet windows by which this one is judged; None when it is too small to be judged."""
-    n_reference = 0 if inputs.lacking or inputs.reference is None else len(inputs.reference)
-    return None if min(inputs.n_current, n_reference) < plan.min_rows else size_for(inputs.n_current)
+    if inputs.lacking or inputs.current is None or inputs.reference is None:
+        return None
+    n_current = len(inputs.current)
+    return None if min(n_current, len(inputs.reference)) < plan.min_rows else size_for(n_current)
 
 
 def checks(earlier: Sequence[DriftRun]) -> list[Checked]:

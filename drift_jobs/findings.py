@@ -23,6 +23,7 @@ class Inputs(NamedTuple):
     labels: LabelSet
     model_name: str
     n_current: int
+    """Rows that were read, also those that `current` leaves out because a logit is no number."""
     rows_in_window: int | None
     """Before sampling; None when all of them were read."""
     current: pd.DataFrame | None
@@ -41,9 +42,17 @@ class Inputs(NamedTuple):
 def find(inputs: Inputs, terms: Terms, golden: MetricRow | None) -> RunVerdict:
     """Return the verdict on the inputs with its details, and with the golden texts where they were asked."""
     verdict = _verdict(inputs, terms)
-    reason = f"{verdict.reason}; {inputs.note}" if inputs.note else verdict.reason
+    reason = "; ".join(filter(None, (verdict.reason, _left_out(inputs), inputs.note)))
     told = replace(verdict, reason=reason, details=_details(inputs, terms, verdict))
     return told if golden is None else with_golden(told, golden)
+
+
+def _left_out(inputs: Inputs) -> str:
+    """Return how many rows had no number, or nothing when all had."""
+    left_out = 0 if inputs.current is None else inputs.n_current - len(inputs.current)
+    if not left_out:
+        return ""
+    return f"{left_out:,} of {inputs.n_current:,} rows were left out: a logit of theirs is no number"
 
 
 def _verdict(inputs: Inputs, terms: Terms) -> RunVerdict:

@@ -155,12 +155,14 @@ def _run(task: Task, evidence: Evidence, latest: DriftRun | None, verdict: RunVe
 async def _store(connection: AsyncConnection, plan: Plan, run: DriftRun, before: _Before, evidence: Evidence) -> None:
     """Store a run with its page, and whether somebody is to be told of it: in one transaction nothing gets lost."""
     description = await _described(evidence)
-    page, left_out = (description.html, description.left_out) if description else (None, ())
+    page, left_out, failure = (
+        (description.html, description.left_out, description.failure) if description else ("", (), "")
+    )
     await store_run(
         connection,
         run,
-        html=report_page(run, page, left_out, history=evidence.earlier),
-        snapshot=description.snapshot if description else None,
+        html=report_page(run, page or None, left_out, evidence.earlier, failure),
+        snapshot=description.snapshot or None if description else None,
         input_state=before.state,
         notice_due=await _is_to_be_told(connection, plan, run, before.latest),
     )

@@ -1,10 +1,10 @@
 """What an operator may choose about the drift job, read from `SENTIMENT_...` beside the database's settings."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from sentiment_api.settings import DatabaseSettings
@@ -20,7 +20,7 @@ class DriftSettings(DatabaseSettings):
     drift_min_rows: int = Field(default=500, ge=1)
     """Windows with fewer rows are described but not judged. Below 500, distances of equal samples are often large."""
     drift_sample: int = Field(default=100_000, ge=1)
-    """Of larger windows so many rows are judged, chosen by a hash of their ids."""
+    """Of larger windows about so many rows are judged, by a hash of their ids. At least twice `drift_min_rows`."""
     drift_quiet_windows: int = Field(default=400, ge=200)
     """How many quiet windows a calibration draws. With fewer than 200 nothing can be rare enough for drift."""
     drift_segment_keys: Annotated[tuple[str, ...], NoDecode] = ()
@@ -36,6 +36,17 @@ class DriftSettings(DatabaseSettings):
     @classmethod
     def _keys(cls, keys: Any) -> Any:  # noqa: ANN401 - what the environment has
         return [key.strip() for key in keys.split(",") if key.strip()] if isinstance(keys, str) else keys
+
+    @model_validator(mode="after")
+    def _sample_is_enough(self) -> Self:
+        """Refuse a sample that chance could make too small to be judged: a hash chooses about so many rows."""
+        if self.drift_sample < 2 * self.drift_min_rows:
+            raise ValueError(
+                f"expected a sample of at least twice the {self.drift_min_rows} rows below which nothing is judged, "
+                f"found {self.drift_sample}; raise --sample (SENTIMENT_DRIFT_SAMPLE), or lower --min-rows "
+                "(SENTIMENT_DRIFT_MIN_ROWS)"
+            )
+        return self
 
     @field_validator("service_url")
     @classmethod

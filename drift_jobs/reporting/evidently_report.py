@@ -7,7 +7,7 @@ the page. As it only describes, it is shown at most `DESCRIBED_ROWS` of each sid
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Report
 from evidently.core.container import MetricOrContainer
+from evidently.core.report import Snapshot
 from evidently.metrics import Accuracy, F1Score, Precision, Recall, RowCount
 from evidently.presets import ClassificationQuality, ValueStats
 
@@ -24,41 +25,21 @@ from drift_jobs.reporting.summary import DESCRIBED_ROWS
 logger = logging.getLogger(__name__)
 
 Piece = list[MetricOrContainer]
+Evidently = Callable[[Piece, Dataset, Dataset], Snapshot]
+"""Computes metrics of the current and the reference rows."""
 
 
 class Description(msgspec.Struct, frozen=True):
     """What Evidently made of two frames."""
 
-    html: str
-    """A whole page that loads nothing from outside."""
-    snapshot: str
+    html: str = ""
+    """A whole page that loads nothing from outside; empty, as the snapshot is, when `failure` says why."""
+    snapshot: str = ""
     """JSON, from which the same Evidently version renders the page again. Windows of one row bring bare NaN into it."""
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     """What Evidently failed to describe."""
-
-
-def describe(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> Description | None:
-    """Return a page about both frames, or None when one is empty or nothing could be described.
-
-    Where true labels of two kinds are known on both sides, it shows quality on the rows that have them. One widget that
-    fails costs only itself. Of more than `DESCRIBED_ROWS` a side it describes that many.
-    """
-    if current.empty or reference.empty:
-        return None
-    current, reference = _drawn(current), _drawn(reference)
-    sides = _visible(current, reference, labels)
-    pieces = _pieces(sides)
-    try:
-        return _description(pieces.values(), sides)
-    except Exception as error:  # noqa: BLE001 - Evidently raises anything for data it does not like
-        logger.warning("Evidently failed on the whole report (%s); trying its pieces", type(error).__name__)
-    kept = {name: piece for name, piece in pieces.items() if _succeeds(name, piece, sides)}
-    return _description(kept.values(), sides, tuple(name for name in pieces if name not in kept)) if kept else None
-
-
-def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows to describe: all, or as many as a reader needs, the same ones each time."""
-    return frame if len(frame) <= DESCRIBED_ROWS else frame.sample(DESCRIBED_ROWS, random_state=0).sort_index()
+    failure: str = ""
+    """Of what kind the error was that left nothing of the page."""
 
 
 class Sides(NamedTuple):
@@ -67,6 +48,47 @@ class Sides(NamedTuple):
     current: pd.DataFrame
     reference: pd.DataFrame
     labels: LabelSet
+
+
+def _evidently(metrics: Piece, current: Dataset, reference: Dataset) -> Snapshot:
+    return Report(metrics, include_tests=False).run(current, reference)
+
+
+def describe(
+    current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, evidently: Evidently = _evidently
+) -> Description | None:
+    """Return a page about both frames, or None when one is empty.
+
+    Where true labels of two kinds are known on both sides, it shows quality on the rows that have them. One widget that
+    fails costs only itself, and whatever else fails only the page. Of more than `DESCRIBED_ROWS` a side it describes
+    that many.
+    """
+    if current.empty or reference.empty:
+        return None
+    try:
+        return _described(_visible(_drawn(current), _drawn(reference), labels), evidently)
+    except Exception as error:  # noqa: BLE001 - Evidently raises anything for data it does not like
+        # Its type only, here and below: the message may quote data.
+        logger.warning("Evidently failed, and nothing of its page is left: %s", type(error).__name__)
+        return Description(failure=type(error).__name__)
+
+
+def _described(sides: Sides, evidently: Evidently) -> Description:
+    pieces = _pieces(sides)
+    try:
+        return _description(pieces.values(), sides, evidently)
+    except Exception as error:
+        logger.warning("Evidently failed on the whole report (%s); trying its pieces", type(error).__name__)
+        kept = {name: piece for name, piece in pieces.items() if _succeeds(name, piece, sides, evidently)}
+        if not kept:
+            raise
+        left_out = tuple(name for name in pieces if name not in kept)
+        return _description(kept.values(), sides, evidently, left_out)
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows to describe: all, or as many as a reader needs, the same ones each time."""
+    return frame if len(frame) <= DESCRIBED_ROWS else frame.sample(DESCRIBED_ROWS, random_state=0).sort_index()
 
 
 def _visible(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> Sides:
@@ -107,19 +129,20 @@ def _quality(labels: LabelSet) -> Piece:
     return [metric(conf_matrix=False) for metric in (Accuracy, F1Score, Precision, Recall)]
 
 
-def _succeeds(name: str, piece: Piece, sides: Sides) -> bool:
+def _succeeds(name: str, piece: Piece, sides: Sides, evidently: Evidently) -> bool:
     try:
-        _description([piece], sides)
-    except Exception as error:  # noqa: BLE001 - as above; the message may quote data, its type does not
+        _description([piece], sides, evidently)
+    except Exception as error:  # noqa: BLE001 - as above
         logger.warning("Evidently could not describe %s: %s", name, type(error).__name__)
         return False
     return True
 
 
-def _description(pieces: Iterable[Piece], sides: Sides, left_out: tuple[str, ...] = ()) -> Description:
-    report = Report([metric for piece in pieces for metric in piece], include_tests=False)
+def _description(
+    pieces: Iterable[Piece], sides: Sides, evidently: Evidently, left_out: tuple[str, ...] = ()
+) -> Description:
     current, reference = (_dataset(frame, sides.labels) for frame in (sides.current, sides.reference))
-    snapshot = report.run(current, reference)
+    snapshot = evidently([metric for piece in pieces for metric in piece], current, reference)
     return Description(snapshot.get_html_str(as_iframe=False), snapshot.dumps(), left_out)
 
 

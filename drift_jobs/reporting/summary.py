@@ -25,13 +25,19 @@ _STYLE = Path(__file__).with_name("page.css")
 
 
 def report_page(
-    run: DriftRun, description: str | None, left_out: Sequence[str] = (), history: Sequence[DriftRun] = ()
+    run: DriftRun,
+    description: str | None,
+    left_out: Sequence[str] = (),
+    history: Sequence[DriftRun] = (),
+    failure: str = "",
 ) -> str:
     """Return one self-contained page: the summary on top, below it the page `description`, when there is one.
 
-    `left_out` names what Evidently could not describe. `history` are earlier runs with their metrics, in any order.
+    `left_out` names what Evidently could not describe, `failure` why there is no page of it. `history` are earlier runs
+    with their metrics, in any order.
     """
-    summary = joined([_summary(run, history), _introduction(run, left_out) if description else ""])
+    below = _introduction(run, left_out) if description else _missing(failure) if failure else ""
+    summary = joined([_summary(run, history), below])
     if description is None:
         title = element("title", f"Drift: {run.model_name} {run.model_version}")
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{title}'
@@ -77,5 +83,13 @@ def _introduction(run: DriftRun, left_out: Sequence[str]) -> Markup:
         f"Drawn at random: {' and '.join(samples)}." if samples else "",
         f"Not described: {', '.join(left_out)}." if left_out else "",
     ]
-    text = " ".join(filter(None, lines))
+    return _columns(" ".join(filter(None, lines)))
+
+
+def _missing(failure: str) -> Markup:
+    """Return the line that stands where Evidently's part would."""
+    return _columns(f"Evidently's part is missing: it failed with {failure}. What is above does not depend on it.")
+
+
+def _columns(text: str) -> Markup:
     return element("section", element("h2", "The columns"), paragraph(text, class_="described"), class_="run columns")

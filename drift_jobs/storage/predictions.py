@@ -1,5 +1,6 @@
 """Reads windows of the prediction log as frames. It knows which rows count, and never reads a text."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,8 @@ _PLAIN = (
 _ARRAYS = ("logits", "embedding")
 """Taken as asyncpg gives them: SQLAlchemy would copy each number."""
 _DESCRIPTORS = msgspec.json.Decoder(dict[str, float | bool | None])
-_PROBABILITIES = msgspec.json.Decoder(dict[str, float])
+_PROBABILITIES = msgspec.json.Decoder(dict[str, float | None])
+"""Null is how JSON writes what is no number."""
 
 
 class Rows(NamedTuple):
@@ -73,7 +75,8 @@ async def read_predictions(
 def labels_fit(rows: pd.DataFrame, labels: LabelSet) -> bool:
     """Return whether `rows` come from a model with these labels in this order: each label has its row's largest logit.
 
-    The log does not keep the order of the labels, and another model's may differ.
+    The log does not keep the order of the labels, and another model's may differ. Of a row with a logit that is no
+    number only the labels are looked at.
     """
     return all(map(_fits, rows["logits"], rows["label"], rows["probabilities"], [labels.names] * len(rows)))
 
@@ -81,11 +84,13 @@ def labels_fit(rows: pd.DataFrame, labels: LabelSet) -> bool:
 def prediction_frame(rows: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:
     """Return the frame of rows for which `labels_fit`, with `prediction_id` and `created_at` as further columns.
 
+    Rows with a logit that is no finite number are left out: the label that was given with it says nothing.
     The target is the label that was given as feedback, else what the rating stands for. Descriptors that were computed
     by another version of their definition are missing: they cannot be compared. Segments are `segment_product` and one
     column for each key that was read, missing where a row has none.
     """
     labels = label_set(manifest)
+    rows = rows[np.array([_are_numbers(logits) for logits in rows["logits"]], dtype=bool)]
     probabilities = ([row[name] for name in labels.names] for row in rows["probabilities"])
     comparable = (rows["descriptors_version"] == DESCRIPTORS_VERSION).to_numpy()
     frame = sample_frame(
@@ -165,10 +170,14 @@ def _table(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     return pd.DataFrame({**others, **numbers, "created_at": moments})
 
 
-def _fits(logits: Sequence[float], label: str, probabilities: dict[str, float], names: tuple[str, ...]) -> bool:
+def _fits(logits: Sequence[float], label: str, probabilities: Mapping[str, object], names: tuple[str, ...]) -> bool:
     if len(logits) != len(names) or set(probabilities) != set(names) or label not in names:
         return False
-    return logits[names.index(label)] == max(logits)
+    return not _are_numbers(logits) or logits[names.index(label)] == max(logits)
+
+
+def _are_numbers(logits: Sequence[float]) -> bool:
+    return all(map(math.isfinite, logits))
 
 
 def _targets(rows: pd.DataFrame, manifest: Manifest) -> list[str | None]:

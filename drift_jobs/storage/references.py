@@ -63,8 +63,6 @@ class Resolved(Chosen, frozen=True, kw_only=True):
 
     frame: pd.DataFrame | None
     """None exactly when `lacking` says why."""
-    in_window: int | None = None
-    """Rows of the reference's window before sampling; None for the bundle."""
 
 
 def parse_reference(written: str, zone: ZoneInfo) -> Written:
@@ -133,8 +131,7 @@ async def read_frame(
         if chosen.window is None:
             return Resolved(**asdict(chosen), frame=bundle_frame(bundle))
         rows = await read_predictions(connection, chosen.window, cap=cap, version=version, segment_keys=segment_keys)
-        frame = _window_frame(rows.table, bundle, version, chosen)
-        return Resolved(**asdict(chosen), frame=frame, in_window=rows.in_window)
+        return Resolved(**asdict(chosen), frame=_window_frame(rows.table, bundle, version, chosen))
     except ReferenceUnavailable as error:
         return Resolved(**asdict(replace(chosen, lacking=str(error))), frame=None)
 

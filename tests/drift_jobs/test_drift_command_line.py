@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.__main__ import main
-from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.bundle import REFERENCE, Bundle, sealed, write_manifest
 from sentiment_api.database.tables import drift_calibrations, drift_runs
 from sentiment_api.settings import DatabaseSettings
 
@@ -175,6 +175,32 @@ async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: py
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("is_listed", [False, True])
+async def test_a_damaged_reference_ends_with_2(
+    is_listed: bool,
+    bundle: Bundle,
+    log: Log,
+    make_records: MakeRecords,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that is not the manifest's is refused in one line; one that is, and is no parquet, keeps the rest."""
+    await log(make_records(300, seed=2), START)
+    bundle.path(REFERENCE).write_bytes(b"no parquet")
+    if is_listed:
+        write_manifest(bundle.folder, sealed(bundle.folder, bundle.manifest))
+    path = tmp_path / "run.json"
+    assert await _exit_code(*RUN, "--json", str(path)) == 2
+    error = capsys.readouterr().err
+    assert (error.count("\n"), "reference.parquet" in error) == (1, True)
+    assert path.exists() == is_listed
+    if is_listed:
+        (run,) = msgspec.json.decode(path.read_bytes())
+        assert {row["metric"]: row["value"] for row in run["metrics"]}["label_share"] is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -186,6 +212,14 @@ async def test_a_bundle_without_reference_ends_with_2(bundle: Bundle, capsys: py
         (("schedule", "--cron", "every night"), "cron expression"),
         (("schedule", "--cron", "0 2 * * 1"), "weekdays as names"),
         (("show", "0199f0c2-7c1e-7b52-9d3f-0d6a3f1c2b4e"), "drift-jobs list"),
+        (
+            (*RUN, "--sample", "399"),
+            "at least twice the 200 rows below which nothing is judged, found 399; raise",
+        ),
+        (
+            ("nightly", "--min-rows", "60000"),
+            "found 100000; raise --sample (SENTIMENT_DRIFT_SAMPLE), or lower --min-rows",
+        ),
         (("show", "one"), "UUID"),
         (("run",), "--start"),
         (("backfill", "--from", "2026-11-22", "--to", "2026-11-21"), "--to on or after --from"),
@@ -215,6 +249,24 @@ async def test_an_absent_database_ends_with_2(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "s3cret" not in error
+    assert await _exit_code(*NIGHT) == 2
+    upkeep, night = capsys.readouterr().err.splitlines()
+    assert upkeep.startswith("the prediction log could not be maintained: ")
+    assert night.startswith("drift-jobs: ")
+    assert "s3cret" not in upkeep + night
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_schedule_outlives_an_absent_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night without a database is a line and no traceback; the process waits for the next night."""
+    monkeypatch.setenv("SENTIMENT_DATABASE_URL", "postgresql://shop:s3cret@127.0.0.1:1/shop")
+    with _schedule("--cron", "0 0 * * *") as process:
+        line = _until(process, "could not be judged: ")
+        process.send_signal(signal.SIGTERM)
+        rest = _the_rest(process)
+        assert process.wait(timeout=60) == 0
+    assert "s3cret" not in line + rest
+    assert "Traceback" not in rest
 
 
 def test_settings_that_contradict_end_with_2(

@@ -246,6 +246,33 @@ async def test_another_models_labels_are_not_judged(
     assert (run.verdict, run.reason.startswith("expected the labels negative, positive")) == ("not_judged", True)
 
 
+async def test_rows_without_numbers_are_left_out(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A window in which some logits are no numbers is judged on the rest and says so; a reference has the rest, too."""
+    broken = [record | {"logits": [math.nan, math.inf]} for record in make_records(20, seed=1)]
+    await log(broken, START, score=math.nan, probabilities={"negative": None, "positive": None})
+    await log(make_records(300, seed=2), START + dt.timedelta(minutes=1))
+    (run,) = await _judge(engine, plan)
+    assert (run.verdict, run.n_current) == ("none", 300)
+    assert run.reason.endswith("; 20 of 320 rows were left out: a logit of theirs is no number")
+    await log(make_records(300, seed=3), BEFORE.start)
+    (run,) = await _judge(engine, replace(plan, reference=Written("window", DAY)), BEFORE)
+    assert (run.verdict, run.n_reference) == ("none", 300)
+
+
+async def test_a_window_without_any_number_is_not_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """What is missing are rows with numbers, and not another model's labels."""
+    records = [record | {"logits": [math.nan, math.nan]} for record in make_records(300, seed=2)]
+    await log(records, START)
+    (run,) = await _judge(engine, plan)
+    assert (run.verdict, run.n_current) == ("not_judged", 0)
+    assert run.reason.startswith("found 0 rows in the window, needed 200")
+    assert run.reason.endswith("; 300 of 300 rows were left out: a logit of theirs is no number")
+
+
 async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: Plan) -> None:
     """A night without predictions is on record, with a page, as not judged."""
     (run,) = await _judge(engine, plan)

@@ -60,6 +60,44 @@ def test_a_widget_that_fails_is_left_out_alone(
     assert "could not describe quality: ValueError" in caplog.text
 
 
+class Shown:
+    """Metrics that Evidently has computed, of which one cannot be shown."""
+
+    def __init__(self, metrics: int, failing: str = "") -> None:
+        """`failing` is the method that fails; with more than one metric both do."""
+        self._failing = ("get_html_str", "dumps") if metrics > 1 else (failing,)
+
+    def get_html_str(self, as_iframe: bool) -> str:
+        """Return a page, which is no part of another one."""
+        assert not as_iframe
+        return self._shown("get_html_str")
+
+    def dumps(self) -> str:
+        """Return JSON."""
+        return self._shown("dumps")
+
+    def _shown(self, name: str) -> str:
+        if name in self._failing:
+            raise ArithmeticError("The kettle sings")
+        return "{}"
+
+
+@pytest.mark.parametrize("failing", ["", "get_html_str", "dumps"])
+def test_a_failure_of_the_whole_costs_only_the_page(
+    failing: str,
+    make_records: MakeRecords,
+    make_frame: MakeFrame,
+    labels: LabelSet,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When all widgets fail together, or also each alone, the kind of the error is kept and not what it says."""
+    window, reference = make_frame(make_records(30, seed=1)), make_frame(make_records(40, seed=2))
+    found = describe(window, reference, labels, lambda metrics, *_: Shown(len(metrics), failing))
+    assert found == Description(failure="ArithmeticError")
+    assert "nothing of its page is left: ArithmeticError" in caplog.text
+    assert "kettle" not in caplog.text
+
+
 def test_nothing_is_described_of_an_empty_window(
     make_frame: MakeFrame, make_records: MakeRecords, labels: LabelSet
 ) -> None:

@@ -84,6 +84,14 @@ def test_the_summary_stands_above_the_description(make_run: MakeRun, text_of: Te
     assert "Drawn at random: 10,000 of 100,000 rows of the window. Not described: quality." in text_of(page)
 
 
+def test_a_description_that_failed_is_told(make_run: MakeRun, text_of: TextOf) -> None:
+    """The page has the summary alone and says that Evidently's part is missing, and why; without a failure nothing."""
+    page = report_page(make_run(), None, failure="ArithmeticError")
+    assert "Evidently's part is missing: it failed with ArithmeticError." in text_of(page)
+    assert "1 of 1 tests found a change: logit up" in text_of(page)
+    assert "Evidently" not in text_of(report_page(make_run(), None))
+
+
 def test_only_what_was_drawn_is_told(make_run: MakeRun, text_of: TextOf) -> None:
     """Where Evidently saw all rows, nothing is said of a draw."""
     text = text_of(report_page(make_run(), "<html><head></head><body></body></html>"))

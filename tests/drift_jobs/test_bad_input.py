@@ -1,0 +1,144 @@
+"""Windows that hold next to nothing, and a database that goes away: what can be judged is, and the rest says why."""
+
+import datetime as dt
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec.structs import replace
+from pydantic import SecretStr
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
+
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
+from drift_jobs.commands.failures import failure_line
+from drift_jobs.nights import judge_window
+from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage.references import Written
+from drift_jobs.storage.results import read_html
+from drift_jobs.tasks import Failed, Judged, Outcome, Plan
+from drift_jobs.windows import Window
+from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.database.connection import connected
+from sentiment_api.database.tables import drift_runs, feedback
+from sentiment_api.settings import DatabaseSettings
+
+MakeRecords = Callable[..., list[dict[str, Any]]]
+Log = Callable[..., Awaitable[list[uuid.UUID]]]
+
+START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+DAY = Window(START, START + dt.timedelta(days=1))
+BEFORE = Window(START - dt.timedelta(days=1), START)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def plan(bundle: Bundle) -> Plan:
+    """Against the day before, judged from 200 rows on; by few quiet windows, so that it is quick."""
+    return Plan(
+        bundle=bundle,
+        reference=Written("window", BEFORE),
+        zone=ZoneInfo("UTC"),
+        min_rows=200,
+        sample=100_000,
+        quiet_windows=20,
+    )
+
+
+async def _judge(engine: AsyncEngine, plan: Plan) -> tuple[DriftRun, dict[str, MetricRow]]:
+    (outcome,) = [each async for each in judge_window(engine, plan, DAY, lambda *_: None)]
+    assert isinstance(outcome, Judged), outcome
+    return outcome.run, {row.metric: row for row in outcome.run.metrics}
+
+
+async def _rate(engine: AsyncEngine, ids: list[uuid.UUID], rating: int) -> None:
+    rows = [
+        {"feedback_id": uuid7(), "prediction_id": one, "received_at": DAY.end, "rating": rating, "request_id": "r"}
+        for one in ids
+    ]
+    async with engine.begin() as connection:
+        await connection.execute(insert(feedback), rows)
+
+
+async def test_one_class_only_is_judged(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
+    """When both sides have one label, and ratings of one kind, what needs two has no value and the rest is judged."""
+    praise = [record for record in make_records(1200, seed=2) if record["label"] == "positive"]
+    for window, records in ((BEFORE, praise[:250]), (DAY, praise[250:500])):
+        await _rate(engine, await log(records, window.start), 5)
+    run, rows = await _judge(engine, plan)
+    assert (run.verdict, run.n_current, rows["label_share"].value) == ("none", 250, 1.0)
+    assert (rows["accuracy"].value, rows["accuracy"].n, rows["roc_auc"].value) == (1.0, 250, None)
+    assert (rows["share_em_positive"].value, "never occurs" in rows["share_em_positive"].note) == (None, True)
+    async with engine.connect() as connection:
+        assert run.reason in await read_html(connection, run.run_id)
+
+
+async def test_without_any_feedback_the_rest_is_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """Accuracy and its estimate have no value and say why; inputs and predictions are judged."""
+    for number, window in enumerate((BEFORE, DAY)):
+        await log(make_records(250, seed=number), window.start)
+    run, rows = await _judge(engine, plan)
+    assert (run.verdict, rows["logit"].verdict) == ("none", "none")
+    assert (rows["accuracy"].value, rows["accuracy"].n, rows["accuracy"].verdict) == (None, 0, "not_judged")
+    assert (rows["estimated_accuracy"].value, rows["estimated_accuracy"].note) == (
+        None, "no labelled rows in the reference",
+    )  # fmt: skip
+    assert {each.labelled for each in run.details.coverage} == {0}
+
+
+async def test_a_damaged_reference_keeps_the_rest(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """A reference that cannot be read is one line, in a run that has what the window alone can tell."""
+    whole = plan.bundle.path(REFERENCE).read_bytes()
+    plan.bundle.path(REFERENCE).write_bytes(whole[: len(whole) // 2])
+    await log(make_records(250, seed=2), START)
+    run, rows = await _judge(engine, replace(plan, reference=Written("bundle")))
+    assert (run.verdict, run.n_current, run.n_reference) == ("not_judged", 250, 0)
+    assert ("reference.parquet" in run.reason, "export the model again" in run.reason) == (True, True)
+    assert "\n" not in run.reason
+    assert rows["label_share"].value is not None
+    assert exit_code([Judged(run, is_new=True)]) == COULD_NOT_BE_JUDGED
+
+
+async def test_a_database_that_goes_away_keeps_what_was_judged(
+    engine: AsyncEngine, database_settings: DatabaseSettings, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """When it goes after the first version was judged, the second fails in one line and the first one's run stays."""
+    await log(make_records(5, seed=2), START, model_version="0123456789ab")
+    await log(make_records(5, seed=3), START + dt.timedelta(hours=1))
+    outcomes: list[Outcome] = []
+    async for outcome in judge_window(engine, plan, DAY, lambda *_: None):
+        outcomes.append(outcome)
+        await _admit(database_settings, admitted=False)
+    await _admit(database_settings, admitted=True)
+
+    judged, failed = outcomes
+    assert isinstance(judged, Judged)
+    assert isinstance(failed, Failed)
+    assert failure_line(failed.error) == "Postgres refused, SQLSTATE 55000"
+    assert exit_code(outcomes) == COULD_NOT_BE_JUDGED
+    async with engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 1
+
+
+async def _admit(settings: DatabaseSettings, *, admitted: bool) -> None:
+    """Let nobody into the database any more, and end who is in it; or let them in again."""
+    assert settings.database_url is not None
+    url = make_url(settings.database_url.get_secret_value())
+    server = SecretStr(url.set(database="postgres").render_as_string(hide_password=False))
+    end = text("select pg_terminate_backend(pid) from pg_stat_activity where datname = :name")
+    async with connected(settings.model_copy(update={"database_url": server})) as engine:
+        connection = await engine.connect()
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text(f"alter database {url.database} with allow_connections {admitted}"))
+        if not admitted:
+            await connection.execute(end, {"name": url.database})
+        await connection.close()
