@@ -136,18 +136,22 @@ async def test_golden_texts_belong_to_the_model_that_serves(
 async def test_late_feedback_gives_earlier_nights_a_revision(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
 ) -> None:
-    """The next night judges again what changed in the week before, and only that; older nights stay as they are."""
+    """The next night judges again what changed in the week before, and the night after it, for which its alarm counts.
+
+    Older nights stay as they are.
+    """
     days = [DAY - dt.timedelta(days=number) for number in (8, 3, 1)]
     ids = {day: await log(make_records(120, seed=day.day), _start(day)) for day in days}
     for day in days:
         await _judged(judge_day(engine, plan, day, _unheard))
     for day in days[:2]:
         await _rate(engine, ids[day], _start(DAY))
-    (late,) = await _judged(judge_late(engine, plan, DAY, _unheard))
+    late, after = await _judged(judge_late(engine, plan, DAY, _unheard))
     assert (late.run.window_start, late.run.revision, late.is_late, late.before) == (_start(days[1]), 2, True, "none")
+    assert (late.run.verdict, after.run.window_start, after.is_late) == ("drift", _start(days[2]), True)
     assert await _judged(judge_late(engine, plan, DAY, _unheard)) == []
     async with engine.connect() as connection:
-        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 4
+        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 5
 
 
 async def test_a_night_begins_with_what_came_late(
