@@ -185,9 +185,7 @@ async def test_one_try_finds_the_receiver_away(
 
 async def test_notices_that_cannot_be_read_cost_no_night(receive: Receive, closed_port: int) -> None:
     """When Postgres refuses to say what is due, that is one complaint, and the night is judged."""
-    broken = make_engine(
-        DatabaseSettings(database=None, database_url=SecretStr(f"postgresql://shop@127.0.0.1:{closed_port}/shop"))
-    )
+    broken = make_engine(DatabaseSettings(database_url=SecretStr(f"postgresql://shop@127.0.0.1:{closed_port}/shop")))
     output, complaints = _output(receive(lambda _: (204, None)).url)
     judged = Judged(_run(), is_new=False)
     assert await output.hear(broken, _outcomes(judged)) == [judged]

@@ -152,7 +152,6 @@ async def test_a_night_of_three_labels_through_the_command_line(
 ) -> None:
     """Golden texts that moved are drift and exit code 1, with the page; asked again when they did not, it is 0."""
     assert database_settings.database_url is not None
-    monkeypatch.delenv("SENTIMENT_DATABASE", raising=False)
     monkeypatch.setenv("SENTIMENT_DATABASE_URL", database_settings.database_url.get_secret_value())
     monkeypatch.setenv("SENTIMENT_DRIFT_QUIET_WINDOWS", "200")
     await log(make_records(300, seed=2), START)

@@ -365,8 +365,12 @@ def test_an_erasure_drops_what_waits_and_what_is_being_scored(
     shadow.offer([candidate(PRAISE["text"])])
     waiting(lambda: compared(metrics) == 1, "the next is scored")
     assert (scorer.texts, shadow.health().state) == ([REVIEW["text"], PRAISE["text"]], "ready")
+
+
+def test_an_erasure_leaves_a_process_alone_that_has_no_text(shadow: Shadow, scorer: FakeScorer) -> None:
+    """Loading it again takes seconds."""
     shadow.forget()
-    assert scorer.heard == ["discard"], "there was nothing in hand"
+    assert scorer.heard == []
 
 
 def test_an_erasure_ends_a_process_that_stands_still_in_a_text(

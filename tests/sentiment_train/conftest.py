@@ -13,6 +13,7 @@ from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
 from sentiment_train.__main__ import main
+from sentiment_train.commands import console
 from sentiment_train.exporting.card import Card
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
@@ -195,6 +196,7 @@ def exported(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: pyt
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)  # it asked for the terminal's when it was made
 
     def run(*arguments: object) -> tuple[object, str, str]:
         monkeypatch.setattr(sys, "argv", ["sentiment-train", *map(str, arguments)])
