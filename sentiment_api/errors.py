@@ -8,8 +8,12 @@ SentimentError
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
+│   ├── KeyRefused           an API key cannot be made, or none has the name
 │   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
+    ├── Locked               the door stays closed
+    │   ├── KeyNeeded        no living key was presented
+    │   └── ScopeMissing     the key that was presented does not hold the scope
     ├── NotJson              the body is not JSON
     ├── RequestInvalid       the body is JSON that fails the schema
     ├── BodyTooSlow          the body did not arrive in time
@@ -66,6 +70,10 @@ class SetAsideInvalid(StartupError):
     """A record set aside is not there, or not as it must be."""
 
 
+class KeyRefused(StartupError):
+    """An API key cannot be made, or none has the name."""
+
+
 class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
 
@@ -77,6 +85,23 @@ class FieldError(NamedTuple):
 
 class RequestRefused(SentimentError):
     """One request cannot be answered."""
+
+
+class Locked(RequestRefused):
+    """The door stays closed, for one of the two reasons below."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        """Keep what `WWW-Authenticate` says (RFC 6750)."""
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class KeyNeeded(Locked):
+    """No living key was presented."""
+
+
+class ScopeMissing(Locked):
+    """The key that was presented does not open this."""
 
 
 class NotJson(RequestRefused):
