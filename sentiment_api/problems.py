@@ -21,11 +21,14 @@ from sentiment_api.errors import (
     Draining,
     DriftReportUnknown,
     InferenceFailed,
+    KeyNeeded,
+    Locked,
     NotJson,
     Overloaded,
     PredictionUnknown,
     RequestInvalid,
     RequestRefused,
+    ScopeMissing,
     SpoolFull,
     WrongMediaType,
 )
@@ -36,6 +39,8 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPE = "application/problem+json"
 
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
+    KeyNeeded: (401, "key-needed", "An API key is needed"),
+    ScopeMissing: (403, "scope-missing", "The API key does not open this"),
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
@@ -52,6 +57,8 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
 }
 _DESCRIPTIONS = {
     400: "Not JSON.",
+    401: "No living API key; only where the service asks for keys.",
+    403: "The API key does not hold the scope; `detail` names it.",
     404: "There is none; `detail` says of what.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
@@ -95,6 +102,8 @@ def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     headers = {}
     if isinstance(refusal, Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    if isinstance(refusal, Locked):
+        headers["WWW-Authenticate"] = refusal.challenge
     return _response(problem_of(refusal, _instance(request)), headers)
 
 

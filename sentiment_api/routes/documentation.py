@@ -12,6 +12,7 @@ from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
+from sentiment_api.doors import DOOR, FREE, security_schemes
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -36,8 +37,13 @@ def openapi() -> OpenAPIConfig:
         description="The sentiment of product reviews. Errors are application/problem+json (RFC 9457).",
         use_handler_docstrings=True,
         openapi_router=Router(
-            "/docs", route_handlers=[], include_in_schema=False, after_request=_without_pages_for_nothing
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            after_request=_without_pages_for_nothing,
+            opt={DOOR: FREE},
         ),
+        components=security_schemes(),
         render_plugins=[page],
     )
 
@@ -49,7 +55,7 @@ def _without_pages_for_nothing(response: Response[Any]) -> Response[Any]:
     return response
 
 
-@get("/docs/assets/{name:str}", include_in_schema=False)
+@get("/docs/assets/{name:str}", include_in_schema=False, opt={DOOR: FREE})
 async def asset(name: FromPath[str]) -> File:
     """Return one of the page's scripts and styles."""
     if name not in _ASSETS:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sentiment_api.admission import TICKET
 from sentiment_api.capacity import Ticket
 from sentiment_api.database.tables import OWN_SOURCES
-from sentiment_api.edge import QUERY
+from sentiment_api.edge import KEY_NAME, QUERY
 from sentiment_api.errors import DriftReportUnknown, FieldError, PredictionUnknown, RequestInvalid
 from sentiment_api.problems import AnyRequest
 from sentiment_api.schemas import DriftReportsQuery, PredictionsQuery
@@ -43,7 +43,12 @@ def caller_of(request: AnyRequest) -> Caller:
     if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY and _PRINTABLE.fullmatch(key)):
         message = f"expected 1 to {MAX_IDEMPOTENCY_KEY} characters, none of them a control character"
         raise RequestInvalid([FieldError("Idempotency-Key", message)])
-    return Caller(request_id=request_id_of(request), idempotency_key=key, source=_source_of(request))
+    return Caller(
+        request_id=request_id_of(request),
+        idempotency_key=key,
+        source=_source_of(request),
+        api_key_name=request.scope["state"].get(KEY_NAME),
+    )
 
 
 def _source_of(request: AnyRequest) -> str:
