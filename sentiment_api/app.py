@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.admission import Admission, WholeBody
 from sentiment_api.apitally import told_without_texts
 from sentiment_api.batching import Batcher
+from sentiment_api.budgets import Budgets, Meter
 from sentiment_api.bundle import open_bundle
 from sentiment_api.capacity import Capacity
 from sentiment_api.classifier import Classifier
@@ -80,7 +81,10 @@ def create_app(
             *(model, live, ready, metrics, documentation.asset),
         ],
         dependencies=parts.dependencies(),
-        middleware=[Doorkeeper(parts.doors), WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission],
+        middleware=[
+            *(Doorkeeper(parts.doors), Meter(Budgets(parts.engine))),
+            *(WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission),
+        ],
         state=State({"metrics": parts.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[parts.lifespan],

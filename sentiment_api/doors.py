@@ -19,7 +19,7 @@ from litestar.types import Scope as Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.api_keys import living_keys
-from sentiment_api.edge import CREDENTIALS, KEY_NAME
+from sentiment_api.edge import CREDENTIALS, KEY
 from sentiment_api.errors import DatabaseAway, KeyNeeded, ScopeMissing
 from sentiment_api.keys import Key, KeyRing, Scope
 from sentiment_api.metrics import Metrics
@@ -103,7 +103,7 @@ class Doorkeeper(ASGIMiddleware):
         self._doors = doors
 
     async def handle(self, scope: Connection, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Let the request in if its door is free or its key opens it, and note the key's name.
+        """Let the request in if its door is free or its key opens it, and note the key.
 
         Raises:
             KeyNeeded, ScopeMissing: it may not come in.
@@ -113,7 +113,7 @@ class Doorkeeper(ASGIMiddleware):
         needed = scope["route_handler"].opt.get(DOOR, Scope.ADMIN)
         if self._doors.locked and needed != FREE:
             key = self._doors.find(scope["state"][CREDENTIALS])
-            scope["state"][KEY_NAME] = key.name
+            scope["state"][KEY] = key
             if not key.opens(needed):
                 raise ScopeMissing(
                     f"Expected a key with the scope {needed}, found one with {', '.join(key.scopes)}.",
@@ -123,7 +123,7 @@ class Doorkeeper(ASGIMiddleware):
 
 
 def door(scope: Scope, opt: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """Return what a route that needs the scope says of itself, to Litestar and OpenAPI; `opt` is the rest of its own."""
+    """Return what a route that needs the scope says of itself, to Litestar and OpenAPI, with the rest of its `opt`."""
     return {"opt": {**opt, DOOR: scope}, "security": [{scheme: [str(scope)]} for scheme in _SCHEMES]}
 
 

@@ -14,6 +14,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from sentiment_api.keys import Key
 from sentiment_api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -21,9 +22,17 @@ QUERY = "query"
 """The key of a request's state under which a route finds the query: it stands nowhere else."""
 CREDENTIALS = "credentials"
 """The key of a request's state under which the API keys are that it was sent with: they stand nowhere else."""
-KEY_NAME = "key_name"
-"""The key of a request's state under which the name of its API key is, once that was found."""
+KEY = "key"
+"""The key of a request's state under which what is kept of its API key is, once that was found."""
 _SECRETS = (b"authorization", b"x-api-key")
+_SAFE: dict[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+"""What every reply says to browsers, unless its route says something else. No header lets other origins in (CORS)."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
 _log = structlog.get_logger("sentiment_api.access")
@@ -65,7 +74,8 @@ class Edge:
         elapsed_s = reply.elapsed_s()
         self._metrics.http_requests.labels(method, route, str(reply.status)).inc()
         self._metrics.http_duration.labels(route).observe(elapsed_s)
-        key = {"key": name} if (name := scope["state"].get(KEY_NAME)) else {}
+        key: Key | None = scope["state"].get(KEY)
+        named = {} if key is None else {"key": key.name}
         _log.info(
             "request",
             method=method,
@@ -73,7 +83,7 @@ class Edge:
             status=reply.status,
             ms=round(1000 * elapsed_s, 2),
             request_id=reply.request_id,
-            **key,
+            **named,
         )
 
 
@@ -104,8 +114,10 @@ class _Reply:
         headers = list(headers)
         timings = [value for name, value in headers if name == b"server-timing"]
         others = [(name, value) for name, value in headers if name != b"server-timing"]
+        said = {name for name, _ in others}
         return [
             *others,
+            *((name, value) for name, value in _SAFE.items() if name not in said),
             (REQUEST_ID.encode(), self.request_id.encode()),
             (b"server-timing", b", ".join([*timings, total])),
         ]

@@ -21,6 +21,7 @@ SentimentError
     ├── PredictionUnknown    no prediction has this id
     ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
     ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
+    ├── TooManyTokens        the key has asked as much as it may; try again after `retry_after_s`
     ├── DeadlineExceeded     the answer did not come in time
     ├── SpoolFull            the prediction cannot be recorded, so it is not given
     ├── DatabaseAway         Postgres is needed for this answer and does not respond
@@ -140,6 +141,16 @@ class Overloaded(RequestRefused):
         """Keep after how many seconds a client should try again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyTokens(RequestRefused):
+    """The key has asked as much as it may."""
+
+    def __init__(self, message: str, retry_after_s: float, headers: dict[str, str]) -> None:
+        """Keep after how many seconds a client should try again, and the headers that tell of its limit."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.headers = headers
 
 
 class DeadlineExceeded(RequestRefused):

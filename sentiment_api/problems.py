@@ -30,6 +30,7 @@ from sentiment_api.errors import (
     RequestRefused,
     ScopeMissing,
     SpoolFull,
+    TooManyTokens,
     WrongMediaType,
 )
 from sentiment_api.metrics import Metrics
@@ -48,6 +49,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
+    TooManyTokens: (429, "rate-limited", "The API key has asked as much as it may"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
     DatabaseAway: (503, "database-away", "The database does not respond"),
@@ -63,6 +65,7 @@ _DESCRIPTIONS = {
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "The body fails the schema; `errors` has the path of each field.",
+    429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
     503: "No room or no database now; Retry-After says when to try again, where that is known.",
     504: "The deadline passed.",
 }
@@ -99,8 +102,8 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
-    headers = {}
-    if isinstance(refusal, Overloaded):
+    headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
+    if isinstance(refusal, Overloaded | TooManyTokens):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
     if isinstance(refusal, Locked):
         headers["WWW-Authenticate"] = refusal.challenge

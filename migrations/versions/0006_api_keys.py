@@ -24,6 +24,8 @@ def upgrade() -> None:
             comment="of predict, feedback, read, metrics and admin, which holds the others",
         ),
         sa.Column("tokens_per_minute", sa.Integer(), comment="null is no limit"),
+        sa.Column("bucket", sa.Double(), comment="tokens left of the limit at bucket_at; null is full"),
+        sa.Column("bucket_at", sa.DateTime(timezone=True)),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.Column("expires_at", sa.DateTime(timezone=True), comment="null is never"),
         sa.Column("revoked_at", sa.DateTime(timezone=True), comment="null while it lives"),

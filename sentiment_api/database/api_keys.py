@@ -1,14 +1,16 @@
 """API keys in Postgres, one function for each thing that is done with them."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.queries import read_rows
+from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.queries import TIMEOUT_S, read_rows
 from sentiment_api.database.tables import api_keys
-from sentiment_api.errors import KeyRefused
+from sentiment_api.errors import DatabaseAway, KeyRefused
 from sentiment_api.keys import Key
 
 _KEPT = tuple(api_keys.c[name] for name in Key.__struct_fields__)
@@ -74,3 +76,27 @@ async def revoke_key(engine: AsyncEngine, name: str, *, dry_run: bool) -> dict[s
     if found is None:
         raise KeyRefused(f"expected the name of a living key, found {name}; `sentiment-api keys list` shows them")
     return dict(found)
+
+
+async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float) -> tuple[float, float]:
+    """Take up to `wanted` tokens out of a key's bucket; return how many those are, and what is left there.
+
+    A bucket holds the key's tokens of one minute at most, and fills at that rate. Processes take turns.
+
+    Raises:
+        DatabaseAway: Postgres does not answer in time.
+    """
+    limit, now = api_keys.c.tokens_per_minute, func.clock_timestamp()
+    passed_s = func.greatest(0.0, func.coalesce(func.date_part("epoch", now - api_keys.c.bucket_at), 0.0))
+    filled = func.least(limit, func.coalesce(api_keys.c.bucket, limit) + passed_s * limit / 60.0)
+    this = api_keys.c.key_id == key_id
+    try:
+        async with asyncio.timeout(TIMEOUT_S), engine.begin() as connection:
+            # Locked first: what is computed in the same statement as the lock may be of before it.
+            await connection.execute(select(api_keys.c.key_id).where(this).with_for_update())
+            found = float(await connection.scalar(select(filled).where(this)) or 0.0)
+            granted = min(found, wanted)
+            await connection.execute(update(api_keys).where(this).values(bucket=found - granted, bucket_at=now))
+    except DATABASE_ERRORS as error:
+        raise DatabaseAway("The database does not respond; try again later.") from error
+    return granted, found - granted

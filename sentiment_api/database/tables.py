@@ -281,6 +281,8 @@ api_keys = Table(
         comment="of predict, feedback, read, metrics and admin, which holds the others",
     ),
     Column("tokens_per_minute", Integer, comment="null is no limit"),
+    Column("bucket", Double, comment="tokens left of the limit at bucket_at; null is full"),
+    Column("bucket_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("expires_at", DateTime(timezone=True), comment="null is never"),
     Column("revoked_at", DateTime(timezone=True), comment="null while it lives"),

@@ -30,6 +30,8 @@ _PAGE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
+    # Browsers refuse to open a sandboxed page that asks for another one.
+    "Cross-Origin-Opener-Policy": "unsafe-none",
     "Vary": "Accept-Encoding",
 }
 _A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=False, examples=[REPORT])

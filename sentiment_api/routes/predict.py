@@ -35,7 +35,7 @@ _WithSource = with_parameters(
     return_dto=None,
     status_code=200,
     sync_to_thread=True,
-    responses=documented(400, 401, 403, 413, 415, 422, 503, 504),
+    responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
     **door(Scope.PREDICT, {LANE: "single"}),
 )
@@ -58,7 +58,7 @@ def predict(
     status_code=200,
     sync_to_thread=True,
     request_max_body_size=MAX_BATCH_BYTES,
-    responses=documented(400, 401, 403, 413, 415, 422, 503, 504),
+    responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
     **door(Scope.PREDICT, {LANE: "batch"}),
 )
