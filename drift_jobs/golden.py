@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from drift_jobs.errors import GoldenUnavailable
 from drift_jobs.runs import MetricRow, RunVerdict
@@ -42,10 +43,14 @@ class Answer(msgspec.Struct, frozen=True):
 Reply = TypeVar("Reply", ServedModel, Answer)
 
 
-async def check_golden(bundle: Bundle, service_url: str) -> MetricRow:
-    """Return how far the service's answers are from those recorded at export; a service that is away is not judged."""
+async def check_golden(bundle: Bundle, service_url: str, service_key: SecretStr | None = None) -> MetricRow:
+    """Return how far the service's answers are from those recorded at export; a service that is away is not judged.
+
+    `service_key` is sent where the service asks for keys.
+    """
+    key = {"Authorization": f"Bearer {service_key.get_secret_value()}"} if service_key else {}
     try:
-        async with httpx.AsyncClient(base_url=service_url, timeout=_TIMEOUT_S) as client:
+        async with httpx.AsyncClient(base_url=service_url, timeout=_TIMEOUT_S, headers=key) as client:
             engine = (await _served(client, bundle.manifest)).engine
             recorded = recorded_answers(bundle.manifest, engine)
             answers = [await _answer(client, golden.text) for golden in bundle.manifest.golden]

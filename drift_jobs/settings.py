@@ -27,6 +27,8 @@ class DriftSettings(DatabaseSettings):
     """Keys of the metadata, with commas between them, whose values are segments beside the products."""
     service_url: str | None = None
     """The running service, such as http://127.0.0.1:8000: it is asked the golden texts each night."""
+    service_key: SecretStr | None = None
+    """An API key with the scope predict, where the service asks for keys."""
     notify_url: SecretStr | None = None
     """Where new alarms are posted as JSON. Such addresses often hold a key, so no message shows it."""
     notify_on: Literal["watch", "drift"] = "drift"

@@ -10,7 +10,7 @@ import typer
 from sentiment_api import __version__
 from sentiment_api.bundle import open_bundle
 from sentiment_api.classifier import Classifier
-from sentiment_api.commands import console, database, set_aside, shadow
+from sentiment_api.commands import console, database, keys, set_aside, shadow
 from sentiment_api.commands.database import unreachable
 from sentiment_api.commands.drain import drain
 from sentiment_api.cores import usable_cores
@@ -36,6 +36,7 @@ SENTIMENT_DATABASE_URL, SENTIMENT_MODEL, SENTIMENT_PORT, ... (docs/settings.md l
 """,
 )
 app.add_typer(database.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(set_aside.app, name="set-aside")
 app.add_typer(shadow.app, name="shadow")
 app.command()(drain)

@@ -18,12 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.admission import Admission, WholeBody
 from sentiment_api.apitally import told_without_texts
 from sentiment_api.batching import Batcher
+from sentiment_api.budgets import Budgets, Meter
 from sentiment_api.bundle import open_bundle
 from sentiment_api.capacity import Capacity
 from sentiment_api.classifier import Classifier
 from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.doors import KEYS_REFRESH_S, Doorkeeper, Doors
 from sentiment_api.draining import announce, withdraw
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
@@ -79,7 +81,10 @@ def create_app(
             *(model, live, ready, metrics, documentation.asset),
         ],
         dependencies=parts.dependencies(),
-        middleware=[WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission],
+        middleware=[
+            *(Doorkeeper(parts.doors), Meter(Budgets(parts.engine))),
+            *(WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission),
+        ],
         state=State({"metrics": parts.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[parts.lifespan],
@@ -118,6 +123,7 @@ class _Parts:
             max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
             timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
         )
+        self.doors = Doors(engine, self.metrics, locked=settings.keys == "required")
         self.spool = Spool.claim(
             settings.data_dir / "spool",
             settings.spool_max_bytes,
@@ -146,7 +152,7 @@ class _Parts:
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
         names = (
-            *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow"),
+            *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow", "doors"),
             *("predict_reviews", "take_feedback", "look_up", "list_predictions", "look_up_drift"),
         )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
@@ -159,6 +165,7 @@ class _Parts:
         self.batcher.start()
         if self.shadow is not None:
             self.shadow.start()
+        await self.doors.refresh()
         version = self.classifier.bundle.manifest.version
         if self.settings.spool_full == "drop_oldest":
             _log.warning("a full spool will lose its oldest predictions", setting="SENTIMENT_SPOOL_FULL=drop_oldest")
@@ -167,6 +174,7 @@ class _Parts:
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
             asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
             asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
+            asyncio.create_task(_repeat(self.doors.refresh, KEYS_REFRESH_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)

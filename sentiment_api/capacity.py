@@ -47,6 +47,8 @@ class Ticket:
         self.lane = lane
         self.deadline = deadline
         """On the clock of `time.monotonic`."""
+        self.counted = 0
+        """Tokens that the request asks of the model, once they are counted."""
         self._capacity = capacity
         self._body_bytes = body_bytes
         self._tokens = tokens
@@ -64,7 +66,7 @@ class Ticket:
         """
         with self._lock:
             self._capacity.correct(self, self._tokens, tokens)
-            self._tokens = tokens
+            self._tokens = self.counted = tokens
         if usual:
             self._capacity.saw_texts(self._body_bytes, tokens)
 

@@ -1,7 +1,8 @@
 """The outermost layer: every reply, also a 404, gets its request id and its time, is counted and is logged once.
 
 It wraps the whole application, since Litestar's middleware does not run for requests that no route takes. What is
-logged is the method, the route's template and the outcome: never a path parameter, a query or a body.
+logged is the method, the route's template, the outcome and the name of the API key: never the key, a path parameter, a
+query or a body.
 """
 
 import re
@@ -13,11 +14,25 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from sentiment_api.keys import Key
 from sentiment_api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
 QUERY = "query"
 """The key of a request's state under which a route finds the query: it stands nowhere else."""
+CREDENTIALS = "credentials"
+"""The key of a request's state under which the API keys are that it was sent with: they stand nowhere else."""
+KEY = "key"
+"""The key of a request's state under which what is kept of its API key is, once that was found."""
+_SECRETS = (b"authorization", b"x-api-key")
+_SAFE: dict[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+"""What every reply says to browsers, unless its route says something else. No header lets other origins in (CORS)."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
 _log = structlog.get_logger("sentiment_api.access")
@@ -42,6 +57,9 @@ class Edge:
         # scope itself, so a route that reads a query is handed it elsewhere.
         scope["state"][QUERY] = scope["query_string"]
         scope["query_string"] = b""
+        # Nor is there any way for a key into a trace, Apitally or an error.
+        scope["state"][CREDENTIALS] = _presented(scope["headers"])
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in _SECRETS]
         scope["state"]["path"] = scope["path"]  # as it was asked for; `ReportPages` changes the scope's
         self._metrics.http_in_progress.inc()
         try:
@@ -56,6 +74,8 @@ class Edge:
         elapsed_s = reply.elapsed_s()
         self._metrics.http_requests.labels(method, route, str(reply.status)).inc()
         self._metrics.http_duration.labels(route).observe(elapsed_s)
+        key: Key | None = scope["state"].get(KEY)
+        named = {} if key is None else {"key": key.name}
         _log.info(
             "request",
             method=method,
@@ -63,6 +83,7 @@ class Edge:
             status=reply.status,
             ms=round(1000 * elapsed_s, 2),
             request_id=reply.request_id,
+            **named,
         )
 
 
@@ -93,11 +114,25 @@ class _Reply:
         headers = list(headers)
         timings = [value for name, value in headers if name == b"server-timing"]
         others = [(name, value) for name, value in headers if name != b"server-timing"]
+        said = {name for name, _ in others}
         return [
             *others,
+            *((name, value) for name, value in _SAFE.items() if name not in said),
             (REQUEST_ID.encode(), self.request_id.encode()),
             (b"server-timing", b", ".join([*timings, total])),
         ]
+
+
+def _presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """Return the API keys in the headers. What Authorization holds under another scheme is a proxy's, not ours."""
+    given = []
+    for name, value in headers:
+        scheme, _, credentials = value.partition(b" ")
+        if name == b"x-api-key":
+            given.append(value)
+        elif name == b"authorization" and scheme.lower() == b"bearer":
+            given.append(credentials)
+    return tuple(each.strip().decode("latin-1") for each in given)
 
 
 def _request_id(scope: Scope) -> str:

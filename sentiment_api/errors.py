@@ -8,8 +8,12 @@ SentimentError
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
+│   ├── KeyRefused           an API key cannot be made, or none has the name
 │   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
+    ├── Locked               the door stays closed
+    │   ├── KeyNeeded        no living key was presented
+    │   └── ScopeMissing     the key that was presented does not hold the scope
     ├── NotJson              the body is not JSON
     ├── RequestInvalid       the body is JSON that fails the schema
     ├── BodyTooSlow          the body did not arrive in time
@@ -17,6 +21,7 @@ SentimentError
     ├── PredictionUnknown    no prediction has this id
     ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
     ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
+    ├── TooManyTokens        the key has asked as much as it may; try again after `retry_after_s`
     ├── DeadlineExceeded     the answer did not come in time
     ├── SpoolFull            the prediction cannot be recorded, so it is not given
     ├── DatabaseAway         Postgres is needed for this answer and does not respond
@@ -66,6 +71,10 @@ class SetAsideInvalid(StartupError):
     """A record set aside is not there, or not as it must be."""
 
 
+class KeyRefused(StartupError):
+    """An API key cannot be made, or none has the name."""
+
+
 class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
 
@@ -77,6 +86,23 @@ class FieldError(NamedTuple):
 
 class RequestRefused(SentimentError):
     """One request cannot be answered."""
+
+
+class Locked(RequestRefused):
+    """The door stays closed, for one of the two reasons below."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        """Keep what `WWW-Authenticate` says (RFC 6750)."""
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class KeyNeeded(Locked):
+    """No living key was presented."""
+
+
+class ScopeMissing(Locked):
+    """The key that was presented does not open this."""
 
 
 class NotJson(RequestRefused):
@@ -115,6 +141,16 @@ class Overloaded(RequestRefused):
         """Keep after how many seconds a client should try again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyTokens(RequestRefused):
+    """The key has asked as much as it may."""
+
+    def __init__(self, message: str, retry_after_s: float, headers: dict[str, str]) -> None:
+        """Keep after how many seconds a client should try again, and the headers that tell of its limit."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.headers = headers
 
 
 class DeadlineExceeded(RequestRefused):

@@ -38,6 +38,9 @@ class Metrics:
             "http_request_duration_seconds", "From the request's head to the last byte of the reply.", _SECONDS, "route"
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
+        self.keys_read = self._gauge(
+            "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 is not."
+        )
         self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
 
     def _add_answers(self) -> None:

@@ -21,12 +21,16 @@ from sentiment_api.errors import (
     Draining,
     DriftReportUnknown,
     InferenceFailed,
+    KeyNeeded,
+    Locked,
     NotJson,
     Overloaded,
     PredictionUnknown,
     RequestInvalid,
     RequestRefused,
+    ScopeMissing,
     SpoolFull,
+    TooManyTokens,
     WrongMediaType,
 )
 from sentiment_api.metrics import Metrics
@@ -36,6 +40,8 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPE = "application/problem+json"
 
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
+    KeyNeeded: (401, "key-needed", "An API key is needed"),
+    ScopeMissing: (403, "scope-missing", "The API key does not open this"),
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
@@ -43,6 +49,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
+    TooManyTokens: (429, "rate-limited", "The API key has asked as much as it may"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
     DatabaseAway: (503, "database-away", "The database does not respond"),
@@ -52,10 +59,13 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
 }
 _DESCRIPTIONS = {
     400: "Not JSON.",
+    401: "No living API key; only where the service asks for keys.",
+    403: "The API key does not hold the scope; `detail` names it.",
     404: "There is none; `detail` says of what.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "The body fails the schema; `errors` has the path of each field.",
+    429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
     503: "No room or no database now; Retry-After says when to try again, where that is known.",
     504: "The deadline passed.",
 }
@@ -92,9 +102,11 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
-    headers = {}
-    if isinstance(refusal, Overloaded):
+    headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
+    if isinstance(refusal, Overloaded | TooManyTokens):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    if isinstance(refusal, Locked):
+        headers["WWW-Authenticate"] = refusal.challenge
     return _response(problem_of(refusal, _instance(request)), headers)
 
 

@@ -93,8 +93,10 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    keys: Literal["off", "required"] = "off"
+    """Whether clients need API keys, which `sentiment-api keys create` makes."""
     behind_proxy: bool = False
-    """States that a proxy authenticates the clients; without it only loopback addresses are served."""
+    """States that a proxy authenticates the clients. Without it and without keys only loopback addresses are served."""
 
     max_concurrent_requests: int = Field(default=256, ge=1)
     """Requests that may wait for the model at once; each holds one pool thread. The next one gets 503."""
@@ -134,10 +136,11 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
 
     @model_validator(mode="after")
     def _closed_door(self) -> Self:
-        if not ip_address(self.host).is_loopback and not self.behind_proxy:
+        if not ip_address(self.host).is_loopback and self.keys == "off" and not self.behind_proxy:
             raise ValueError(
-                f"expected a loopback address such as 127.0.0.1, found SENTIMENT_HOST={self.host}: the service has no "
-                "keys yet. If a proxy authenticates the clients, say so with SENTIMENT_BEHIND_PROXY=true"
+                f"expected a loopback address such as 127.0.0.1, found SENTIMENT_HOST={self.host}: anybody could ask. "
+                "Have clients send keys with SENTIMENT_KEYS=required, or, if a proxy authenticates them, say so with "
+                "SENTIMENT_BEHIND_PROXY=true"
             )
         return self
 

@@ -93,7 +93,7 @@ async def ask_golden(settings: DriftSettings, plan: Plan, output: Output) -> Met
     """Return what the service says of the golden texts, or None when its address was not given."""
     if settings.service_url is None:
         return None
-    row = await check_golden(plan.bundle, settings.service_url)
+    row = await check_golden(plan.bundle, settings.service_url, settings.service_key)
     if row.verdict == "not_judged":
         output.complain(f"the golden texts could not be compared: {row.note}")
     return row

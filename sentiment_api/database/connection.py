@@ -13,7 +13,7 @@ from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
 from sentiment_api.settings import DatabaseSettings
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The oldest schema that this release runs on. Revisions are numbered, so newer ones compare greater."""
 
 DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)

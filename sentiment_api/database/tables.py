@@ -267,3 +267,26 @@ drift_baselines = Table(
     Index("drift_baselines_model_version_idx", "model_version", "accepted_at"),
     comment="windows of the log that a model version is compared with",
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True, comment="the part of a key that is no secret"),
+    Column("name", Text, nullable=False, comment="stands in logs and in predictions.api_key_name"),
+    Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256 of the 256-bit random secret"),
+    Column(
+        "scopes",
+        ARRAY(Text),
+        nullable=False,
+        comment="of predict, feedback, read, metrics and admin, which holds the others",
+    ),
+    Column("tokens_per_minute", Integer, comment="null is no limit"),
+    Column("bucket", Double, comment="tokens left of the limit at bucket_at; null is full"),
+    Column("bucket_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), comment="null is never"),
+    Column("revoked_at", DateTime(timezone=True), comment="null while it lives"),
+    # A revoked key's name is free for the next one.
+    Index("api_keys_living_name_idx", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    comment="who may ask the service, and for what",
+)

@@ -12,12 +12,18 @@ from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
+from sentiment_api.doors import DOOR, FREE, security_schemes
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui-standalone-preset.js": "text/javascript",
     "swagger-ui.css": "text/css",
 }
+_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; "
+    # Litestar's page has its script and its styles in itself, and the schema, too.
+    "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
+)
 _FOLDER = Path(__file__).parents[1] / "static" / "swagger-ui"
 
 
@@ -36,20 +42,26 @@ def openapi() -> OpenAPIConfig:
         description="The sentiment of product reviews. Errors are application/problem+json (RFC 9457).",
         use_handler_docstrings=True,
         openapi_router=Router(
-            "/docs", route_handlers=[], include_in_schema=False, after_request=_without_pages_for_nothing
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            after_request=_as_ours,
+            opt={DOOR: FREE},
         ),
+        components=security_schemes(),
         render_plugins=[page],
     )
 
 
-def _without_pages_for_nothing(response: Response[Any]) -> Response[Any]:
+def _as_ours(response: Response[Any]) -> Response[Any]:
     """Litestar answers unknown paths under /docs with a page of its own; ours are problems like everywhere."""
     if response.status_code == HTTP_404_NOT_FOUND:
         raise NotFoundException
+    response.set_header("Content-Security-Policy", _POLICY)
     return response
 
 
-@get("/docs/assets/{name:str}", include_in_schema=False)
+@get("/docs/assets/{name:str}", include_in_schema=False, opt={DOOR: FREE})
 async def asset(name: FromPath[str]) -> File:
     """Return one of the page's scripts and styles."""
     if name not in _ASSETS:

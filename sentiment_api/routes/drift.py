@@ -8,7 +8,9 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import FromPath
 
+from sentiment_api.doors import door
 from sentiment_api.drift_schemas import DriftReport, DriftReportPage
+from sentiment_api.keys import Scope
 from sentiment_api.problems import AnyRequest, documented
 from sentiment_api.routes.drift_examples import LIST, REPORT
 from sentiment_api.routes.parameters import id_parameter, query_parameters, with_parameters
@@ -28,6 +30,8 @@ _PAGE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
+    # Browsers refuse to open a sandboxed page that asks for another one.
+    "Cross-Origin-Opener-Policy": "unsafe-none",
     "Vary": "Accept-Encoding",
 }
 _A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=False, examples=[REPORT])
@@ -37,16 +41,17 @@ _A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=
     "/drift/reports",
     responses={
         200: ResponseSpec(DriftReportPage, description="A page.", generate_examples=False, examples=[LIST]),
-        **documented(422, 503),
+        **documented(401, 403, 422, 503),
     },
     operation_class=with_parameters(*query_parameters(DriftReportsQuery)),
+    **door(Scope.READ),
 )
 async def drift_reports(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> DriftReportPage:
     """Return runs of the drift job without their metrics, the latest window first, of each what was judged last."""
     return await look_up_drift.page(drift_reports_query_of(request))
 
 
-@get("/drift/latest", responses={200: _A_REPORT, **documented(404, 503)})
+@get("/drift/latest", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **door(Scope.READ))
 async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first.
 
@@ -56,7 +61,7 @@ async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> Dr
     return await look_up_drift.latest()
 
 
-@get("/drift/reports/{run_id:str}", responses={200: _A_REPORT, **documented(404, 503)})
+@get("/drift/reports/{run_id:str}", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **door(Scope.READ))
 async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return a run of the drift job with its metrics and details."""
     return await look_up_drift.find(run_id_of(run_id))
@@ -72,9 +77,10 @@ async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[Loo
             media_type="text/html",
             examples=[Example(value="<!DOCTYPE html><html>...</html>")],
         ),
-        **documented(404, 503),
+        **documented(401, 403, 404, 503),
     },
     operation_class=with_parameters(id_parameter(RUN_ID, "Of the run.")),
+    **door(Scope.READ),
 )
 async def drift_report_page(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> Response[bytes]:
     """Return the page of a run for people: the verdict on top, below it what Evidently says of the window."""

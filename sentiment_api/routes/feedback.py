@@ -6,7 +6,9 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
+from sentiment_api.doors import door
 from sentiment_api.dto import StrictDTO
+from sentiment_api.keys import Scope
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import AnyRequest, documented
 from sentiment_api.routes.requests import request_id_of
@@ -21,8 +23,9 @@ from sentiment_api.use_cases.feedback import TakeFeedback
     status_code=200,
     responses={
         202: ResponseSpec(FeedbackReply, description="Pending: the prediction is not in Postgres yet."),
-        **documented(400, 404, 413, 415, 422, 503),
+        **documented(400, 401, 403, 404, 413, 415, 422, 503),
     },
+    **door(Scope.FEEDBACK),
 )
 async def feedback(
     data: JSONBody[FeedbackRequest],

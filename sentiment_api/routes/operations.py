@@ -9,7 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sentiment_api.batching import Batcher
 from sentiment_api.classifier import Classifier
+from sentiment_api.doors import DOOR, FREE, Doors, door
 from sentiment_api.draining import is_draining
+from sentiment_api.keys import Scope
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -38,7 +40,7 @@ _TOLD = ("created_at", "base", "data_hash", "rows")
 _TOLD_METRICS = ("all", "unseen", "category_mean")
 
 
-@get("/model")
+@get("/model", opt={DOOR: FREE})
 async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency[Shadow | None]) -> ModelReply:
     """Describe the model that serves and the limits of what it takes."""
     manifest = classifier.bundle.manifest
@@ -61,7 +63,7 @@ def _told(training: dict[str, Any]) -> dict[str, Any]:
     return told | {"metrics": {name: metrics[name] for name in _TOLD_METRICS if name in metrics}}
 
 
-@get("/health/live")
+@get("/health/live", opt={DOOR: FREE})
 async def live() -> HealthReply:
     """Say that the process runs."""
     return HealthReply("live")
@@ -70,15 +72,22 @@ async def live() -> HealthReply:
 @get(
     ["/health/ready", "/health"],
     responses={503: ResponseSpec(HealthReply, description="Not ready.", generate_examples=False)},
+    opt={DOOR: FREE},
 )
 async def ready(
     batcher: NamedDependency[Batcher],
     spool: NamedDependency[Spool],
     shipper: NamedDependency[Shipper],
     shadow: NamedDependency[Shadow | None],
+    doors: NamedDependency[Doors],
 ) -> Response[HealthReply]:
-    """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else."""
+    """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else.
+
+    But where keys are asked for, a process that could not read them yet lets nobody in, and is not ready.
+    """
     status = "ready" if batcher.is_alive() else "engine stopped"
+    if not doors.know():
+        status = "keys unknown"
     if is_draining(spool.folder):
         status = "draining"
     totals = shipper.totals
@@ -99,7 +108,7 @@ async def ready(
     return Response(HealthReply(status, log, beside), status_code=200 if status == "ready" else 503)
 
 
-@get("/metrics", include_in_schema=False)
+@get("/metrics", include_in_schema=False, **door(Scope.METRICS))
 async def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Return all metrics in Prometheus' text format."""
     return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -7,8 +7,10 @@ from litestar.params import JSONBody
 
 from sentiment_api.admission import LANE
 from sentiment_api.database.tables import OWN_SOURCES
+from sentiment_api.doors import door
 from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
+from sentiment_api.keys import Scope
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.problems import AnyRequest, documented, problem_of
 from sentiment_api.routes.parameters import header_parameter, with_parameters
@@ -33,9 +35,9 @@ _WithSource = with_parameters(
     return_dto=None,
     status_code=200,
     sync_to_thread=True,
-    opt={LANE: "single"},
-    responses=documented(400, 413, 415, 422, 503, 504),
+    responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
+    **door(Scope.PREDICT, {LANE: "single"}),
 )
 def predict(
     data: JSONBody[PredictRequest],
@@ -56,9 +58,9 @@ def predict(
     status_code=200,
     sync_to_thread=True,
     request_max_body_size=MAX_BATCH_BYTES,
-    opt={LANE: "batch"},
-    responses=documented(400, 413, 415, 422, 503, 504),
+    responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
+    **door(Scope.PREDICT, {LANE: "batch"}),
 )
 def predict_batch(
     data: JSONBody[BatchRequest],

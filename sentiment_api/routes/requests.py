@@ -6,8 +6,9 @@ from uuid import UUID
 from sentiment_api.admission import TICKET
 from sentiment_api.capacity import Ticket
 from sentiment_api.database.tables import OWN_SOURCES
-from sentiment_api.edge import QUERY
+from sentiment_api.edge import KEY, QUERY
 from sentiment_api.errors import DriftReportUnknown, FieldError, PredictionUnknown, RequestInvalid
+from sentiment_api.keys import Key
 from sentiment_api.problems import AnyRequest
 from sentiment_api.schemas import DriftReportsQuery, PredictionsQuery
 from sentiment_api.use_cases.drift import NO_SUCH_REPORT
@@ -43,7 +44,13 @@ def caller_of(request: AnyRequest) -> Caller:
     if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY and _PRINTABLE.fullmatch(key)):
         message = f"expected 1 to {MAX_IDEMPOTENCY_KEY} characters, none of them a control character"
         raise RequestInvalid([FieldError("Idempotency-Key", message)])
-    return Caller(request_id=request_id_of(request), idempotency_key=key, source=_source_of(request))
+    opened: Key | None = request.scope["state"].get(KEY)
+    return Caller(
+        request_id=request_id_of(request),
+        idempotency_key=key,
+        source=_source_of(request),
+        api_key_name=None if opened is None else opened.name,
+    )
 
 
 def _source_of(request: AnyRequest) -> str:

@@ -41,6 +41,7 @@ class Caller(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     source: str = "api"
     """One of `CUSTOMER_SOURCES` or `OWN_SOURCES`."""
+    api_key_name: str | None = None
 
 
 class Timing(NamedTuple):
@@ -221,7 +222,7 @@ class PredictReviews:
             request_id=caller.request_id,
             idempotency_key=caller.idempotency_key,
             source=caller.source,
-            api_key_name=None,
+            api_key_name=caller.api_key_name,
             product_id=request.product_id,
             event_timestamp=request.timestamp,
             text=self._keeper.kept(request.text),

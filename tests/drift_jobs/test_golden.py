@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from drift_jobs.golden import Answer, check_golden, compare_answers, prevailing, with_golden
 from drift_jobs.runs import MetricRow, RunVerdict
@@ -49,6 +50,17 @@ async def test_answers_as_recorded_are_quiet(receive: Receive, golden_bundle: Bu
     sent = [request for request in server.requests if request.path == "/predict"]
     assert [json.loads(request.body) for request in sent] == [{"text": text} for text in RECORDED]
     assert {request.headers["X-Sentiment-Source"] for request in sent} == {"golden"}
+
+
+@pytest.mark.anyio
+async def test_the_service_key_is_sent_where_there_is_one(receive: Receive, golden_bundle: Bundle) -> None:
+    """Each request has it as a bearer's; without one nothing is sent."""
+    server = receive(_service(golden_bundle))
+    await check_golden(golden_bundle, server.url, SecretStr("sentiment_0_1"))
+    assert {request.headers["Authorization"] for request in server.requests} == {"Bearer sentiment_0_1"}
+    other = receive(_service(golden_bundle))
+    await check_golden(golden_bundle, other.url)
+    assert {request.headers["Authorization"] for request in other.requests} == {None}
 
 
 @pytest.mark.anyio
