@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     splits: int
     sequences: int
     """Of three nights, for each split and size."""
-    same_products: bool
+    same_products: bool = False
     """Whether the reviews of each product are divided, not the products, so that there are segments to judge."""
 
 

@@ -36,8 +36,9 @@ def _shifts(part: dict[str, Any]) -> Iterator[str]:
     yield "| shop | what happens | how strongly | 1,000 rows | of it drift | 5,000 rows | of it drift | seen by |"
     yield "|---|---|---|---|---|---|---|---|"
     rows: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
-    for row in part["shifts"]:
-        rows.setdefault((row["shop"], row["shift"], row["strength"]), {})[row["size"]] = row
+    for shop, found in part["shops"].items():
+        for row in found:
+            rows.setdefault((shop, row["shift"], row["strength"]), {})[row["size"]] = row
     for key, by_size in rows.items():
         cells = [
             f"{100 * by_size[size][level]['share']:.0f} %" for size in (1_000, 5_000) for level in ("watch", "drift")
@@ -47,10 +48,11 @@ def _shifts(part: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "| shop | what happens | seen in 8 of 10 windows of 1,000 rows | of 5,000 rows |"
     yield "|---|---|---|---|"
-    for shop, shift in dict.fromkeys((row["shop"], row["shift"]) for row in part["shifts"]):
-        found = [row for row in part["shifts"] if (row["shop"], row["shift"]) == (shop, shift)]
-        reached = (seen_strength([row for row in found if row["size"] == size]) for size in (1_000, 5_000))
-        yield f"| {shop} | {shift} | {' | '.join(reached)} |"
+    for shop, found in part["shops"].items():
+        for shift in dict.fromkeys(row["shift"] for row in found):
+            tried = [row for row in found if row["shift"] == shift]
+            reached = (seen_strength([row for row in tried if row["size"] == size]) for size in (1_000, 5_000))
+            yield f"| {shop} | {shift} | {' | '.join(reached)} |"
     yield ""
 
 

@@ -121,19 +121,36 @@ def quiet_pairs(pool: Columns, size: int, windows: int, seed: int = 0) -> Iterat
     `NIGHTS_IN_A_ROW` windows have one reference, as a shop's nights do: when it is an unlucky one, all of them differ.
     """
     random = np.random.default_rng(seed)
-    members = _members(pool.clusters)
     reference = pool
     for number in range(windows):
+        products = _shuffled(pool.clusters, random)
         if number % NIGHTS_IN_A_ROW == 0:
-            reference = _draw_reference(pool, members, random)
-        counts = _popularity(pool.clusters, size, random)
-        yield _draw_window(pool, members, counts, random), reference
+            reference = _draw_reference(pool, products, random)
+        yield _draw_window(pool, products, _popularity(pool.clusters, size, random), random), reference
 
 
-def _members(clusters: Codes) -> list[Codes]:
-    """Return the rows of each cluster, by its number."""
-    order = np.argsort(clusters, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(clusters))[:-1])
+class _Products(NamedTuple):
+    """The rows of a pool, product by product."""
+
+    rows: Codes
+    starts: Codes
+    """Where the rows of each product begin."""
+    sizes: Codes
+
+    def some(self, chosen: Codes, counts: Codes, offsets: Codes) -> Codes:
+        """Return `counts[i]` rows of the product `chosen[i]`, from its `offsets[i]` on and round again."""
+        ends = np.cumsum(counts)
+        within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+        starts, sizes, first = (np.repeat(each, counts) for each in (self.starts[chosen], self.sizes[chosen], offsets))
+        found: Codes = self.rows[starts + (first + within) % sizes]
+        return found
+
+
+def _shuffled(clusters: Codes, random: np.random.Generator) -> _Products:
+    """Return the products, the rows of each in random order."""
+    order = random.permutation(len(clusters))
+    sizes = np.bincount(clusters)
+    return _Products(order[np.argsort(clusters[order], kind="stable")], np.cumsum(sizes) - sizes, sizes)
 
 
 def _popularity(clusters: Codes, size: int, random: np.random.Generator) -> Codes:
@@ -148,31 +165,26 @@ def _popularity(clusters: Codes, size: int, random: np.random.Generator) -> Code
     return counts[counts > 0].astype(np.intp)
 
 
-def _draw_window(pool: Columns, members: list[Codes], counts: Codes, random: np.random.Generator) -> Columns:
+def _draw_window(pool: Columns, products: _Products, counts: Codes, random: np.random.Generator) -> Columns:
     """Return a window in which products drawn at random have the given numbers of reviews.
 
     A product is drawn as often as it has reviews in the pool. Were all equally likely, the windows would look like the
     products that nobody buys, which often differ from the others, and all of them would seem to have drifted.
     """
-    sizes = np.array(list(map(len, members)), dtype=float)
-    chosen = random.choice(len(members), len(counts), p=sizes / sizes.sum())
-    rows = [_some(members[product], count, random) for product, count in zip(chosen, counts, strict=True)]
-    return pool.take(np.concatenate(rows), np.repeat(np.arange(len(counts)), counts))
+    chosen = random.choice(len(products.sizes), len(counts), p=products.sizes / products.sizes.sum())
+    rows = products.some(chosen, counts, random.integers(products.sizes[chosen]))
+    return pool.take(rows, np.repeat(np.arange(len(counts)), counts))
 
 
-def _draw_reference(pool: Columns, members: list[Codes], random: np.random.Generator) -> Columns:
+def _draw_reference(pool: Columns, products: _Products, random: np.random.Generator) -> Columns:
     """Return as many products as the pool has, drawn with replacement, each with all its rows.
 
     Each draw is a cluster of its own: the pool stands for all products that there could be, and is drawn from as if it
     never ended. Taken for one, a product that is drawn twice would double the variance.
     """
-    chosen = random.integers(len(members), size=len(members))
-    drawn = [members[product] for product in chosen]
-    return pool.take(np.concatenate(drawn), np.repeat(np.arange(len(drawn)), list(map(len, drawn))))
-
-
-def _some(rows: Codes, count: int, random: np.random.Generator) -> Codes:
-    return random.choice(rows, count, replace=count > len(rows))
+    chosen = random.integers(len(products.sizes), size=len(products.sizes))
+    counts = products.sizes[chosen]
+    return pool.take(products.some(chosen, counts, np.zeros_like(counts)), np.repeat(np.arange(len(chosen)), counts))
 
 
 def _in_errors(test: Difference) -> float:

@@ -241,17 +241,28 @@ def _satterthwaite(parts: list[float], freedoms: list[float]) -> float:
 
 
 def _independent_rows(sample: Sample, at: Floats) -> float:
-    """Return the number of independent rows that would know the shares below `at` as well; at most what there are."""
-    below = (sample.values[:, None] <= at).astype(float)
-    shares = below.mean(axis=0)
-    plain = shares * (1 - shares) / len(below)
+    """Return the number of independent rows that would know the shares below `at` as well; at most what there are.
+
+    The clustered variances are those of `covariance_of_means` for each of `at`, from a table of counts by cluster and
+    interval: calibration asks for them thousands of times.
+    """
+    n, products = len(sample.values), int(sample.clusters.max()) + 1
+    intervals = np.searchsorted(at, sample.values, "left")
+    cells = np.bincount(sample.clusters * (len(at) + 1) + intervals, minlength=products * (len(at) + 1))
+    counts = cells.reshape(products, -1)
+    sizes = counts.sum(axis=1)
+    below = counts[:, :-1].cumsum(axis=1)
+    shares = below.sum(axis=0) / n
+    plain = shares * (1 - shares) / n
     kept = plain > 0
     if not kept.any():
-        return float(len(below))
-    clustered = np.diag(covariance_of_means(below[:, kept], sample.clusters))
-    if not np.isfinite(clustered).all():
+        return float(n)
+    number = int(np.count_nonzero(sizes))
+    if number < 2:
         return 1.0
-    return len(below) / max(1.0, float((clustered / plain[kept]).mean()))
+    residuals = below[:, kept] - sizes[:, None] * shares[kept]
+    clustered = (residuals**2).sum(axis=0) * (number / (number - 1)) / n**2
+    return n / max(1.0, float((clustered / plain[kept]).mean()))
 
 
 def _shares_below(values: Floats, others: Floats) -> Floats:
