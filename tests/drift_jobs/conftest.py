@@ -1,5 +1,6 @@
-"""A made-up shop: reviews whose sentiment, form and embedding come from one seeded source."""
+"""A made-up shop: reviews whose sentiment, form and embedding come from one seeded source; and what is around it."""
 
+import asyncio
 import datetime as dt
 import json
 import threading
@@ -15,17 +16,21 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
-from drift_jobs.judging.frames import LabelSet, sample_frame
+from drift_jobs.__main__ import main
+from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from sentiment_api.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
 from sentiment_api.database.partitions import make_months, month_of
-from sentiment_api.database.tables import predictions
+from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.descriptors import DESCRIPTORS_VERSION
 
 Record = dict[str, Any]
 MakeRecords = Callable[..., list[Record]]
 MakeFrame = Callable[[Sequence[Record]], pd.DataFrame]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Rate = Callable[..., Awaitable[None]]
+ExitCode = Callable[..., Awaitable[int]]
 
 DAY = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 TEXT = "The zipper <b>broke</b> on day one"
@@ -62,7 +67,7 @@ def make_frame(labels: LabelSet) -> MakeFrame:
             labels,
             logits=np.array([record["logits"] for record in records]).reshape(-1, 2),
             probabilities=np.array([record["probabilities"] for record in records]).reshape(-1, 2),
-            descriptors={name: [record["descriptors"][name] for record in records] for name in _DESCRIPTORS},
+            descriptors={name: [record["descriptors"][name] for record in records] for name in DESCRIPTORS},
             product=[record["product_cluster"] for record in records],
             **{name: [record[name] for record in records] for name in ("label", "target", "embedding")},
         )
@@ -96,6 +101,39 @@ def log(engine: AsyncEngine, bundle: Bundle) -> Log:
         return [row["prediction_id"] for row in rows]
 
     return write
+
+
+@pytest.fixture
+def rate(engine: AsyncEngine) -> Rate:
+    """Writes feedback of these ratings on these predictions, received when the day ends unless said otherwise."""
+
+    async def write(
+        ids: Sequence[uuid.UUID],
+        ratings: Sequence[int],
+        received_at: dt.datetime = DAY + dt.timedelta(days=1),
+        **columns: object,
+    ) -> None:
+        common = {"received_at": received_at, "request_id": "r"} | columns
+        rows = [
+            {"feedback_id": uuid7(), "prediction_id": one, "rating": rating} | common
+            for one, rating in zip(ids, ratings, strict=True)
+        ]
+        async with engine.begin() as connection:
+            await connection.execute(insert(feedback), rows)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def exit_code() -> ExitCode:
+    """Runs the command line with these arguments, in a thread, where it may have an event loop of its own."""
+
+    async def run(*arguments: str) -> int:
+        with pytest.raises(SystemExit) as stopped:
+            await asyncio.to_thread(main, arguments)
+        return int(stopped.value.code or 0)
+
+    return run
 
 
 class Received(NamedTuple):
@@ -158,12 +196,6 @@ def receive() -> Iterator[Callable[[Callable[[Received], tuple[int, object]]], R
         receiver.stop()
 
 
-_DESCRIPTORS = (
-    "characters", "words", "tokens", "pieces_per_word", "truncated", "non_letter_share", "upper_share", "digit_share",
-    "mean_word_length",
-)  # fmt: skip
-
-
 def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray, product: str) -> Record:
     positive = float(1 / (1 + np.exp(-log_odds)))
     return {
@@ -181,7 +213,7 @@ def _record(log_odds: float, truth: np.bool_, words: int, noise: np.ndarray, pro
 
 def _descriptors(words: int, noise: float) -> dict[str, float | bool]:
     values = (words * 5, words, words + 9, 1.1 + noise / 10, words > 50, noise / 20, noise / 30, noise / 40, 4 + noise)
-    return dict(zip(_DESCRIPTORS, values, strict=True))
+    return dict(zip(DESCRIPTORS, values, strict=True))
 
 
 def _row(record: Record, moment: dt.datetime, bundle: Bundle) -> Record:

@@ -10,67 +10,59 @@ from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
 
 Test = Callable[[Sample, Sample], Difference]
+Shop = Callable[[np.random.Generator, int, int, int], Sample]
 
 WINDOWS = 60
 TERMS = [(0.05, 0.0), (0.002, 0.0), (0.05, 0.25)]
 """P-value and floor to be reached: mild, one of many tests, and one whose floor is above what chance brings."""
 
 
-def _shop(random: np.random.Generator, n: int, products: int, dim: int) -> Sample:
-    """`n` reviews of products of unequal popularity, 15 % of whose variance is the product's."""
-    popularity = 1 / np.arange(1, products + 1) ** 0.8
-    product = random.choice(products, n, p=popularity / popularity.sum())
-    of_product = random.normal(size=(products, dim)) * np.sqrt(0.15)
-    values = of_product[product] + random.normal(size=(n, dim)) * np.sqrt(0.85)
-    return Sample(values, np.unique(product, return_inverse=True)[1])
-
-
-def _found(test: Test, move: float, dim: int, seed: int) -> list[Difference]:
+def _found(shop: Shop, test: Test, move: float, dim: int, seed: int) -> list[Difference]:
     """Test windows in which the mean of the first number moved."""
     random = np.random.default_rng(seed)
-    return [test(*_window(random, move, dim)) for _ in range(WINDOWS)]
+    return [test(*_window(shop, random, move, dim)) for _ in range(WINDOWS)]
 
 
-def _window(random: np.random.Generator, move: float, dim: int) -> tuple[Sample, Sample]:
-    current, reference = _shop(random, 800, 90, dim), _shop(random, 1500, 200, dim)
+def _window(shop: Shop, random: np.random.Generator, move: float, dim: int) -> tuple[Sample, Sample]:
+    current, reference = shop(random, 800, 90, dim), shop(random, 1500, 200, dim)
     sides = current._replace(values=current.values + move * np.eye(dim)[0]), reference
     one, other = sides if dim > 1 else (side._replace(values=side.values[:, 0]) for side in sides)
     return one, other
 
 
-def _smallest_visible(test: Test, dim: int, p_value: float, floor: float) -> float:
-    visible = [each.smallest_visible(p_value, floor) for each in _found(test, 0.0, dim, seed=1)]
+def _smallest_visible(shop: Shop, test: Test, dim: int, p_value: float, floor: float) -> float:
+    visible = [each.smallest_visible(p_value, floor) for each in _found(shop, test, 0.0, dim, seed=1)]
     return float(np.median([each for each in visible if each is not None]))
 
 
-def _power(test: Test, move: float, dim: int, p_value: float, floor: float) -> float:
-    found = _found(test, move, dim, seed=2)
+def _power(shop: Shop, test: Test, move: float, dim: int, p_value: float, floor: float) -> float:
+    found = _found(shop, test, move, dim, seed=2)
     return float(np.mean([each.p_value < p_value and each.effect >= floor for each in found]))
 
 
 @pytest.mark.parametrize(("p_value", "floor"), TERMS)
-def test_a_moved_mean_is_seen(p_value: float, floor: float) -> None:
+def test_a_moved_mean_is_seen(shop: Shop, p_value: float, floor: float) -> None:
     """A mean that moved by the smallest visible change is found in about 8 of 10 windows."""
-    visible = _smallest_visible(mean_difference, 1, p_value, floor)
-    assert 0.6 <= _power(mean_difference, visible, 1, p_value, floor) <= 0.97
+    visible = _smallest_visible(shop, mean_difference, 1, p_value, floor)
+    assert 0.6 <= _power(shop, mean_difference, visible, 1, p_value, floor) <= 0.97
 
 
 @pytest.mark.parametrize(("p_value", "floor"), TERMS)
-def test_a_moved_distribution_is_seen(p_value: float, floor: float) -> None:
+def test_a_moved_distribution_is_seen(shop: Shop, p_value: float, floor: float) -> None:
     """Normal variables whose distribution functions are the smallest visible distance apart are found as often."""
-    visible = _smallest_visible(kolmogorov_smirnov, 1, p_value, floor)
+    visible = _smallest_visible(shop, kolmogorov_smirnov, 1, p_value, floor)
     move = 2 * float(stats.norm.ppf((1 + visible) / 2))
-    assert 0.6 <= _power(kolmogorov_smirnov, move, 1, p_value, floor) <= 0.97
+    assert 0.6 <= _power(shop, kolmogorov_smirnov, move, 1, p_value, floor) <= 0.97
 
 
 @pytest.mark.parametrize(("p_value", "floor"), TERMS)
-def test_a_new_place_in_the_embedding_is_seen(p_value: float, floor: float) -> None:
+def test_a_new_place_in_the_embedding_is_seen(shop: Shop, p_value: float, floor: float) -> None:
     """So are embeddings that the classifier, as it is fitted to such windows, tells apart by that area on average."""
-    visible = _smallest_visible(domain_auc, 4, p_value, floor)
+    visible = _smallest_visible(shop, domain_auc, 4, p_value, floor)
     moves = np.linspace(0.0, 1.6, 9)
-    areas = [float(np.mean([each.effect for each in _found(domain_auc, move, 4, seed=3)])) for move in moves]
+    areas = [float(np.mean([each.effect for each in _found(shop, domain_auc, move, 4, seed=3)])) for move in moves]
     move = float(np.interp(visible, areas, moves))
-    assert 0.6 <= _power(domain_auc, move, 4, p_value, floor) <= 0.97
+    assert 0.6 <= _power(shop, domain_auc, move, 4, p_value, floor) <= 0.97
 
 
 def test_where_the_spread_is_not_known_no_change_is_surely_seen() -> None:

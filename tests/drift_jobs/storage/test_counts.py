@@ -7,9 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
-from uuid_utils.compat import uuid7
 
 from drift_jobs.storage.counts import day_counts, extended_start, input_state, versions_in
 from drift_jobs.windows import Window, day_window
@@ -17,6 +16,7 @@ from sentiment_api.database.tables import feedback, predictions
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Rate = Callable[..., Awaitable[None]]
 
 UTC = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -83,15 +83,15 @@ async def test_days_of_23_and_25_hours_stay_whole(engine: AsyncEngine, log: Log,
 
 
 async def test_the_state_changes_when_rows_or_feedback_do(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, rate: Rate
 ) -> None:
     """It is another one after a row, after feedback, and after one row was erased while another came."""
     states = [await _state(engine)]
     first, _ = await log(make_records(2, seed=1), NOON, model_version=VERSION)
     states.append(await _state(engine))
-    await _rate(engine, first, NOON)
+    await rate([first], [5], NOON)
     states.append(await _state(engine))
-    await _rate(engine, first, NOON + dt.timedelta(days=3))
+    await rate([first], [5], NOON + dt.timedelta(days=3))
     states.append(await _state(engine))
     async with engine.begin() as connection:
         await connection.execute(delete(feedback))
@@ -101,12 +101,14 @@ async def test_the_state_changes_when_rows_or_feedback_do(
     assert len(set(states)) == 5
 
 
-async def test_what_does_not_count_leaves_the_state(engine: AsyncEngine, log: Log, make_records: MakeRecords) -> None:
+async def test_what_does_not_count_leaves_the_state(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, rate: Rate
+) -> None:
     """Another version's rows and feedback, tries of our own and other days change nothing; nor does time."""
     await log(make_records(2, seed=1), NOON, model_version=VERSION)
     before = await _state(engine)
     (other,) = await log(make_records(1, seed=1), NOON, model_version="other")
-    await _rate(engine, other, NOON)
+    await rate([other], [5], NOON)
     await log(make_records(1, seed=1), NOON, model_version=VERSION, source="golden")
     await log(make_records(1, seed=1), NIGHT.end, model_version=VERSION)
     assert await _state(engine) == before
@@ -115,9 +117,3 @@ async def test_what_does_not_count_leaves_the_state(engine: AsyncEngine, log: Lo
 async def _state(engine: AsyncEngine, window: Window = NIGHT) -> str:
     async with engine.connect() as connection:
         return await input_state(connection, window, VERSION)
-
-
-async def _rate(engine: AsyncEngine, prediction_id: uuid.UUID, moment: dt.datetime) -> None:
-    row = {"feedback_id": uuid7(), "prediction_id": prediction_id, "received_at": moment, "rating": 5}
-    async with engine.begin() as connection:
-        await connection.execute(insert(feedback), [row | {"request_id": "r"}])

@@ -7,18 +7,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
-from uuid_utils.compat import uuid7
 
 from drift_jobs.judging.frames import label_set
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle
-from sentiment_api.database.tables import feedback
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Rate = Callable[..., Awaitable[None]]
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 HOUR = Window(NOON, NOON + dt.timedelta(hours=1))
@@ -67,14 +65,15 @@ async def test_repeats_of_an_idempotency_key_count_once(
 
 
 async def test_the_feedback_received_last_wins(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, bundle: Bundle
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, bundle: Bundle, rate: Rate
 ) -> None:
     """Of several feedbacks the last decides; a given label wins over the rating, and a rating of 3 is no label."""
     last_wins, label_wins, neutral, silent = await log(make_records(4, seed=1), NOON)
-    await _give(engine, last_wins, minutes=9, rating=1)
-    await _give(engine, last_wins, minutes=5, rating=5)
-    await _give(engine, label_wins, minutes=5, rating=5, label="negative")
-    await _give(engine, neutral, minutes=5, rating=3)
+    earlier, later = NOON + dt.timedelta(minutes=5), NOON + dt.timedelta(minutes=9)
+    await rate([last_wins], [1], later)
+    await rate([last_wins], [5], earlier)
+    await rate([label_wins], [5], earlier, label="negative")
+    await rate([neutral], [3], earlier)
     frame = prediction_frame(await _read(engine), bundle.manifest)
     known = frame.dropna(subset="target")
     assert dict(zip(known["prediction_id"], known["target"], strict=True)) == dict.fromkeys(
@@ -135,15 +134,3 @@ async def test_an_empty_window_has_an_empty_frame(engine: AsyncEngine, bundle: B
     frame = prediction_frame(await _read(engine), bundle.manifest)
     assert frame.empty
     assert {"logit", "score", "words", "target"} <= set(frame.columns)
-
-
-async def _give(engine: AsyncEngine, prediction_id: uuid.UUID, *, minutes: int, **columns: object) -> None:
-    row = {
-        "feedback_id": uuid7(),
-        "prediction_id": prediction_id,
-        "received_at": NOON + dt.timedelta(minutes=minutes),
-        "request_id": "r",
-        **columns,
-    }
-    async with engine.begin() as connection:
-        await connection.execute(insert(feedback), [row])

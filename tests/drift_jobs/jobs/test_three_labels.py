@@ -1,6 +1,5 @@
 """A shop whose model has three labels, from the prediction log to the page, the exit code and the floors."""
 
-import asyncio
 import datetime as dt
 import json
 import uuid
@@ -8,31 +7,29 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
-from uuid_utils.compat import uuid7
 
-from drift_jobs.__main__ import main
 from drift_jobs.judging.comparisons import LOGITS_FLOOR
-from drift_jobs.nights import judge_window
 from drift_jobs.runs import DriftRun, MetricRow
-from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import read_html
-from drift_jobs.tasks import Judged, Plan
+from drift_jobs.tasks import Plan
 from drift_jobs.windows import Window
 from sentiment_api.bundle import Bundle, GoldenText, open_bundle, sealed, write_manifest
-from sentiment_api.database.tables import drift_floors, feedback
+from sentiment_api.database.tables import drift_floors
 from sentiment_api.settings import DatabaseSettings
 
 Record = dict[str, Any]
 MakeRecords = Callable[..., list[Record]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Judge = Callable[..., Awaitable[list[DriftRun]]]
+Rate = Callable[..., Awaitable[None]]
+ExitCode = Callable[..., Awaitable[int]]
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 
 LABELS = ["negative", "neutral", "positive"]
@@ -83,42 +80,19 @@ def _three_way(record: Record) -> Record:
     }
 
 
-async def _judge(engine: AsyncEngine, bundle: Bundle, start: dt.datetime) -> DriftRun:
-    plan = Plan(
-        bundle=bundle,
-        reference=Written("bundle"),
-        zone=ZoneInfo("UTC"),
-        min_rows=200,
-        sample=100_000,
-        quiet_windows=200,
-    )
-    (outcome,) = [each async for each in judge_window(engine, plan, Window(start, start + DAY), lambda *_: None)]
-    assert isinstance(outcome, Judged), outcome
-    return outcome.run
-
-
 def _rows(run: DriftRun) -> dict[str, MetricRow]:
     return {row.metric: row for row in run.metrics}
 
 
-async def _rate(engine: AsyncEngine, ids: list[uuid.UUID], records: list[Record]) -> None:
-    rows = [
-        {"feedback_id": uuid7(), "prediction_id": one, "received_at": START + DAY, "request_id": "r"}
-        | {"rating": record["rating"]}
-        for one, record in zip(ids, records, strict=True)
-    ]
-    async with engine.begin() as connection:
-        await connection.execute(insert(feedback), rows)
-
-
 async def test_quiet_and_drifted_windows_of_three_labels(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, bundle: Bundle
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate
 ) -> None:
     """Quiet is none and a changed mood drift, by floors that were learned; the page shows each logit."""
     records = make_records(300, seed=2)
-    await _rate(engine, await log(records, START), records)
+    await rate(await log(records, START), [record["rating"] for record in records])
     await log(make_records(300, seed=3, mood=1.5), START + DAY)
-    quiet, drifted = [await _judge(engine, bundle, start) for start in (START, START + DAY)]
+    thorough = replace(plan, quiet_windows=200)
+    (quiet,), (drifted,) = [await judge(thorough, Window(start, start + DAY)) for start in (START, START + DAY)]
 
     rows = _rows(quiet)
     assert quiet.verdict == "none"
@@ -146,6 +120,7 @@ async def test_a_night_of_three_labels_through_the_command_line(
     make_records: MakeRecords,
     bundle: Bundle,
     receive: Receive,
+    exit_code: ExitCode,
     database_settings: DatabaseSettings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -159,12 +134,12 @@ async def test_a_night_of_three_labels_through_the_command_line(
     judged = ("--date", "2026-11-21", "--reference", "bundle", "--model", str(bundle.folder), "--min-rows", "200")
     night = ("nightly", *judged, "--html", str(html), "--json", str(path))
 
-    assert await _exit_code(*night, "--service-url", receive(_service(bundle, [0.2, 0.3, 0.5])).url) == 1
+    assert await exit_code(*night, "--service-url", receive(_service(bundle, [0.2, 0.3, 0.5])).url) == 1
     (run,) = msgspec.json.decode(path.read_bytes(), type=list[DriftRun])
     assert _rows(run)["golden"].value == pytest.approx(0.1)
     assert _rows(run)["logits"].verdict == "none"
     assert "1 golden texts moved by up to 0.100" in html.read_text(encoding="utf-8")
-    assert await _exit_code(*night, "--service-url", receive(_service(bundle, GOLDEN)).url) == 0
+    assert await exit_code(*night, "--service-url", receive(_service(bundle, GOLDEN)).url) == 0
 
 
 def _service(bundle: Bundle, probabilities: list[float]) -> Callable[[Any], tuple[int, object]]:
@@ -178,9 +153,3 @@ def _service(bundle: Bundle, probabilities: list[float]) -> Callable[[Any], tupl
         return 200, {"label": "positive", "score": max(probabilities), "probabilities": named}
 
     return answer
-
-
-async def _exit_code(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        await asyncio.to_thread(main, arguments)
-    return int(stopped.value.code or 0)

@@ -1,34 +1,36 @@
 """Windows that hold next to nothing, and a database that goes away: what can be judged is, and the rest says why."""
 
 import datetime as dt
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
-from uuid_utils.compat import uuid7
 
 from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
 from drift_jobs.commands.failures import failure_line
 from drift_jobs.nights import judge_window
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun
 from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import read_html
-from drift_jobs.tasks import Failed, Judged, Outcome, Plan
+from drift_jobs.tasks import Failed, Judged, Outcome, Plan, Tell
 from drift_jobs.windows import Window
-from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.bundle import REFERENCE
 from sentiment_api.database.connection import connected
-from sentiment_api.database.tables import drift_runs, feedback
+from sentiment_api.database.tables import drift_runs
 from sentiment_api.settings import DatabaseSettings
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Judge = Callable[..., Awaitable[list[DriftRun]]]
+Rate = Callable[..., Awaitable[None]]
+Count = Callable[[Table], Awaitable[int | None]]
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))
@@ -38,39 +40,20 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def plan(bundle: Bundle) -> Plan:
-    """Against the day before, judged from 200 rows on; by few quiet windows, so that it is quick."""
-    return Plan(
-        bundle=bundle,
-        reference=Written("window", BEFORE),
-        zone=ZoneInfo("UTC"),
-        min_rows=200,
-        sample=100_000,
-        quiet_windows=20,
-    )
+def own(plan: Plan) -> Plan:
+    """Against the shop's own day before; by few quiet windows, so that it is quick."""
+    return replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
 
 
-async def _judge(engine: AsyncEngine, plan: Plan) -> tuple[DriftRun, dict[str, MetricRow]]:
-    (outcome,) = [each async for each in judge_window(engine, plan, DAY, lambda *_: None)]
-    assert isinstance(outcome, Judged), outcome
-    return outcome.run, {row.metric: row for row in outcome.run.metrics}
-
-
-async def _rate(engine: AsyncEngine, ids: list[uuid.UUID], rating: int) -> None:
-    rows = [
-        {"feedback_id": uuid7(), "prediction_id": one, "received_at": DAY.end, "rating": rating, "request_id": "r"}
-        for one in ids
-    ]
-    async with engine.begin() as connection:
-        await connection.execute(insert(feedback), rows)
-
-
-async def test_one_class_only_is_judged(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan) -> None:
+async def test_one_class_only_is_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, own: Plan, judge: Judge, rate: Rate
+) -> None:
     """When both sides have one label, and ratings of one kind, what needs two has no value and the rest is judged."""
     praise = [record for record in make_records(1200, seed=2) if record["label"] == "positive"]
     for window, records in ((BEFORE, praise[:250]), (DAY, praise[250:500])):
-        await _rate(engine, await log(records, window.start), 5)
-    run, rows = await _judge(engine, plan)
+        await rate(await log(records, window.start), [5] * len(records))
+    (run,) = await judge(own)
+    rows = {row.metric: row for row in run.metrics}
     assert (run.verdict, run.n_current, rows["label_share"].value) == ("none", 250, 1.0)
     assert (rows["accuracy"].value, rows["accuracy"].n, rows["roc_auc"].value) == (1.0, 250, None)
     assert (rows["share_em_positive"].value, "never occurs" in rows["share_em_positive"].note) == (None, True)
@@ -79,12 +62,13 @@ async def test_one_class_only_is_judged(engine: AsyncEngine, log: Log, make_reco
 
 
 async def test_without_any_feedback_the_rest_is_judged(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+    log: Log, make_records: MakeRecords, own: Plan, judge: Judge
 ) -> None:
     """Accuracy and its estimate have no value and say why; inputs and predictions are judged."""
     for number, window in enumerate((BEFORE, DAY)):
         await log(make_records(250, seed=number), window.start)
-    run, rows = await _judge(engine, plan)
+    (run,) = await judge(own)
+    rows = {row.metric: row for row in run.metrics}
     assert (run.verdict, rows["logit"].verdict) == ("none", "none")
     assert (rows["accuracy"].value, rows["accuracy"].n, rows["accuracy"].verdict) == (None, 0, "not_judged")
     assert (rows["estimated_accuracy"].value, rows["estimated_accuracy"].note) == (
@@ -94,13 +78,14 @@ async def test_without_any_feedback_the_rest_is_judged(
 
 
 async def test_a_damaged_reference_keeps_the_rest(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
 ) -> None:
     """A reference that cannot be read is one line, in a run that has what the window alone can tell."""
     whole = plan.bundle.path(REFERENCE).read_bytes()
     plan.bundle.path(REFERENCE).write_bytes(whole[: len(whole) // 2])
     await log(make_records(250, seed=2), START)
-    run, rows = await _judge(engine, replace(plan, reference=Written("bundle")))
+    (run,) = await judge(plan)
+    rows = {row.metric: row for row in run.metrics}
     assert (run.verdict, run.n_current, run.n_reference) == ("not_judged", 250, 0)
     assert ("reference.parquet" in run.reason, "export the model again" in run.reason) == (True, True)
     assert "\n" not in run.reason
@@ -108,14 +93,45 @@ async def test_a_damaged_reference_keeps_the_rest(
     assert exit_code([Judged(run, is_new=True)]) == COULD_NOT_BE_JUDGED
 
 
+async def test_rows_without_numbers_are_left_out(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+    """A window in which some logits are no numbers is judged on the rest and says so; a reference has the rest, too."""
+    broken = [record | {"logits": [math.nan, math.inf]} for record in make_records(20, seed=1)]
+    await log(broken, START, score=math.nan, probabilities={"negative": None, "positive": None})
+    await log(make_records(300, seed=2), START + dt.timedelta(minutes=1))
+    (run,) = await judge(plan)
+    assert (run.verdict, run.n_current) == ("none", 300)
+    assert run.reason.endswith("; 20 of 320 rows were left out: a logit of theirs is no number")
+    await log(make_records(300, seed=3), BEFORE.start)
+    (run,) = await judge(replace(plan, reference=Written("window", DAY)), BEFORE)
+    assert (run.verdict, run.n_reference) == ("none", 300)
+
+
+async def test_a_window_without_any_number_is_not_judged(
+    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
+) -> None:
+    """What is missing are rows with numbers, and not another model's labels."""
+    records = [record | {"logits": [math.nan, math.nan]} for record in make_records(300, seed=2)]
+    await log(records, START)
+    (run,) = await judge(plan)
+    assert (run.verdict, run.n_current) == ("not_judged", 0)
+    assert run.reason.startswith("found 0 rows in the window, needed 200")
+    assert run.reason.endswith("; 300 of 300 rows were left out: a logit of theirs is no number")
+
+
 async def test_a_database_that_goes_away_keeps_what_was_judged(
-    engine: AsyncEngine, database_settings: DatabaseSettings, log: Log, make_records: MakeRecords, plan: Plan
+    engine: AsyncEngine,
+    database_settings: DatabaseSettings,
+    log: Log,
+    make_records: MakeRecords,
+    own: Plan,
+    tell: Tell,
+    count: Count,
 ) -> None:
     """When it goes after the first version was judged, the second fails in one line and the first one's run stays."""
     await log(make_records(5, seed=2), START, model_version="0123456789ab")
     await log(make_records(5, seed=3), START + dt.timedelta(hours=1))
     outcomes: list[Outcome] = []
-    async for outcome in judge_window(engine, plan, DAY, lambda *_: None):
+    async for outcome in judge_window(engine, own, DAY, tell):
         outcomes.append(outcome)
         await _admit(database_settings, admitted=False)
     await _admit(database_settings, admitted=True)
@@ -125,8 +141,7 @@ async def test_a_database_that_goes_away_keeps_what_was_judged(
     assert isinstance(failed, Failed)
     assert failure_line(failed.error) == "Postgres refused, SQLSTATE 55000"
     assert exit_code(outcomes) == COULD_NOT_BE_JUDGED
-    async with engine.connect() as connection:
-        assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 1
+    assert await count(drift_runs) == 1
 
 
 async def _admit(settings: DatabaseSettings, *, admitted: bool) -> None:

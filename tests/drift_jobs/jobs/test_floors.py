@@ -1,0 +1,118 @@
+"""What a run learns from quiet windows before it judges, and how long that holds."""
+
+import asyncio
+import datetime as dt
+import math
+import threading
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import Table, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from drift_jobs.errors import ReferenceUnavailable
+from drift_jobs.floors import calibration_for
+from drift_jobs.jobs import judge_version
+from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.storage.bundle_reference import bundle_frame
+from drift_jobs.storage.references import Resolved, Written
+from drift_jobs.storage.results import lock
+from drift_jobs.tasks import Plan, Task, Tell
+from drift_jobs.windows import Window
+from sentiment_api.bundle import Bundle
+from sentiment_api.database.tables import drift_calibrations, drift_runs
+
+MakeRecords = Callable[..., list[dict[str, Any]]]
+Log = Callable[..., Awaitable[list[uuid.UUID]]]
+Judge = Callable[..., Awaitable[list[DriftRun]]]
+Rate = Callable[..., Awaitable[None]]
+Count = Callable[[Table], Awaitable[int | None]]
+
+START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+DAY = Window(START, START + dt.timedelta(days=1))
+BEFORE = Window(START - dt.timedelta(days=1), START)
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_first_run_calibrates_itself(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """The first run learns from quiet windows, is heard of meanwhile, and carries the back-test; the next reuse it."""
+    await log(make_records(300, seed=2), START)
+    heard: list[tuple[str, int, int]] = []
+    version = plan.bundle.manifest.version
+    first = await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    assert [(done, total) for _, done, total in heard] == [(number, 40) for number in range(41)]
+    async with engine.connect() as connection:
+        stored = (await connection.execute(select(drift_calibrations))).one()
+    assert msgspec.to_builtins(first.run.details.back_test) == stored.back_test
+    assert (stored.model_version, stored.reference, stored.size, stored.windows) == (version, "bundle", 200, 40)
+
+    heard.clear()
+    await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    assert heard == []
+
+
+async def test_nobody_waits_for_a_calibration(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+) -> None:
+    """While the first run calibrates itself its window can be locked by others."""
+    await log(make_records(300, seed=2), START)
+    task = Task(window=DAY, version=plan.bundle.manifest.version)
+    begun, goes_on, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def pause(what: str, done: int, total: int) -> None:
+        if done == 1:  # in the calibration's thread
+            loop.call_soon_threadsafe(begun.set)
+            goes_on.wait(timeout=20)
+
+    judging = asyncio.create_task(judge_version(engine, plan, task, pause))
+    await begun.wait()
+    try:
+        async with asyncio.timeout(10), engine.begin() as connection:
+            await lock(connection, DAY, f"{task.version} bundle")
+    finally:
+        goes_on.set()
+        judged = await judging
+    assert judged.run.verdict == "none"
+
+
+async def test_a_calibration_outlives_what_fails_after_it(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, tell: Tell, count: Count
+) -> None:
+    """What took long stays when the run behind it cannot be stored; and nothing of the run does."""
+    await log(make_records(300, seed=2), START)
+    version = plan.bundle.manifest.version
+    broken = MetricRow(metric="golden", family="model", value=math.inf, n=1, note="\x00 is no text to Postgres")
+    with pytest.raises(DBAPIError):
+        await judge_version(engine, plan, Task(window=DAY, version=version, golden=broken), tell)
+    assert await count(drift_calibrations) == 1
+    assert await count(drift_runs) == 0
+
+
+async def test_ratings_of_the_reference_leave_the_floors(
+    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate, count: Count
+) -> None:
+    """When feedback comes to the reference's rows nothing is calibrated again; more quiet windows are."""
+    own = replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
+    ids = await log(make_records(300, seed=1), BEFORE.start)
+    await log(make_records(300, seed=2), START)
+    await judge(own)
+    await rate(ids, [5] * 300)
+    await judge(own)
+    assert await count(drift_calibrations) == 1
+    await judge(replace(own, quiet_windows=21))
+    assert await count(drift_calibrations) == 2
+
+
+async def test_a_reference_without_rows_is_refused(engine: AsyncEngine, bundle: Bundle, plan: Plan, tell: Tell) -> None:
+    """A file that holds no rows is told in words, and nothing is drawn from it."""
+    empty = Resolved(name="bundle", state="abc", frame=bundle_frame(bundle).iloc[:0])
+    with pytest.raises(ReferenceUnavailable, match="expected rows in the reference bundle, found none"):
+        await calibration_for(engine, plan, bundle.manifest.version, empty, 100, tell)
