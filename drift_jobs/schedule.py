@@ -60,7 +60,7 @@ def cron_trigger(written: str, zone: ZoneInfo) -> ShopCron:
     try:
         cron = CronTrigger.from_crontab(written, timezone=dt.UTC)
     except ValueError as error:
-        raise ScheduleInvalid(f"expected a cron expression such as '0 2 * * *', found {written!r}") from error
+        raise ScheduleInvalid(f"expected a cron expression such as '0 2 * * *', found {written!r}: {error}") from error
     if cron.get_next_fire_time(None, dt.datetime.now(dt.UTC)) is None:
         raise ScheduleInvalid(f"expected a cron expression whose time comes, found {written!r}")
     return ShopCron(cron, zone)

@@ -27,8 +27,21 @@ def window_between(start: dt.datetime, end: dt.datetime) -> Window:
     """
     window = Window(start.astimezone(dt.UTC), end.astimezone(dt.UTC))
     if window.end <= window.start:
-        raise WindowInvalid(f"expected a window that ends after its start, found {window}")
+        raise WindowInvalid(
+            f"expected a window that ends after its start, found {start.isoformat()}..{end.isoformat()}"
+        )
     return window
+
+
+def check_is_over(window: Window, now: dt.datetime, zone: ZoneInfo) -> None:
+    """Do nothing when a window is over: rows of a later one are still to come, and it would stand for the latest.
+
+    Raises:
+        WindowInvalid: it ends after `now`.
+    """
+    if window.end > now:
+        found, today = (moment.astimezone(zone).isoformat(timespec="seconds") for moment in (window.end, now))
+        raise WindowInvalid(f"expected a window that is over, found one that ends at {found}; it is {today}")
 
 
 def parse_window(written: str, zone: ZoneInfo) -> Window:

@@ -19,7 +19,7 @@ from drift_jobs.storage.counts import count_rows
 from drift_jobs.storage.listing import judged_versions
 from drift_jobs.storage.references import AUTO
 from drift_jobs.tasks import Outcome, Plan, Task
-from drift_jobs.windows import day_window, parse_date
+from drift_jobs.windows import check_is_over, day_window, parse_date
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
@@ -52,6 +52,7 @@ def backfill(
     settings = given.model_copy(update={"notify_url": None})
     plan = plan_of(settings, reference)
     days = _days(parse_date(first), parse_date(last))
+    check_is_over(day_window(days[-1], plan.zone), dt.datetime.now(dt.UTC), plan.zone)
     raise typer.Exit(until_done(_previewed(settings, plan, days) if dry_run else _judged(settings, plan, days)))
 
 

@@ -16,7 +16,7 @@ from drift_jobs.storage.baselines import Baseline, accept, list_baselines
 from drift_jobs.storage.predictions import Rows, labels_fit, prediction_frame, read_predictions
 from drift_jobs.storage.references import BASELINE, CAP
 from drift_jobs.tasks import Plan
-from drift_jobs.windows import Window, parse_window
+from drift_jobs.windows import Window, check_is_over, parse_window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
@@ -52,7 +52,9 @@ def accept_window(
     settings = read_settings(DriftSettings, model=model, timezone=timezone)
     plan = plan_of(settings, BASELINE)
     version = model_version or plan.bundle.manifest.version
-    until_done(_accepted(settings, plan, version, parse_window(window, plan.zone), dry_run=dry_run))
+    parsed = parse_window(window, plan.zone)
+    check_is_over(parsed, dt.datetime.now(dt.UTC), plan.zone)
+    until_done(_accepted(settings, plan, version, parsed, dry_run=dry_run))
 
 
 @app.command("show", epilog=EXAMPLES)

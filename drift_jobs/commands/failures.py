@@ -28,6 +28,11 @@ def _one_line(error: Exception) -> str:
         return "the database is not migrated; run `sentiment-api db upgrade` with the same SENTIMENT_DATABASE settings"
     if sqlstate is not None or isinstance(error, DBAPIError):
         return f"Postgres refused, SQLSTATE {sqlstate or 'unknown'}"
+    if isinstance(error, ConnectionError | TimeoutError):
+        return (
+            f"Postgres cannot be reached ({error.strerror or 'no answer in time'}); start it, or mend "
+            "SENTIMENT_DATABASE_URL"
+        )
     if isinstance(error, OSError):
         return f"{type(error).__name__}: {error.strerror or 'Postgres or a file cannot be reached'}"
     return " ".join(str(error).split())

@@ -19,7 +19,7 @@ from drift_jobs.runs import MetricRow
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
 from drift_jobs.tasks import Outcome, Plan
-from drift_jobs.windows import parse_date, yesterday
+from drift_jobs.windows import check_is_over, day_window, parse_date, yesterday
 from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import drop_old_months, make_next_months
 from sentiment_api.settings import read_settings
@@ -64,7 +64,9 @@ def nightly(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         notify_on=notify_on,
     )
     plan = plan_of(settings, reference)
-    day = parse_date(date) if date else yesterday(dt.datetime.now(dt.UTC), plan.zone)
+    now = dt.datetime.now(dt.UTC)
+    day = parse_date(date) if date else yesterday(now, plan.zone)
+    check_is_over(day_window(day, plan.zone), now, plan.zone)
     outcomes = until_done(_judged(settings, plan, day, html, json))
     raise typer.Exit(exit_code(outcomes))
 

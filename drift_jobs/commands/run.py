@@ -1,5 +1,6 @@
 """`run`: one window, from a moment to another."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,14 @@ from drift_jobs.nights import judge_window
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
 from drift_jobs.tasks import Outcome, Plan
-from drift_jobs.windows import Window, parse_moment, window_between
+from drift_jobs.windows import Window, check_is_over, parse_moment, window_between
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
 
 EXAMPLES = f"""\b
 Examples:
   drift-jobs run --start 2026-11-21 --end 2026-11-22 --html report.html
+  drift-jobs run --start "$(date +%F)"                                     today until now
   drift-jobs run --start 2026-11-21T06:00Z --end 2026-11-21T18:00Z --reference window:2026-11-01..2026-11-08
   drift-jobs run --start 2026-10-01 --end 2026-11-01 --reference bundle --sample 20000 --json october.json
 
@@ -31,7 +33,7 @@ Examples:
 
 def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     start: Annotated[str, typer.Option(help="ISO 8601; without an offset in the shop's time zone.")],
-    end: Annotated[str, typer.Option(help="Exclusive.")],
+    end: Annotated[str | None, typer.Option(help="Exclusive; by default now, to the second.")] = None,
     reference: Reference = AUTO,
     sample: Sample = None,
     model: Model = None,
@@ -44,7 +46,8 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Judge the predictions of one window, each model version by itself.
 
-    The first run against a reference learns from it what quiet windows look like, which takes some seconds.
+    A prediction is in the window in which it was made. The first run against a reference learns from it what quiet
+    windows look like, which takes a processor 10 to 30 seconds.
     """
     settings = read_settings(
         DriftSettings,
@@ -56,7 +59,9 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         notify_on=notify_on,
     )
     plan = plan_of(settings, reference)
-    window = window_between(parse_moment(start, plan.zone), parse_moment(end, plan.zone))
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    window = window_between(parse_moment(start, plan.zone), parse_moment(end, plan.zone) if end else now)
+    check_is_over(window, now, plan.zone)
     outcomes = until_done(_judged(settings, plan, window, html, json))
     raise typer.Exit(exit_code(outcomes))
 

@@ -8,6 +8,7 @@ import typer
 
 from drift_jobs.commands import Html, Json
 from drift_jobs.commands.endings import until_done, write_files
+from drift_jobs.errors import RunUnknown
 from drift_jobs.reporting.console import print_metrics, run_line
 from drift_jobs.runs import DriftRun
 from drift_jobs.settings import DriftSettings
@@ -22,11 +23,18 @@ Examples:
 """
 
 
-def show(run_id: Annotated[uuid.UUID, typer.Argument()], html: Html = None, json: Json = None) -> None:
+def show(run_id: Annotated[str, typer.Argument()], html: Html = None, json: Json = None) -> None:
     """Show one run with its metrics."""
-    found = until_done(_shown(read_settings(DriftSettings), run_id, html, json))
+    found = until_done(_shown(read_settings(DriftSettings), _known(run_id), html, json))
     typer.echo(run_line(found))
     print_metrics(found.metrics)
+
+
+def _known(written: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(written)
+    except ValueError as error:
+        raise RunUnknown(f"expected the UUID of a run, found {written!r}; `drift-jobs list` shows them") from error
 
 
 async def _shown(settings: DriftSettings, run_id: uuid.UUID, html: Path | None, json: Path | None) -> DriftRun:

@@ -50,8 +50,9 @@ def run_line(run: DriftRun) -> str:
     """Return one line about a run."""
     total = run.details.rows_in_window
     sampled = f" (of {total:,})" if total not in (None, run.n_current) else ""
+    start, end = (f"{_moment(moment, 'T')}Z" for moment in (run.window_start, run.window_end))
     return (
-        f"{LEVEL_NAMES[run.verdict]}: {run.window_start:%Y-%m-%dT%H:%MZ} to {run.window_end:%Y-%m-%dT%H:%MZ}, model "
+        f"{LEVEL_NAMES[run.verdict]}: {start} to {end}, model "
         f"{run.model_name} {run.model_version} against {run.reference}, {run.n_current:,}{sampled} and "
         f"{run.n_reference:,} rows: {run.reason} (run {run.run_id}, revision {run.revision})"
     )
@@ -59,8 +60,8 @@ def run_line(run: DriftRun) -> str:
 
 def print_runs(runs: Sequence[DriftRun]) -> None:
     """Print one table row for each run."""
-    headings = ("run", "window", "model", "reference", "rows", "rev", "verdict")
-    _print(headings, (_run_cells(run) for run in runs))
+    headings = ("run", "window, UTC", "model", "reference", "rows", "rev", "verdict")
+    _print(headings, (_run_cells(run) for run in runs), "no such run; `drift-jobs run` and `nightly` make them")
 
 
 def print_metrics(metrics: Sequence[MetricRow]) -> None:
@@ -82,8 +83,8 @@ def print_calibrations(calibrations: Sequence[Calibration]) -> None:
 
 def print_baselines(baselines: Sequence[AcceptedWindow]) -> None:
     """Print one table row for each accepted window."""
-    headings = ("model", "window", "rows", "origin", "accepted")
-    _print(headings, map(_baseline_cells, baselines))
+    headings = ("model", "window, UTC", "rows", "origin", "accepted")
+    _print(headings, map(_baseline_cells, baselines), "no baseline; `drift-jobs baseline accept` makes one")
 
 
 def write_json(path: Path, runs: Sequence[DriftRun]) -> None:
@@ -127,18 +128,24 @@ def _baseline_cells(found: AcceptedWindow) -> Sequence[str]:
 
 
 def _window(start: dt.datetime, end: dt.datetime) -> str:
-    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+    return f"{_moment(start, ' ')} to {_moment(end, ' ')}"
+
+
+def _moment(moment: dt.datetime, between: str) -> str:
+    """Return date and time, with the seconds where there are any."""
+    return moment.isoformat(between, "seconds" if moment.second else "minutes").removesuffix("+00:00")
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _print(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _print(headings: Sequence[str], rows: Iterable[Sequence[str]], without: str = "") -> None:
+    """Print a table, or `without` where there are no rows."""
     table = Table(*headings)
     for cells in rows:
         table.add_row(*map(escape, cells))
-    _console().print(table)
+    _console().print(table if table.rows else without)
 
 
 def _console() -> Console:

@@ -98,7 +98,7 @@ def _changed_cells(run: DriftRun, row: MetricRow) -> Sequence[str]:
 
 
 def _unseen_cells(row: MetricRow) -> Sequence[str]:
-    visible = "a change of no size" if row.detectable is None else f"{shown_effect(row.metric, row.detectable)} or more"
+    visible = "none of any size" if row.detectable is None else f"{shown_effect(row.metric, row.detectable)} or more"
     return metric_name(row), visible, shown_effect(row.metric, row.floor), f"{row.n:,}"
 
 

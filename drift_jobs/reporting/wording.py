@@ -155,7 +155,7 @@ def _length(start: dt.datetime, end: dt.datetime) -> str:
     days = (end.date() - start.date()).days
     hours = (end.astimezone(dt.UTC) - start.astimezone(dt.UTC)) / dt.timedelta(hours=1)
     if (start.time(), end.time()) != (dt.time(), dt.time()):
-        return f"{hours:,.4g} hours"
+        return f"{hours:,.4g} hours" if hours >= 1 else f"{60 * hours:.3g} minutes"
     plural = "day" if days == 1 else "days"
     return f"{days} {plural}" + (f" of {hours:g} hours" if days == 1 and hours != 24 else "")
 

@@ -151,7 +151,9 @@ def domain_auc(current: Sample, reference: Sample) -> Difference:
     Takes embeddings `(n, dim)` and `(m, dim)`. The effect is the area under the ROC curve beyond 0.5: 0 when nothing
     distinguishes them. The classifier is Fisher's discriminant, fitted on the rows of half of the products (chosen by a
     fixed seed, so that a run can be repeated): with rows of one product in both halves it would learn the products.
-    The p-value is one-sided, with the clustered variance of the area (Obuchowski 1997, Biometrics 53).
+    The p-value is one-sided, with the clustered variance of the area (Obuchowski 1997, Biometrics 53). Where all rows
+    of one side are above all of the other nothing varies: then the variance is that of the rank sum when nothing
+    distinguishes them, of as many rows as there are effective clusters (Mann and Whitney 1947).
     """
     found = separation(current, reference)
     if found is None:
@@ -163,9 +165,11 @@ def domain_auc(current: Sample, reference: Sample) -> Difference:
         covariance_of_means(above[:, None], found.clusters)[0, 0]
         + covariance_of_means(below[:, None], found.reference_clusters)[0, 0]
     )
-    if not np.isfinite(variance) or variance == 0:
+    if not np.isfinite(variance) or (variance == 0 and area <= 0.5):
         return Difference(area - 0.5, 1.0, null="one_sided")
     sides = (Sample(above, found.clusters), Sample(below, found.reference_clusters))
+    if variance == 0:
+        variance = sum(1 / (12 * side.effective_clusters) for side in sides)
     freedom = max(1.0, min(side.effective_clusters for side in sides) - 1)
     error = float(np.sqrt(variance))
     return Difference(area - 0.5, float(special.stdtr(freedom, (0.5 - area) / error)), error, freedom, "one_sided")

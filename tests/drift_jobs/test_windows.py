@@ -6,7 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drift_jobs.errors import WindowInvalid
-from drift_jobs.windows import day_window, parse_date, parse_moment, parse_window, time_zone, window_between, yesterday
+from drift_jobs.windows import (
+    check_is_over,
+    day_window,
+    parse_date,
+    parse_moment,
+    parse_window,
+    time_zone,
+    window_between,
+    yesterday,
+)
 
 UTC = ZoneInfo("UTC")
 PARIS = ZoneInfo("Europe/Paris")
@@ -54,6 +63,15 @@ def test_what_is_no_window_is_refused(written: str) -> None:
     """A window without two moments in order is an error of our own."""
     with pytest.raises(WindowInvalid, match="expected"):
         parse_window(written, UTC)
+
+
+def test_a_window_that_is_not_over_is_refused() -> None:
+    """Its rows are still to come; the message has the shop's time, which is what was asked for."""
+    day = day_window(dt.date(2026, 11, 21), PARIS)
+    check_is_over(day, day.end, PARIS)
+    early = day.end - dt.timedelta(seconds=1)
+    with pytest.raises(WindowInvalid, match=r"ends at 2026-11-22T00:00:00\+01:00; it is 2026-11-21T23:59:59\+01:00"):
+        check_is_over(day, early, PARIS)
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "../etc/passwd", ""])

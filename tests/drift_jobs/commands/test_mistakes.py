@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
         ((*RUN, "--model", "nowhere"), "found no folder nowhere"),
         (("nightly", "--timezone", "Mars/Olympus"), "IANA time zone"),
         (("schedule", "--cron", "every night"), "cron expression"),
+        (("schedule", "--cron", "0 25 * * *"), "maximum value (23)"),
         (("schedule", "--cron", "0 2 * * 1"), "weekdays as names"),
         (("show", "0199f0c2-7c1e-7b52-9d3f-0d6a3f1c2b4e"), "drift-jobs list"),
         (
@@ -31,9 +32,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
             ("nightly", "--min-rows", "60000"),
             "found 100000; raise --sample (SENTIMENT_DRIFT_SAMPLE), or lower --min-rows",
         ),
-        (("show", "one"), "UUID"),
+        (("show", "one"), "expected the UUID of a run, found 'one'; `drift-jobs list` shows them"),
         (("run",), "--start"),
         (("backfill", "--from", "2026-11-22", "--to", "2026-11-21"), "--to on or after --from"),
+        (("run", "--start", "2026-11-22", "--end", "2926-11-23"), "expected a window that is over"),
+        (("nightly", "--date", "2926-11-21"), "expected a window that is over"),
+        (("backfill", "--from", "2026-11-21", "--to", "2926-11-21"), "expected a window that is over"),
+        (("baseline", "accept", "2026-11-01..2926-11-08"), "expected a window that is over"),
         (("calibrate", "--size", "700"), "expected sizes among 100, 200, 500"),
         (("baseline", "accept", "2026-11-01..2026-11-08"), "at least 500 rows"),
         (("list", "--verdict", "quiet"), "not_judged"),
@@ -57,6 +62,8 @@ async def test_an_absent_database_ends_with_2(
     assert await exit_code(*RUN) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
+    assert "Postgres cannot be reached" in error
+    assert "mend SENTIMENT_DATABASE_URL" in error
     assert "s3cret" not in error
     assert await exit_code(*NIGHT) == 2
     upkeep, night = capsys.readouterr().err.splitlines()

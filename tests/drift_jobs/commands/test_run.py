@@ -1,6 +1,7 @@
 """`run`: one window, its exit code, its line and its files."""
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -33,6 +34,18 @@ async def test_a_quiet_window_ends_with_0(
     assert await exit_code(*RUN) == 0
     again = capsys.readouterr()
     assert (again.out, again.err) == (printed.out, "")
+
+
+async def test_a_window_without_an_end_goes_up_to_now(
+    log: Log, make_records: MakeRecords, exit_code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --end all predictions since the start are judged, and the run's window is over."""
+    await log(make_records(300, seed=2), START)
+    before = dt.datetime.now(dt.UTC)
+    assert await exit_code(*RUN[:3], *RUN[5:]) == 0
+    start, end = re.match(r"no drift: (\S+) to (\S+), model", capsys.readouterr().out).groups()
+    assert start == "2026-11-21T00:00Z"
+    assert abs(dt.datetime.fromisoformat(end) - before) < dt.timedelta(minutes=5)
 
 
 async def test_drift_ends_with_1_and_files(

@@ -52,7 +52,7 @@ def test_a_quiet_window_tells_what_it_could_not_show(make_run: MakeRun, text_of:
     assert rows_of(page, "Smallest changes that would have been seen") == [
         "share of the positive label label_share | 4.1 points or more | 3.0 points | 1,200",
         "embedding (domain classifier) embedding | AUC 0.547 or more | AUC 0.530 | 1,100",
-        "words | a change of no size | 3.0 points | 1,100",
+        "words | none of any size | 3.0 points | 1,100",
     ]
 
 

@@ -127,6 +127,18 @@ def test_domain_classifier_takes_constant_embeddings() -> None:
     assert found.p_value == 1.0
 
 
+def test_embeddings_that_have_nothing_in_common_are_seen() -> None:
+    """Where every row is told from every other one nothing varies: it is as sure as so many products make it."""
+    random = np.random.default_rng(5)
+    products = np.repeat(np.arange(40), 5)
+    sides = [Sample(random.normal(size=(200, 4)) + shift, products) for shift in (100.0, 0.0)]
+    found = domain_auc(*sides)
+    assert found.effect == pytest.approx(0.5)
+    assert found.p_value < 1e-4
+    few = [side._replace(clusters=np.repeat(np.arange(4), 50)) for side in sides]
+    assert 0.01 < domain_auc(*few).p_value < 0.2
+
+
 def test_a_collapsed_model_is_seen() -> None:
     """All positive before and all negative now: without any variance, and as sure as so many products make it."""
     products = np.repeat(np.arange(60), 10)
