@@ -12,7 +12,8 @@ from drift_jobs.statistics.two_sample import Difference
 ALPHA_WATCH: Final = 0.03
 ALPHA_DRIFT: Final = 0.003
 """Watch may be wrong in 5 % of windows and drift in 1 %. The rest is a margin: quiet windows are drawn from the
-products of the reference, and know nothing of those that a shop has beside them (docs/drift.md: what comes of it).
+products of the reference, and know nothing of those that a shop has beside them (docs/drift-measured.md: what comes of
+it).
 """
 SEGMENT_SHARE: Final = 0.2
 """Of both alphas: what the tests of segments may use when there are any. The rest is for the window as a whole."""
