@@ -76,7 +76,7 @@ class Metrics:
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
         self.keys_read = self._gauge(
-            "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 is not."
+            "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 where none are."
         )
         self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
         self.refused_items = self._counter(
