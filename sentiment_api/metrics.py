@@ -87,7 +87,7 @@ class Metrics:
 
     def _add_answers(self) -> None:
         """Register what customers sent and were told; predictions on the service's own behalf are not among it."""
-        self.predictions = self._counter("predictions", "Predictions given to customers, by label.", "label")
+        self.predictions = self._counter("predictions", "Customers' predictions that were recorded, by label.", "label")
         self.score = self._histogram("prediction_score", "Calibrated probability of the label given.", _SHARES)
         self.entropy = self._histogram(
             "prediction_entropy_ratio",
