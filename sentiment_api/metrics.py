@@ -94,7 +94,9 @@ class Metrics:
             "Entropy of the calibrated probabilities, as a share of the highest possible: 0 is certain.",
             _ENTROPIES,
         )
-        self.characters = self._histogram("input_characters", "Characters of each text, as it was sent.", _CHARACTERS)
+        self.characters = self._histogram(
+            "input_characters", "Characters of each text, without white space around it.", _CHARACTERS
+        )
         self.tokens = self._histogram("input_tokens", "Tokens given to the model, for each text.", _TOKENS)
         self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
 

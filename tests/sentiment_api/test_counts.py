@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly, and the handle is too hot to hold."}
-LONG = {"text": "The lid never closes properly. " * 60}
+LONG = {"text": "The lid never closes properly. " * 100}
 JSON = {"Content-Type": "application/json"}
 STATUSES = {200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 499, 503, 504}
 Drain = Callable[..., Any]
@@ -102,7 +102,7 @@ class Client:
             self.refused_items[result["error"]["type"].removeprefix("/problems/")] += 1
         else:
             self.predictions.append(result)
-            self.characters += len(item["text"])
+            self.characters += len(item["text"].strip())
 
 
 def _status(connection: socket.socket) -> int:
