@@ -12,7 +12,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from sentiment_api.capacity import Capacity, Lane, Ticket
-from sentiment_api.errors import BodyTooSlow, FieldError, RequestInvalid
+from sentiment_api.errors import BodyTooSlow, ClientGone, FieldError, RequestInvalid
 
 LANE = "lane"
 """The key of a route's `opt` that puts it under admission, in this lane."""
@@ -41,6 +41,7 @@ class WholeBody(ASGIMiddleware):
 
         Raises:
             BodyTooSlow: it did not come in time. Half a request must not keep the process from stopping.
+            ClientGone: it broke off.
         """
         if scope.get("method") in _METHODS_WITHOUT_BODY:
             await next_app(scope, receive, send)
@@ -50,6 +51,8 @@ class WholeBody(ASGIMiddleware):
                 messages = await self._read(receive)
         except TimeoutError:
             raise BodyTooSlow(f"The body did not arrive within {self._timeout_s:g} s.") from None
+        if messages[-1]["type"] == "http.disconnect":
+            raise ClientGone("The body broke off before it was whole.")
         scope["state"][_BODY_BYTES] = sum(map(_size, messages))
         scope["state"][_REST] = receive
         await next_app(scope, ReadBody(messages, receive), send)

@@ -34,7 +34,7 @@ from sentiment_api.prediction_log.chores import CHORES_S, Chores
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper, read_or_make_key
-from sentiment_api.problems import EXCEPTION_HANDLERS
+from sentiment_api.problems import EXCEPTION_HANDLERS, REASONS
 from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
 from sentiment_api.routes.drift import drift_report, drift_report_page, drift_reports, latest_drift_report
@@ -111,6 +111,9 @@ class _Parts:
         self.metrics = Metrics()
         manifest = classifier.bundle.manifest
         self.metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
+        self.metrics.foresee(labels=manifest.labels, reasons=REASONS)
+        self.metrics.admitted_max_requests.set(settings.max_concurrent_requests)
+        self.metrics.spool_max_bytes.set(settings.spool_max_bytes)
         self.capacity = Capacity(
             tokens_per_s=classifier.measured_rate(),
             max_tokens=settings.max_queued_tokens,

@@ -6,6 +6,7 @@
 - How much may wait is decided before, in `capacity`.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Sequence
@@ -54,6 +55,12 @@ class Batcher:
         self._changed = threading.Condition()
         self._stopping = False
         self._threads: list[threading.Thread] = []
+        self._requests = itertools.count()
+        metrics.queued_tokens.set_function(lambda: self._lanes.tokens)
+        metrics.queued_texts.set_function(lambda: self._lanes.texts)
+        metrics.queued_requests.set_function(lambda: self._lanes.requests)
+        metrics.engine_threads.set(classifier.engine.threads)
+        metrics.engine_threads_alive.set_function(self._living)
 
     def start(self) -> None:
         """Start as many threads as the engine can use."""
@@ -78,20 +85,22 @@ class Batcher:
         Raises:
             Draining: `stop` was called.
         """
-        now = time.monotonic()
-        entries = [Entry(ids, deadline, now, Future()) for ids in texts]
+        now, request = time.monotonic(), next(self._requests)
+        entries = [Entry(ids, deadline, now, Future(), request) for ids in texts]
         with self._changed:
             if self._stopping:
                 raise Draining("The service is stopping; send the request again to another instance.")
             self._lanes.add(lane, entries)
-            self._metrics.queued_tokens.set(self._lanes.tokens)
             self._tell()
             self._changed.notify(len(entries))
         return [entry.future for entry in entries]
 
     def is_alive(self) -> bool:
         """Return whether every engine thread runs."""
-        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+        return self._living() == self._classifier.engine.threads
+
+    def _living(self) -> int:
+        return sum(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         let_others_go_first()
@@ -118,7 +127,6 @@ class Batcher:
             while True:
                 self._changed.wait_for(lambda: self._stopping or bool(self._lanes))
                 batch = self._lanes.take()
-                self._metrics.queued_tokens.set(self._lanes.tokens)
                 if batch:
                     self._computing += 1
                     return batch, self._computing == 1 and not self._lanes
@@ -165,3 +173,4 @@ class Batcher:
         self._metrics.computed_tokens.inc(max(lengths) * len(lengths))
         self._metrics.inference_seconds.observe(elapsed_s)
         self._metrics.batch_texts.observe(len(batch))
+        self._metrics.batch_tokens.observe(sum(lengths))

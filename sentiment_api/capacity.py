@@ -55,6 +55,7 @@ class Ticket:
         self._lock = threading.Lock()
         self._futures: list[Future[Any]] = []
         self._abandoned = False
+        self._ended = False
 
     def correct(self, tokens: int, *, usual: bool = True) -> None:
         """Replace the estimate by the count, once the tokens are there.
@@ -71,11 +72,13 @@ class Ticket:
             self._capacity.saw_texts(self._body_bytes, tokens)
 
     def release(self, tokens: int | None = None) -> None:
-        """Give back so many tokens of the work, by default all that is left; never more than that."""
+        """Give back so many tokens of the work, never more than are left; by default all, and the request has ended."""
         with self._lock:
             given = self._tokens if tokens is None else min(tokens, self._tokens)
             self._tokens -= given
-        self._capacity.give_back(self.lane, given)
+            ends = tokens is None and not self._ended
+            self._ended |= ends
+        self._capacity.give_back(self.lane, given, requests=int(ends))
 
     def hold(self, futures: "list[Future[Any]]") -> None:
         """Have `abandon` cancel these; at once when it was called before."""
@@ -110,8 +113,13 @@ class Capacity:
         self._tokens_per_s = tokens_per_s
         self._tokens_per_byte = _FIRST_TOKENS_PER_BYTE
         self._lanes: dict[Lane, int] = {"single": 0, "batch": 0}
+        self._requests: dict[Lane, int] = {"single": 0, "batch": 0}
         self._told_until: dict[Lane, float] = {"single": 0.0, "batch": 0.0}
         self._lock = threading.Lock()
+        metrics.engine_rate.set(tokens_per_s)
+        metrics.admitted_max_tokens.set(max_tokens)
+        for lane in self._lanes:
+            self._count(lane, 0)
 
     def admit(self, lane: Lane, body_bytes: int, max_texts: int, timeout_s: float) -> Ticket:
         """Return the ticket of a request whose body has `body_bytes` and holds at most `max_texts` texts.
@@ -125,7 +133,7 @@ class Capacity:
         with self._lock:
             tokens = self._expected_tokens(body_bytes, max_texts)
             self._insist_on_room(lane, tokens, _SAFE_SHARE * timeout_s)
-            self._count(lane, tokens)
+            self._count(lane, tokens, requests=1)
         return Ticket(self, lane, body_bytes, tokens, now + timeout_s)
 
     def refusal(self, message: str, lane: Lane, body_bytes: int, max_texts: int) -> Overloaded:
@@ -146,10 +154,10 @@ class Capacity:
             with self._lock:
                 self._tokens_per_byte += _RATIO_SMOOTHING * (tokens / body_bytes - self._tokens_per_byte)
 
-    def give_back(self, lane: Lane, tokens: int) -> None:
+    def give_back(self, lane: Lane, tokens: int, *, requests: int = 0) -> None:
         """Take the work of a request that was answered, or whose client went away, out of the books."""
         with self._lock:
-            self._count(lane, -tokens)
+            self._count(lane, -tokens, -requests)
 
     def saw_rate(self, tokens_per_s: float, seconds: float) -> None:
         """Take note of the rate, over all engine threads, at which a pass of so many seconds went."""
@@ -199,9 +207,11 @@ class Capacity:
     def _share(self, lane: Lane) -> float:
         return LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS.values())
 
-    def _count(self, lane: Lane, tokens: int) -> None:
+    def _count(self, lane: Lane, tokens: int, requests: int = 0) -> None:
         self._lanes[lane] += tokens
+        self._requests[lane] += requests
         self._metrics.admitted_tokens.labels(lane).set(self._lanes[lane])
+        self._metrics.admitted_requests.labels(lane).set(self._requests[lane])
 
 
 def _cancel(futures: "list[Future[Any]]") -> None:

@@ -1,8 +1,12 @@
 """The outermost layer: every reply, also a 404, gets its request id and its time, is counted and is logged once.
 
-It wraps the whole application, since Litestar's middleware does not run for requests that no route takes. What is
-logged is the method, the route's template, the outcome and the name of the API key: never the key, a path parameter, a
-query or a body.
+It wraps the whole application, since Litestar's middleware does not run for requests that no route takes. A reply is
+counted before its last byte is sent: whoever has one finds it in the metrics. A client that was seen to hang up before
+there was a reply is counted as 499, whatever the application said then. What the server answers by itself, as it was no
+HTTP, comes by neither here nor any other layer.
+
+What is logged is the method, the route's template, the outcome and the name of the API key: never the key, a path
+parameter, a query or a body.
 """
 
 import re
@@ -12,7 +16,8 @@ from uuid import uuid4
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
+from opentelemetry import trace
 
 from sentiment_api.keys import Key
 from sentiment_api.metrics import Metrics
@@ -35,6 +40,10 @@ _SAFE: dict[bytes, bytes] = {
 """What every reply says to browsers, unless its route says something else. No header lets other origins in (CORS)."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+_OTHER_METHOD = "(other)"
+"""Of any method that a client makes up, as each would be one more series."""
+_CLIENT_GONE = 499
 _log = structlog.get_logger("sentiment_api.access")
 
 
@@ -51,7 +60,7 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        reply = _Reply(_request_id(scope), send)
+        reply = _Reply(scope, receive, send, self._metrics)
         scope.setdefault("state", {})["request_id"] = reply.request_id
         # Apitally sends the query, and masks values only: not the text of `/predict?Broke at once`. It looks in the
         # scope itself, so a route that reads a query is handed it elsewhere.
@@ -61,53 +70,73 @@ class Edge:
         scope["state"][CREDENTIALS] = _presented(scope["headers"])
         scope["headers"] = [header for header in scope["headers"] if header[0] not in _SECRETS]
         scope["state"]["path"] = scope["path"]  # as it was asked for; `ReportPages` changes the scope's
-        self._metrics.http_in_progress.inc()
         try:
-            await self._app(scope, receive, reply.send)
+            await self._app(scope, reply.receive, reply.send)
         finally:
-            self._metrics.http_in_progress.dec()
-            self._record(scope, reply)
-
-    def _record(self, scope: HTTPScope, reply: "_Reply") -> None:
-        route = scope.get("path_template") or _NO_ROUTE
-        method = scope["method"] if route != _NO_ROUTE else "(any)"
-        elapsed_s = reply.elapsed_s()
-        self._metrics.http_requests.labels(method, route, str(reply.status)).inc()
-        self._metrics.http_duration.labels(route).observe(elapsed_s)
-        key: Key | None = scope["state"].get(KEY)
-        named = {} if key is None else {"key": key.name}
-        _log.info(
-            "request",
-            method=method,
-            route=route,
-            status=reply.status,
-            ms=round(1000 * elapsed_s, 2),
-            request_id=reply.request_id,
-            **named,
-        )
+            reply.end()
+            reply.log()
 
 
 class _Reply:
     """One reply on its way out."""
 
-    def __init__(self, request_id: str, send: Send) -> None:
-        self.request_id = request_id
-        self.status = 500  # what a server answers for an application that breaks before it replies
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, metrics: Metrics) -> None:
+        self.request_id = _request_id(scope)
+        self._status = 500  # what a server answers for an application that breaks before it replies
+        self._scope = scope
+        self._receive = receive
         self._send = send
+        self._metrics = metrics
+        self._settled = False
+        """Whether the status stands."""
         self._started = time.monotonic()
-        self._ended: float | None = None
+        self._elapsed_s: float | None = None
+        metrics.http_in_progress.inc()
+
+    async def receive(self) -> ReceiveMessage:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._settled:
+            self._status, self._settled = _CLIENT_GONE, True
+        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._status = self._status if self._settled else message["status"]
+            self._settled = True
             message["headers"] = self._with_ours(message["headers"])
         elif message["type"] == "http.response.body" and not message.get("more_body"):
-            self._ended = time.monotonic()
+            self.end()
         await self._send(message)
 
-    def elapsed_s(self) -> float:
-        """Return the time to the last byte of the reply, without what runs in the background after it."""
-        return (self._ended or time.monotonic()) - self._started
+    def end(self) -> None:
+        """Count the request, at its reply's last byte: what runs in the background after it is none of its time."""
+        if self._elapsed_s is not None:
+            return
+        self._elapsed_s = time.monotonic() - self._started
+        method, route = self._named()
+        self._metrics.http_requests.labels(method, route, str(self._status)).inc()
+        self._metrics.http_duration.labels(route).observe(self._elapsed_s, _trace())
+        self._metrics.http_in_progress.dec()
+
+    def log(self) -> None:
+        """Log the request, once the client has its reply."""
+        method, route = self._named()
+        key: Key | None = self._scope["state"].get(KEY)
+        named = {} if key is None else {"key": key.name}
+        _log.info(
+            "request",
+            method=method,
+            route=route,
+            status=self._status,
+            ms=round(1000 * (self._elapsed_s or 0.0), 2),
+            request_id=self.request_id,
+            **named,
+        )
+
+    def _named(self) -> tuple[str, str]:
+        """Return the method and the route, for a log and for labels: of neither may there be any number."""
+        method = self._scope["method"]
+        return method if method in _METHODS else _OTHER_METHOD, self._scope.get("path_template") or _NO_ROUTE
 
     def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         total = b"total;dur=%.2f" % (1000 * (time.monotonic() - self._started))
@@ -121,6 +150,12 @@ class _Reply:
             (REQUEST_ID.encode(), self.request_id.encode()),
             (b"server-timing", b", ".join([*timings, total])),
         ]
+
+
+def _trace() -> dict[str, str] | None:
+    """Return the trace of this request, as an exemplar; None when it is not traced."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": trace.format_trace_id(context.trace_id)} if context.trace_flags.sampled else None
 
 
 def _presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -42,6 +42,8 @@ class Entry(NamedTuple):
     deadline: float
     queued_at: float
     future: "Future[Scored]"
+    request: int
+    """The number of the request that it is part of."""
 
 
 class Lanes:
@@ -51,6 +53,7 @@ class Lanes:
         """Start empty; `limits` are the engine's."""
         self.tokens = 0
         """Of all entries that wait."""
+        self._waiting: Counter[int] = Counter()
         self._limits = limits
         self._metrics = metrics
         self._lanes: dict[Lane, deque[Entry]] = {"single": deque(), "batch": deque()}
@@ -63,12 +66,23 @@ class Lanes:
         """Return whether anything waits."""
         return any(self._lanes.values())
 
+    @property
+    def texts(self) -> int:
+        """How many entries wait."""
+        return sum(map(len, self._lanes.values()))
+
+    @property
+    def requests(self) -> int:
+        """How many requests have an entry that waits."""
+        return len(self._waiting)
+
     def add(self, lane: Lane, entries: list[Entry]) -> None:
         """Put entries at the end of a lane."""
         if not self._lanes[lane]:
             self._served[lane] = max(self._served[lane], self._clock)
         self._lanes[lane].extend(entries)
         self.tokens += sum(len(entry.ids) for entry in entries)
+        self._waiting.update(entry.request for entry in entries)
 
     def take(self) -> list[Entry]:
         """Remove and return the next batch; empty when nothing is left that anybody waits for."""
@@ -90,7 +104,8 @@ class Lanes:
         chosen = self._mates(len(oldest.ids), [len(entry.ids) for entry in window])
         lane.extendleft(entry for place, entry in reversed(list(enumerate(window))) if place not in chosen)
         mates = [window[place] for place in sorted(chosen)]
-        self.tokens -= sum(len(entry.ids) for entry in mates)
+        for entry in mates:
+            self._forget(entry)
         return [oldest, *filter(self._is_wanted, mates)]
 
     def _mates(self, length: int, window: list[int]) -> set[int]:
@@ -108,10 +123,17 @@ class Lanes:
         """Return the oldest entry that anybody waits for; None when there is none in this lane."""
         while lane:
             entry = lane.popleft()
-            self.tokens -= len(entry.ids)
+            self._forget(entry)
             if self._is_wanted(entry):
                 return entry
         return None
+
+    def _forget(self, entry: Entry) -> None:
+        """Take an entry that was removed from its lane out of the counts."""
+        self.tokens -= len(entry.ids)
+        self._waiting[entry.request] -= 1
+        if not self._waiting[entry.request]:
+            del self._waiting[entry.request]
 
     def _is_wanted(self, entry: Entry) -> bool:
         """Claim an entry for the engine, unless its caller has gone or its deadline has passed."""

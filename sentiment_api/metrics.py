@@ -1,16 +1,33 @@
-"""Every Prometheus metric of the service, named in one place.
+"""Every Prometheus metric of the service, named in one place. `docs/metrics.md` lists them for those who read them.
 
-One process, one registry, passed on; nothing registers itself globally. Label `route` is the route's template, so that
-the number of series is bounded.
+One process, one registry, passed on; nothing registers itself globally. Label `route` is the route's template and every
+other label has few values, too, so that the number of series is bounded.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from sentiment_api import __version__
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (8, 16, 32, 64, 128, 192, 256, 384, 512)
+_CHARACTERS = (25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 20_000)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
+_BATCH_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
 _APPEND = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
 _DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
+_ENTROPIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metrics:
@@ -18,35 +35,68 @@ class Metrics:
 
     def __init__(self) -> None:
         """Register all of them in a registry of their own."""
+        # When each series began would be one more series for each of them; that of the process is there.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        for collector in (ProcessCollector, GCCollector, PlatformCollector):
+            collector(registry=self.registry)
+        self._gauge("build_info", "1, with the version of the service.", "version").labels(__version__).set(1)
         self.model = self._gauge("model", "1, with the model that serves.", "name", "version", "engine")
         self._add_requests()
         self._add_answers()
         self._add_work()
+        self._add_queue()
         self._add_cache()
         self._add_shadow()
         self._add_prediction_log()
         self._add_drift_gauges()
 
+    def foresee(self, *, labels: Iterable[str], reasons: Iterable[str]) -> None:
+        """Show 0 for what has not happened yet: a counter that first appears as 1 has not grown, to Prometheus.
+
+        `labels` are the model's, `reasons` the slugs of problems.
+        """
+        for label in labels:
+            self.predictions.labels(label)
+        for reason in reasons:
+            self.refused.labels(reason)
+        for kind in ("prediction", "feedback"):
+            self.spooled.labels(kind)
+            self.shipped.labels(kind)
+
     def _add_requests(self) -> None:
         """Register what clients see of the service."""
         self.http_requests = self._counter(
-            "http_requests", "Responses sent, with the status that the client saw.", "method", "route", "status"
+            "http_requests",
+            "Responses, with the status that the client saw; 499 when it hung up before there was one.",
+            *("method", "route", "status"),
         )
         self.http_duration = self._histogram(
             "http_request_duration_seconds", "From the request's head to the last byte of the reply.", _SECONDS, "route"
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
         self.keys_read = self._gauge(
-            "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 is not."
+            "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 where none are."
         )
         self.refused = self._counter("refused_requests", "Requests refused, by the slug of the problem.", "reason")
+        self.refused_items = self._counter(
+            "refused_items",
+            "Items of batch requests that have a problem instead of a prediction, by its slug.",
+            "reason",
+        )
 
     def _add_answers(self) -> None:
-        """Register what customers sent and were told."""
-        self.predictions = self._counter("predictions", "Predictions given to customers, by label.", "label")
+        """Register what customers sent and were told; predictions on the service's own behalf are not among it."""
+        self.predictions = self._counter("predictions", "Customers' predictions that were recorded, by label.", "label")
         self.score = self._histogram("prediction_score", "Calibrated probability of the label given.", _SHARES)
+        self.entropy = self._histogram(
+            "prediction_entropy_ratio",
+            "Entropy of the calibrated probabilities, as a share of the highest possible: 0 is certain.",
+            _ENTROPIES,
+        )
+        self.characters = self._histogram(
+            "input_characters", "Characters of each text, without white space around it.", _CHARACTERS
+        )
         self.tokens = self._histogram("input_tokens", "Tokens given to the model, for each text.", _TOKENS)
         self.truncated = self._counter("truncated_texts", "Texts with more tokens than the model takes.")
 
@@ -57,12 +107,8 @@ class Metrics:
         self.tokenize_seconds = self._histogram(
             "tokenize_duration_seconds", "Tokenizing of one request's texts.", _SECONDS
         )
-        self.batch_texts = self._histogram("batch_texts", "Texts in one forward pass.", (1, 2, 4, 8, 16, 32, 64, 128))
-        self.queued_tokens = self._gauge("queued_tokens", "Tokens waiting for an engine thread.")
-        self.admitted_tokens = self._gauge(
-            "admitted_tokens", "Tokens of the requests that are in the service, waiting or being computed.", "lane"
-        )
-        self.engine_rate = self._gauge("engine_tokens_per_second", "What the engine does with all its threads.")
+        self.batch_texts = self._histogram("batch_texts", "Texts in one forward pass.", _TEXTS)
+        self.batch_tokens = self._histogram("batch_tokens", "Tokens of the texts in one forward pass.", _BATCH_TOKENS)
         # Computed / asked is what padding costs: 1 is none.
         self.asked_tokens = self._counter("asked_tokens", "Tokens of texts that went through the engine.")
         self.computed_tokens = self._counter("computed_tokens", "Tokens that the engine computed, padding included.")
@@ -71,6 +117,25 @@ class Metrics:
             "Texts taken from the queue uncomputed: their client had gone, or their deadline.",
             "reason",
         )
+
+    def _add_queue(self) -> None:
+        """Register what waits, the bounds of it, and who works it off."""
+        self.queued_tokens = self._gauge("queued_tokens", "Tokens waiting for an engine thread.")
+        self.queued_texts = self._gauge("queued_texts", "Texts, or windows of them, waiting for an engine thread.")
+        self.queued_requests = self._gauge("queued_requests", "Requests with a text that waits for an engine thread.")
+        self.admitted_tokens = self._gauge(
+            "admitted_tokens", "Tokens of the requests that are in the service, waiting or being computed.", "lane"
+        )
+        self.admitted_requests = self._gauge(
+            "admitted_requests", "Requests for predictions that are in the service, waiting or being computed.", "lane"
+        )
+        self.admitted_max_tokens = self._gauge("admitted_max_tokens", "Bound of the admitted tokens of all lanes.")
+        self.admitted_max_requests = self._gauge(
+            "admitted_max_requests", "Bound of the admitted requests of all lanes."
+        )
+        self.engine_rate = self._gauge("engine_tokens_per_second", "What the engine does with all its threads.")
+        self.engine_threads = self._gauge("engine_threads", "Engine threads that there should be.")
+        self.engine_threads_alive = self._gauge("engine_threads_alive", "Engine threads that run.")
 
     def _add_cache(self) -> None:
         """Register how often a text was known."""
@@ -115,6 +180,7 @@ class Metrics:
         self.damaged = self._counter("damaged_spool_bytes", "Bytes of the spool that could not be read as records.")
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
+        self.spool_max_bytes = self._gauge("spool_max_bytes", "Bound of the bytes in the spool.")
         self.spool_lag = self._gauge("spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet.")
 
     def _add_drift_gauges(self) -> None:

@@ -4,7 +4,7 @@ import math
 import traceback
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
+from litestar.utils import normalize_path
 
 from sentiment_api.errors import (
     BodyTooSlow,
@@ -80,8 +81,14 @@ _UNEXPECTED = (
     "Internal error",
     "Something failed on our side. The X-Request-ID header names this request in the logs.",
 )
+_TAKEN_BY_ALL: Final = "OPTIONS"
+"""A method that Litestar answers for every route."""
 _PACKAGE = Path(__file__).parent
 _log = structlog.get_logger(__name__)
+
+
+REASONS = tuple(slug for _, slug, _ in _KINDS.values())
+"""The slugs of all problems that have one."""
 
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
@@ -90,6 +97,13 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(Problem, generate_examples=False, description=_DESCRIPTIONS[status], media_type=MEDIA_TYPE)
         for status in statuses
     }
+
+
+def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
+    """Count an item of a batch that has no answer, and return its problem."""
+    metrics: Metrics = request.app.state.metrics
+    metrics.refused_items.labels(_KINDS[type(refusal)][1]).inc()
+    return problem_of(refusal)
 
 
 def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
@@ -111,10 +125,19 @@ def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        _name_route(request)
     phrase = HTTPStatus(error.status_code).phrase
     title, detail = _HTTP_TITLES.get(error.status_code, (phrase, f"{phrase}."))
     problem = Problem("about:blank", title, error.status_code, detail, _instance(request))
     return _response(problem, dict(error.headers or {}))
+
+
+def _name_route(request: AnyRequest) -> None:
+    """Have the metrics and the log name the route that does not take the method: Litestar does not, for want of one."""
+    router = request.app.asgi_router
+    *_, template = router.handle_routing(path=normalize_path(request.scope["path"]), method=_TAKEN_BY_ALL)
+    request.scope["path_template"] = template
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:

@@ -8,6 +8,7 @@ unmigrated) is tried again for ever.
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections import Counter
@@ -173,6 +174,10 @@ class Shipper:
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
         self._last_failure = ""
         self._unreadable: set[Path] = set()
+        # Asked for when they are read: an attempt that hangs, or ships for minutes, must not hold them.
+        metrics.spool_bytes.set_function(lambda: spool.size_bytes)
+        metrics.spool_lag.set_function(self._lag_if_known_s)
+        metrics.newer.set_function(lambda: spool.newer_records)
 
     async def wake(self) -> None:
         """Say that there is something to ship. The background task of a reply: it sets a flag and is done."""
@@ -207,7 +212,7 @@ class Shipper:
             while await self._ship_next():
                 pass
             self._succeeded()
-            self._measure()
+            self._count_dropped()
         except Exception as error:  # noqa: BLE001 - whatever it is, the records stay and are tried again
             await self._failed(error)
             return False
@@ -356,17 +361,19 @@ class Shipper:
             remedy = _REMEDIES.get(kind, "predictions are safe in the spool and are shipped when it is back")
             _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
         self._last_failure = kind
-        with contextlib.suppress(OSError):  # the files may be what fails
-            self._measure()
+        self._count_dropped()
         if self._revive is not None:
             await self._revive()
 
-    def _measure(self) -> None:
-        self._metrics.spool_bytes.set(self._spool.size_bytes)
-        self._metrics.spool_lag.set(self.lag_s())
-        self._metrics.newer.set(self._spool.newer_records)
+    def _count_dropped(self) -> None:
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
         self.totals.dropped = self._spool.dropped_records
+
+    def _lag_if_known_s(self) -> float:
+        try:
+            return self.lag_s()
+        except OSError:  # the files may be what fails, and everything else is still to be shown
+            return math.nan
 
     def lag_s(self) -> float:
         """Return the age of the oldest record that Postgres does not hold, in seconds; 0 when it holds all."""

@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import exposition
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from sentiment_api.batching import Batcher
 from sentiment_api.classifier import Classifier
@@ -15,6 +16,7 @@ from sentiment_api.keys import Scope
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.problems import AnyRequest
 from sentiment_api.schemas import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ITEMS,
@@ -27,6 +29,8 @@ from sentiment_api.schemas import (
     ModelReply,
 )
 from sentiment_api.shadow.comparison import Shadow
+
+_OPENMETRICS = "application/openmetrics-text"
 
 _LIMITS = {
     "text_characters": MAX_TEXT_CHARACTERS,
@@ -109,6 +113,7 @@ async def ready(
 
 
 @get("/metrics", include_in_schema=False, **door(Scope.METRICS))
-async def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    """Return all metrics in Prometheus' text format."""
-    return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def metrics(metrics: NamedDependency[Metrics], request: AnyRequest) -> Response[bytes]:
+    """Return all metrics: as OpenMetrics, which alone has exemplars, if that is asked for, else as Prometheus' text."""
+    asked = openmetrics if _OPENMETRICS in request.headers.get("accept", "") else exposition
+    return Response(asked.generate_latest(metrics.registry), headers={"Content-Type": asked.CONTENT_TYPE_LATEST})

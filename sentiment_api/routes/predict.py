@@ -12,7 +12,7 @@ from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
 from sentiment_api.keys import Scope
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import AnyRequest, documented, problem_of
+from sentiment_api.problems import AnyRequest, documented, refused_item
 from sentiment_api.routes.parameters import header_parameter, with_parameters
 from sentiment_api.routes.requests import SOURCE, caller_of, ticket_of
 from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
@@ -70,7 +70,7 @@ def predict_batch(
 ) -> Response[BatchReply]:
     """Classify up to 256 reviews: for each, in order, a prediction or an error."""
     answers, timing, compared = predict_reviews.many(data.items, caller_of(request), ticket_of(request))
-    reply = BatchReply([_item(answer) for answer in answers])
+    reply = BatchReply([_item(request, answer) for answer in answers])
     afterwards = _afterwards(shipper, predict_reviews, compared)
     return Response(reply, headers=_server_timing(timing), background=afterwards)
 
@@ -79,8 +79,8 @@ def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, compared: lis
     return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.compare, compared)])
 
 
-def _item(answer: Prediction | RequestRefused) -> Prediction | ItemProblem:
-    return ItemProblem(problem_of(answer)) if isinstance(answer, RequestRefused) else answer
+def _item(request: AnyRequest, answer: Prediction | RequestRefused) -> Prediction | ItemProblem:
+    return ItemProblem(refused_item(request, answer)) if isinstance(answer, RequestRefused) else answer
 
 
 def _server_timing(timing: Timing) -> dict[str, str]:

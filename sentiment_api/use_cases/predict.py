@@ -1,5 +1,6 @@
 """Predicts: text to tokens, tokens through the batcher, the answer into the prediction log, then to the caller."""
 
+import math
 import time
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -244,15 +245,17 @@ class PredictReviews:
         )
         with self._metrics.append_seconds.time():
             self._spool.append(encode(record))
-        self._count(prediction, caller.source)
+        self._count(request, prediction, caller.source)
         return prediction
 
-    def _count(self, prediction: Prediction, source: str) -> None:
+    def _count(self, request: PredictRequest, prediction: Prediction, source: str) -> None:
         self._metrics.spooled.labels("prediction").inc()
         if source not in CUSTOMER_SOURCES:
             return
         self._metrics.predictions.labels(prediction.label).inc()
         self._metrics.score.observe(prediction.score)
+        self._metrics.entropy.observe(_entropy(list(prediction.probabilities.values())))
+        self._metrics.characters.observe(len(request.text))
         self._metrics.tokens.observe(prediction.tokens)
         self._metrics.truncated.inc(prediction.truncated)
 
@@ -263,6 +266,11 @@ def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa
         return PredictRequest.model_validate_json(to_json(item))
     except ValidationError as error:
         return RequestInvalid(field_errors(error, within=("items", number)))
+
+
+def _entropy(probabilities: list[float]) -> float:
+    """Return the entropy of a distribution, as a share of the even one's: 0 to 1."""
+    return -sum(each * math.log(each) for each in probabilities if each > 0) / math.log(max(2, len(probabilities)))
 
 
 def _result(future: "Future[Scored]", deadline: float) -> Scored:

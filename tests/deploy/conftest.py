@@ -53,11 +53,11 @@ def promql(panels: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="session")
 def promtool() -> Callable[..., None]:
-    """Run promtool with arguments, and fail the test with its output when it finds a fault."""
+    """Run promtool with arguments and what it is `given` to read, and fail the test when it finds a fault."""
     command = _debian("prometheus", "promtool")
 
-    def run(*arguments: str) -> None:
-        result = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    def run(*arguments: str, given: str = "") -> None:
+        result = subprocess.run([command, *arguments], input=given, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
 
     return run

@@ -71,6 +71,13 @@ def test_every_query_finds_data(query: Query, promql: list[tuple[str, str, str]]
             assert set(re.findall(r"{{(\w+)}}", legend)) <= set(series["metric"]), f"{title}: {legend}"
 
 
+def test_promtool_finds_no_fault_in_a_real_scrape(service: Running, promtool: Callable[..., None]) -> None:
+    """Names, units and texts are as Prometheus recommends, once everything that counts has counted."""
+    for text in ("Works as described.", ""):
+        httpx.post(f"{service.url}/predict", json={"text": text})
+    promtool("check", "metrics", given=httpx.get(f"{service.url}/metrics").text)
+
+
 def test_label_shares_add_up(query: Query, promql: list[tuple[str, str, str]]) -> None:
     """The shares of the labels are parts of one whole."""
     expression = next(expression for title, _, expression in promql if title == "Labels")

@@ -46,6 +46,27 @@ def admitted(metrics: Metrics) -> dict[str, float | None]:
     return {lane: read("sentiment_admitted_tokens", {"lane": lane}) for lane in ("single", "batch")}
 
 
+def test_requests_are_in_the_books_until_they_end(new_capacity: NewCapacity, metrics: Metrics) -> None:
+    """A request counts from its admission to its end, said once or twice; giving back tokens is not its end."""
+    capacity, read = new_capacity(), metrics.registry.get_sample_value
+
+    def admitted_requests() -> list[float | None]:
+        return [read("sentiment_admitted_requests", {"lane": lane}) for lane in ("single", "batch")]
+
+    assert admitted_requests() == [0, 0]
+    first, second, batch = admit(capacity, 40), admit(capacity, 40), admit(capacity, 40, lane="batch")
+    assert admitted_requests() == [2, 1]
+    batch.release(40)
+    assert admitted_requests() == [2, 1]
+    for ticket in (first, first, batch):
+        ticket.release()
+    assert admitted_requests() == [1, 0]
+    second.release()
+    assert admitted_requests() == [0, 0]
+    assert read("sentiment_admitted_max_tokens") == 100_000
+    assert read("sentiment_engine_tokens_per_second") == RATE
+
+
 def test_an_idle_service_admits_anything(new_capacity: NewCapacity) -> None:
     """A request alone is admitted, past the bound and past its deadline by the rate: otherwise it could never be."""
     ticket = admit(new_capacity(max_tokens=10), 400, timeout_s=0.01)
@@ -58,7 +79,7 @@ def test_the_bound_in_tokens_holds(new_capacity: NewCapacity, metrics: Metrics) 
     first, second = admit(capacity, 400), admit(capacity, 400)
     with pytest.raises(Overloaded, match="Too many tokens"):
         admit(capacity, 300)
-    assert admitted(metrics) == {"single": 800, "batch": None}
+    assert admitted(metrics) == {"single": 800, "batch": 0}
     first.release()
     admit(capacity, 300)
     second.release()

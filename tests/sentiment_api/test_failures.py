@@ -65,6 +65,8 @@ class FakeEngine:
         poisoned = [self.marked in ids for ids in batch]
         if any(poisoned) and self.mood == "raises":
             raise RuntimeError(SECRET)
+        if any(poisoned) and self.mood == "ends its thread":
+            raise SystemExit
         output = Output(np.array([[2.0, -2.0]] * len(batch), np.float32), np.ones((len(batch), self._dimensions), "f4"))
         if self.mood in Output._fields:
             getattr(output, self.mood)[poisoned] = np.nan
@@ -245,6 +247,20 @@ def test_the_deadline_passes_with_504(new_client: NewClient, engine: FakeEngine)
     engine.gate.set()
     assert metric(client, 'sentiment_refused_requests_total{reason="deadline"}') == 2
     assert metric(client, 'sentiment_spooled_records_total{kind="prediction"}') == 0
+
+
+@pytest.mark.filterwarnings("ignore:Exception in thread engine:pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_service_without_its_engine_thread_is_not_ready(
+    new_client: NewClient, engine: FakeEngine, waiting: Waiting
+) -> None:
+    """Once the thread has ended nothing is predicted any more, so proxies send requests elsewhere; metrics say so."""
+    client = new_client(request_timeout_s=0.2)
+    assert client.get("/health/ready").status_code == 200
+    engine.mood = "ends its thread"
+    assert_problem(client.post("/predict", json=POISON), 504, "deadline")
+    waiting(lambda: metric(client, "sentiment_engine_threads_alive") == 0, "the thread has ended")
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (503, "engine stopped")
 
 
 def test_a_client_sets_its_own_deadline(new_client: NewClient, engine: FakeEngine) -> None:

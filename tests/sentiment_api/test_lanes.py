@@ -31,10 +31,10 @@ def new_lanes(metrics: Metrics) -> NewLanes:
     return lambda limits: Lanes(limits, metrics)
 
 
-def add(lanes: Lanes, *lengths: int, lane: Lane = "single", deadline_s: float = 60.0) -> list[Entry]:
-    """Put texts of these lengths into a lane, and return the entries."""
-    now = time.monotonic()
-    entries = [Entry([number] * length, now + deadline_s, now, Future()) for number, length in enumerate(lengths)]
+def add(lanes: Lanes, *lengths: int, lane: Lane = "single", deadline_s: float = 60.0, request: int = 0) -> list[Entry]:
+    """Put texts of these lengths into a lane, as those of one request, and return the entries."""
+    now, until = time.monotonic(), time.monotonic() + deadline_s
+    entries = [Entry([number] * length, until, now, Future(), request) for number, length in enumerate(lengths)]
     lanes.add(lane, entries)
     return entries
 
@@ -53,6 +53,19 @@ def test_an_engine_for_one_text_gets_them_in_order(new_lanes: NewLanes) -> None:
     add(lanes, 3, 1, 2)
     assert taken(lanes) == [[3], [1], [2]]
     assert (lanes.tokens, bool(lanes)) == (0, False)
+
+
+def test_what_waits_is_counted_in_tokens_texts_and_requests(new_lanes: NewLanes) -> None:
+    """A request waits as long as one of its texts does; those whose callers have gone wait until they are passed."""
+    lanes = new_lanes(EQUAL)
+    add(lanes, 4, 7, request=1)
+    (gone,) = add(lanes, 4, request=2)
+    add(lanes, 9, 9, lane="batch", request=3)
+    gone.future.cancel()
+    waiting = [(lanes.tokens, lanes.texts, lanes.requests)]
+    while lanes.take():
+        waiting.append((lanes.tokens, lanes.texts, lanes.requests))
+    assert waiting == [(33, 5, 3), (25, 3, 2), (7, 1, 1), (0, 0, 0)]
 
 
 def test_equal_lengths_go_together(new_lanes: NewLanes) -> None:

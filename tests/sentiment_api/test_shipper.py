@@ -72,6 +72,17 @@ async def test_records_arrive_and_the_spool_is_empty(engine: AsyncEngine, spool:
     assert (value(metrics, "spool_bytes"), value(metrics, "spool_lag_seconds")) == (0, 0)
 
 
+async def test_a_shipper_that_hangs_does_not_hold_its_metrics(
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord
+) -> None:
+    """What the spool holds, and for how long, is asked for when it is read, and not when something was shipped."""
+    metrics = Metrics()
+    shipper = Shipper(spool, engine, metrics)
+    spool.append(encode(new_record()))
+    assert value(metrics, "spool_bytes") == spool.size_bytes > 0
+    assert 0 < value(metrics, "spool_lag_seconds") <= shipper.lag_s()
+
+
 async def test_shipped_twice_is_stored_once(engine: AsyncEngine, spool: Spool, new_record: NewRecord) -> None:
     """A segment that comes again, as after a crash between commit and unlink, changes nothing."""
     records = [new_record() for _ in range(3)]
