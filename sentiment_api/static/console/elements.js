@@ -1,0 +1,52 @@
+// Makes what is shown. Whatever comes from outside becomes text or an attribute, and never markup.
+
+/** The element of the page with this id. */
+export const place = (id) => document.getElementById(id);
+
+/** A new element; of attributes true stands for an empty one, and null and false for none. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null)); // a string becomes a text node
+  return made;
+}
+
+/** The children of a `<dl>`: for each [term, value] a pair; a value may come with "bad" or "warn". */
+export function facts(pairs) {
+  return pairs.map(([term, value, mood = null]) =>
+    element("div", {}, element("dt", {}, term), element("dd", { class: mood }, value)),
+  );
+}
+
+/** A list of facts under a heading. */
+export function part(heading, pairs) {
+  return element("div", { class: "part" }, element("h3", {}, heading), element("dl", {}, ...facts(pairs)));
+}
+
+/** What a Problem says, for people. */
+export function told(problem) {
+  const again = problem.retryAfter === null ? "" : ` Try again in ${problem.retryAfter} s.`;
+  const fields = problem.errors.map(({ path, message }) => element("li", {}, `${path}: ${message}`));
+  return element(
+    "div",
+    { class: "problem" },
+    element("strong", {}, problem.title),
+    element("p", {}, `${problem.detail}${again}`),
+    fields.length > 0 ? element("ul", {}, ...fields) : null,
+  );
+}
+
+/** Run `work`; whatever Problem it ends in stands in `box`, which is empty otherwise. */
+export async function telling(box, work) {
+  try {
+    const result = await work();
+    box.replaceChildren();
+    return result;
+  } catch (problem) {
+    if (problem.title === undefined) throw problem;
+    box.replaceChildren(told(problem));
+    return null;
+  }
+}
