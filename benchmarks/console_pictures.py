@@ -25,7 +25,11 @@ _SIZE = (1280, 1000)
 _COLOURS = 128
 """Flat colours and grey letters: with so many the eye sees no difference, and the file has a third of the bytes."""
 _REVIEWS: list[tuple[str, str, dict[str, Any] | None]] = [
-    ("kettle-2", "Boils quickly and pours without a drop on the table. My third one, the others went to my sons.", None),
+    (
+        "kettle-2",
+        "Boils quickly and pours without a drop on the table. My third one, the others went to my sons.",
+        None,
+    ),
     ("mug-7", "The lid leaks and the handle broke after a week.", {"rating": 1}),
     ("lamp-11", "Warm light, and the switch sits where the hand looks for it.", {"rating": 5}),
     ("chair-4", "Comfortable for an hour, not for an evening. The screws came loose twice.", {"rating": 2}),

@@ -25,20 +25,20 @@ export function part(heading, pairs) {
   return element("div", { class: "part" }, element("h3", {}, heading), element("dl", {}, ...facts(pairs)));
 }
 
-/** What a Problem says, for people. */
-export function told(problem) {
+/** What a Problem says, for people; in a calm colour when nothing went wrong yet. */
+export function told(problem, isCalm = false) {
   const again = problem.retryAfter === null ? "" : ` Try again in ${problem.retryAfter} s.`;
   const fields = problem.errors.map(({ path, message }) => element("li", {}, `${path}: ${message}`));
   return element(
     "div",
-    { class: "problem" },
+    { class: isCalm ? "problem calm" : "problem" },
     element("strong", {}, problem.title),
     element("p", {}, `${problem.detail}${again}`),
     fields.length > 0 ? element("ul", {}, ...fields) : null,
   );
 }
 
-/** Run `work`; whatever Problem it ends in stands in `box`, which is empty otherwise. */
+/** Run `work`; whatever Problem it ends in stands in `box`, which is empty otherwise. Of keys their form tells more. */
 export async function telling(box, work) {
   try {
     const result = await work();
@@ -46,7 +46,7 @@ export async function telling(box, work) {
     return result;
   } catch (problem) {
     if (problem.title === undefined) throw problem;
-    box.replaceChildren(told(problem));
+    box.replaceChildren(problem.status === 401 ? element("p", { class: "quiet" }, `${problem.title}.`) : told(problem));
     return null;
   }
 }

@@ -32,7 +32,7 @@ function forget() {
 /** Show the form with what the service says of the key, and put the cursor there if nobody is elsewhere. */
 function ask(problem) {
   show();
-  place("key-problem").replaceChildren(told(problem));
+  place("key-problem").replaceChildren(told(problem, key() === null));
   if (document.activeElement === document.body) place("key-text").focus();
 }
 

@@ -34,6 +34,9 @@ export function showReview(model) {
   }
 
   form.addEventListener("submit", predict);
+  document.addEventListener("key-changed", () => {
+    place("result").hidden = true;
+  });
   text.addEventListener("input", countCharacters);
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
