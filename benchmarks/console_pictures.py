@@ -22,12 +22,11 @@ from benchmarks.chaos.stage import QUICK, Stage, new_stage
 
 _CHROMIUM = "/usr/bin/chromium"
 _SIZE = (1280, 1000)
-_COLOURS = 128
-"""Flat colours and grey letters: with so many the eye sees no difference, and the file has a third of the bytes."""
+_PATIENCE_MS = 120_000
 _REVIEWS: list[tuple[str, str, dict[str, Any] | None]] = [
     (
         "kettle-2",
-        "Boils quickly and pours without a drop on the table. My third one, the others went to my sons.",
+        "Great kettle, it boils quickly and pours well. My third one: the others went to my sons.",
         None,
     ),
     ("mug-7", "The lid leaks and the handle broke after a week.", {"rating": 1}),
@@ -55,6 +54,7 @@ _REPORT = gzip.compress(b"<!DOCTYPE html><title>A report</title><h1>A report</h1
 def main() -> None:
     """Write console-light.png and console-dark.png into the folder that is named."""
     folder = Path(sys.argv[1])
+    expect.set_options(timeout=_PATIENCE_MS)
     with furnished() as (url, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
@@ -90,8 +90,10 @@ def _picture(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> by
     width, height = _SIZE
     page: Page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height}, timezone_id="UTC")
     page.goto(url)
-    page.get_by_label("Review", exact=True).fill(_TRIED)
-    page.get_by_role("button", name="Predict").click()
+    review = page.get_by_label("Review", exact=True)
+    review.fill(_TRIED)
+    review.press("Control+Enter")
+    review.blur()
     expect(page.locator("#result-label")).not_to_be_empty()
     expect(page.locator("#predictions-list > li")).to_have_count(len(_REVIEWS))
     expect(page.locator("#drift-list > li")).to_have_count(len(_NIGHTS))
@@ -99,7 +101,9 @@ def _picture(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> by
 
 
 def _write(picture: bytes, path: Path) -> None:
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+    """Write it with 256 colours, of which none is off by more than the eye sees, for a third of the bytes."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

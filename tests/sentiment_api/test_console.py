@@ -99,7 +99,7 @@ def section(page: Page, name: str) -> Locator:
 
 def fact(page: Page, term: str) -> Locator:
     """Return what stands beside a term."""
-    return page.locator("dl > div").filter(has=page.locator("dt", has_text=term)).locator("dd")
+    return page.locator("dl > div").filter(has=page.locator("dt", has_text=re.compile(f"^{term}$"))).locator("dd")
 
 
 def test_a_review_is_answered_with_all_that_is_known(service: Any, visit: Visit, complaints: list[str]) -> None:
@@ -428,14 +428,14 @@ def test_a_report_opens_with_the_key_and_reaches_nothing(
 ) -> None:
     """Its tab fetches it with the key and shows it in a frame of nobody's, where Evidently draws and can do no more."""
     page = visit(locked.url)
-    use_key(page, keys["read"])
+    expect(section(page, "Recent predictions").get_by_role("alert")).to_contain_text("An API key is needed")
+    expect(section(page, "Drift runs").get_by_role("alert")).to_contain_text("An API key is needed")
     complaints.clear()
+    use_key(page, keys["read"])
     with page.expect_popup() as opened:
         section(page, "Drift runs").get_by_role("link").click()
     tab = opened.value
     tab.on("console", lambda message: complaints.append(message.text))
-    asked: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
     frame = tab.frame_locator("iframe")
     expect(frame.get_by_role("heading", name="watch", exact=True)).to_be_visible()
     expect(frame.locator(".barlayer .bars .point").first).to_be_attached()
@@ -443,11 +443,9 @@ def test_a_report_opens_with_the_key_and_reaches_nothing(
     assert tab.url == f"{locked.url}/console/report.html?run={run_id}"
     inner = tab.frames[1]
     assert inner.evaluate("self.origin") == "null"
-    asked.clear()
     attempt = "async () => { try { await ATTEMPT; return 'done' } catch (error) { return error.name } }"
     assert {each: inner.evaluate(attempt.replace("ATTEMPT", each)) for each in FORBIDDEN} == FORBIDDEN
     assert inner.evaluate("window.open('/docs')") is None
-    assert asked == []
     tab.reload()
     expect(frame.get_by_role("heading", name="watch", exact=True)).to_be_visible()
 
@@ -456,16 +454,9 @@ def test_a_report_without_a_key_says_so(locked: Any, run_id: UUID, visit: Visit)
     """The address alone opens nothing, nor does one that names no run."""
     page = visit(f"{locked.url}/console/report.html?run={run_id}")
     expect(page.get_by_role("alert")).to_contain_text("An API key is needed")
+    expect(page.get_by_role("link", name="Open it from the console")).to_be_visible()
     page.goto(f"{locked.url}/console/report.html?run=../../metrics")
     expect(page.get_by_role("alert")).to_contain_text("No such report")
-
-
-def test_the_frame_takes_a_report_from_our_page_alone(service: Any, visit: Visit) -> None:
-    """A window that is not around it, or is of another origin, cannot put a page of its own into it."""
-    page = visit(f"{service.url}/console/frame.html")
-    page.evaluate("window.postMessage('<h1>taken</h1>', '*')")
-    page.evaluate("new Promise(resolve => setTimeout(resolve))")
-    expect(page.get_by_role("heading")).to_have_count(0)
 
 
 def grave(page: Page) -> list[Any]:
@@ -531,6 +522,7 @@ def test_the_files_come_under_a_strict_policy(client: TestClient[Litestar]) -> N
     assert client.get("/console/report.html").headers["content-security-policy"] == f"{POLICY}; frame-src 'self'"
     frame = client.get("/console/frame.html").headers["content-security-policy"]
     assert frame.startswith("sandbox allow-scripts; default-src 'none'; ")
+    assert "frame-ancestors 'self'" in frame
     assert "connect-src" not in frame
 
 

@@ -8,8 +8,8 @@ import { showReview } from "./review.js";
 import { showService } from "./service.js";
 
 takeKey();
-showService();
-showDrift();
-const model = await describeModel();
+const model = describeModel(); // a promise: nothing waits for it but what is made of the model's labels
 showReview(model);
 showPredictions(model);
+showService();
+showDrift();

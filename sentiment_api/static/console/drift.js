@@ -11,7 +11,7 @@ const VERDICTS = { none: "no drift", watch: "watch", drift: "drift", not_judged:
 export function showDrift() {
   pagedList("drift", {
     address: (before) => `/drift/reports?limit=${LIMIT}${before === null ? "" : `&before=${before}`}`,
-    rows: ({ reports }) => reports.map(item),
+    rows: async ({ reports }) => reports.map(item),
     empty: () => "The drift job has not judged any window yet.",
   });
 }
@@ -19,6 +19,7 @@ export function showDrift() {
 function item(run) {
   const window = span(run.window_start, run.window_end);
   const verdict = VERDICTS[run.verdict] ?? run.verdict;
+  const removed = run.page === null ? "; the report was removed" : "";
   const revised = run.revision > 1 ? `, revision ${run.revision}` : "";
   return element(
     "li",
@@ -27,7 +28,7 @@ function item(run) {
     element("p", { class: "mark", "data-level": run.verdict }, verdict),
     element("p", { dir: "auto" }, run.reason),
     element("p", { class: "quiet" }, `${count(run.n_current)} rows, model ${run.model.version}${revised}`),
-    element("p", { class: "quiet" }, `Judged ${moment(run.finished_at)}${run.page === null ? "; the report was removed" : ""}`),
+    element("p", { class: "quiet" }, `Judged ${moment(run.finished_at)}${removed}`),
   );
 }
 
@@ -37,5 +38,6 @@ function link(run, window, verdict) {
     key() === null
       ? { href: `/drift/reports/${run.run_id}.html`, rel: "noopener" }
       : { href: `/console/report.html?run=${run.run_id}`, rel: "opener" }; // as an opener's, the tab gets the key, too
-  return element("a", { ...way, target: "_blank", "aria-label": `Report of ${window}: ${verdict}, in a new tab` }, window);
+  const name = `Report of ${window}: ${verdict}, in a new tab`;
+  return element("a", { ...way, target: "_blank", "aria-label": name }, window);
 }

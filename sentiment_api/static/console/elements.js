@@ -38,15 +38,22 @@ export function told(problem, isCalm = false) {
   );
 }
 
-/** Run `work`; whatever Problem it ends in stands in `box`, which is empty otherwise. Of keys their form tells more. */
-export async function telling(box, work) {
+/**
+ * Run `work`; whatever Problem it ends in stands in `box`, which is empty otherwise, if it is still wanted then.
+ * Of keys their form tells more. Returns null after a Problem.
+ */
+export async function telling(box, work, isWanted = () => true) {
   try {
     const result = await work();
-    box.replaceChildren();
+    if (isWanted()) box.replaceChildren();
     return result;
   } catch (problem) {
-    if (problem.title === undefined) throw problem;
-    box.replaceChildren(problem.status === 401 ? element("p", { class: "quiet" }, `${problem.title}.`) : told(problem));
+    if (problem.title === undefined) throw problem; // a mistake of ours
+    if (isWanted()) box.replaceChildren(problem.status === 401 ? brief(problem) : told(problem));
     return null;
   }
+}
+
+function brief(problem) {
+  return element("p", { class: "quiet" }, `${problem.title}.`);
 }

@@ -46,7 +46,8 @@ async function send(id, said, pressed, buttons, state) {
 
 function button(text, name, said) {
   const [[kind, value]] = Object.entries(said);
-  return [element("button", { type: "button", "aria-label": name, "data-kind": kind, "data-value": value }, text), said];
+  const attributes = { type: "button", "aria-label": name, "data-kind": kind, "data-value": value };
+  return [element("button", attributes, text), said];
 }
 
 function was(button, feedback) {

@@ -4,6 +4,7 @@ import { place, telling, told } from "./elements.js";
 import { hold, key, Problem } from "./requests.js";
 
 const PLAIN = /^[\x21-\x7e]+$/;
+const NO_KEY = { title: "That is no API key", detail: "Expected sentiment_..., from `sentiment-api keys create`." };
 
 export function takeKey() {
   place("key").addEventListener("submit", use);
@@ -17,7 +18,7 @@ function use(event) {
   const field = place("key-text");
   const given = field.value.trim();
   telling(place("key-problem"), async () => {
-    if (!PLAIN.test(given)) throw new Problem({ title: "That is no API key", detail: "Expected sentiment_..., from `sentiment-api keys create`." });
+    if (!PLAIN.test(given)) throw new Problem(NO_KEY);
     field.value = "";
     hold(given);
     show();

@@ -5,7 +5,7 @@ import { read } from "./requests.js";
 
 /**
  * Fill the list `NAME-list` from `address(cursor)`, again whenever the key changes or `NAME-again` is pressed.
- * `rows(reply)` gives the next items, `empty()` says what it means that there are none. Returns what loads it again.
+ * `rows(reply)` promises the next items, `empty()` says what it means that there are none. Returns what loads it again.
  */
 export function pagedList(name, { address, rows, empty }) {
   const [list, state, more] = [`${name}-list`, `${name}-state`, `${name}-more`].map(place);
@@ -15,11 +15,13 @@ export function pagedList(name, { address, rows, empty }) {
   async function load(cursor) {
     const turn = ++latest;
     list.setAttribute("aria-busy", "true");
-    const reply = await telling(place(`${name}-problem`), () => read(address(cursor)));
-    if (turn !== latest) return; // another one was asked for meanwhile
+    const isWanted = () => turn === latest; // until another one is asked for
+    const reply = await telling(place(`${name}-problem`), () => read(address(cursor)), isWanted);
+    const items = reply === null ? [] : await rows(reply);
+    if (!isWanted()) return;
     list.removeAttribute("aria-busy");
     if (cursor === null) list.replaceChildren();
-    if (reply !== null) list.append(...rows(reply));
+    list.append(...items);
     next = reply?.next ?? (reply === null ? cursor : null);
     more.hidden = next === null;
     state.textContent = reply !== null && list.children.length === 0 ? empty() : "";

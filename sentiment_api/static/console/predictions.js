@@ -12,7 +12,10 @@ const SHIPPED_AFTER_MS = 1_500;
 export function showPredictions(model) {
   const again = pagedList("predictions", {
     address: (cursor) => `/predictions?${query(cursor)}`,
-    rows: ({ predictions }) => predictions.map((each) => item(each, model.labels)),
+    rows: async ({ predictions }) => {
+      const { labels } = await model;
+      return predictions.map((each) => item(each, labels));
+    },
     empty: () =>
       source() === ""
         ? "No customer has asked yet. What you try above is listed under Console."

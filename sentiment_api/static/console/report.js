@@ -8,10 +8,11 @@ const frame = place("report-frame");
 
 const html = await telling(place("report-problem"), async () => {
   const run = new URLSearchParams(location.search).get("run") ?? "";
-  if (!ID.test(run)) throw new Problem({ title: "No such report", detail: "Open one from the list of the console." });
+  if (!ID.test(run)) throw new Problem({ title: "No such report", detail: "The address names no run." });
   return (await ask(`/drift/reports/${run}.html`)).text();
 });
 place("report-state").hidden = true;
+place("report-back").hidden = html !== null;
 if (html !== null) {
   // The frame says when it listens. Its origin is nobody's, so that it can be named in no other way than by its window.
   const hand = ({ source }) => {

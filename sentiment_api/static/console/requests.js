@@ -46,10 +46,11 @@ export async function reach(path, { method = "GET", json, headers = {} } = {}) {
 
 /** The reply to a request that was granted. Else throws a Problem; of a 401 `key-needed` tells, too. */
 export async function ask(path, request) {
+  const used = held;
   const reply = await reach(path, request);
   if (reply.ok) return reply;
   const problem = await problemOf(reply);
-  if (reply.status === 401) document.dispatchEvent(new CustomEvent("key-needed", { detail: problem }));
+  if (reply.status === 401 && used === held) document.dispatchEvent(new CustomEvent("key-needed", { detail: problem }));
   throw problem;
 }
 

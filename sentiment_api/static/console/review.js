@@ -12,6 +12,7 @@ const APPLE = /^(Mac|iP)/;
 export function showReview(model) {
   const form = place("review-form");
   const text = place("review-text");
+  let limit = null;
   let busy = false;
 
   async function predict(event) {
@@ -20,15 +21,15 @@ export function showReview(model) {
     busy = true;
     form.setAttribute("aria-busy", "true");
     const answer = await telling(place("review-problem"), () => answered(text));
+    const known = await model;
     busy = false;
     form.removeAttribute("aria-busy");
     place("result").hidden = answer === null;
-    if (answer !== null) show(answer, model);
+    if (answer !== null) show(answer, known);
   }
 
   function countCharacters() {
     const length = [...text.value.trim()].length;
-    const limit = model.limits.text_characters;
     place("review-length").textContent = limit === null ? count(length) : `${count(length)} / ${count(limit)}`;
     place("review-length").classList.toggle("bad", limit !== null && length > limit);
   }
@@ -43,6 +44,10 @@ export function showReview(model) {
   });
   if (APPLE.test(navigator.platform)) form.querySelector("kbd").textContent = "⌘ ⏎";
   countCharacters();
+  model.then((known) => {
+    limit = known.limits.text_characters;
+    countCharacters();
+  });
 }
 
 async function answered(text) {
@@ -55,8 +60,9 @@ async function answered(text) {
     headers: { "X-Sentiment-Source": "console" },
     json: { text: text.value, long_text: place("review-whole").checked ? "window" : "truncate" },
   });
-  const said = (reply.headers.get("Server-Timing") ?? "").matchAll(TIMING);
-  return { prediction: await reply.json(), timing: Object.fromEntries([...said].map(([, name, ms]) => [name, Number(ms)])) };
+  const said = [...(reply.headers.get("Server-Timing") ?? "").matchAll(TIMING)];
+  const timing = Object.fromEntries(said.map(([, name, ms]) => [name, Number(ms)]));
+  return { prediction: await reply.json(), timing };
 }
 
 function show({ prediction, timing }, model) {
