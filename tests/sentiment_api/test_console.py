@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from evidently import Dataset, Report
 from evidently.presets import ValueStats
 from litestar import Litestar
@@ -58,7 +58,7 @@ def visit(browser: Browser, complaints: list[str]) -> Visit:
     """A function that opens a page of its own; arguments are the browser's. Comes after what is asynchronous."""
 
     def open_page(url: str, **options: Any) -> Page:
-        page = browser.new_page(**options)
+        page = browser.new_context(**options).new_page()  # so that a test can open further tabs
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
