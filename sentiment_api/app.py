@@ -37,6 +37,7 @@ from sentiment_api.privacy import TextKeeper, read_or_make_key
 from sentiment_api.problems import EXCEPTION_HANDLERS, REASONS
 from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
+from sentiment_api.routes.console import console, console_file
 from sentiment_api.routes.drift import drift_report, drift_report_page, drift_reports, latest_drift_report
 from sentiment_api.routes.feedback import feedback
 from sentiment_api.routes.operations import live, metrics, model, ready
@@ -79,6 +80,7 @@ def create_app(
             *(predict, predict_batch, feedback, logged_prediction, logged_predictions),
             *(drift_reports, drift_report, drift_report_page, latest_drift_report),
             *(model, live, ready, metrics, documentation.asset),
+            *(console, console_file),
         ],
         dependencies=parts.dependencies(),
         middleware=[

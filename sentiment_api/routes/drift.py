@@ -19,14 +19,14 @@ from sentiment_api.routes.requests import accepts_gzip, drift_reports_query_of, 
 from sentiment_api.schemas import DriftReportsQuery
 from sentiment_api.use_cases.drift import LookUpDrift
 
-_POLICY: Final = (
+REPORT_POLICY: Final = (
     # Without allow-same-origin: a page of nobody's, to which this service is as foreign as any other.
     "sandbox allow-scripts; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     # Evidently puts its scripts, styles, fonts and pictures into the page.
     "script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data:"
 )
 _PAGE_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": REPORT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",

@@ -51,6 +51,8 @@ DOORS = {
     "GET /health": FREE,
     "GET /health/live": FREE,
     "GET /health/ready": FREE,
+    "GET /": FREE,
+    "GET /console/{name:str}": FREE,
     "GET /docs": FREE,
     "GET /docs/openapi.json": FREE,
     "GET /docs/oauth2-redirect.html": FREE,
@@ -111,7 +113,8 @@ async def test_each_door_opens_for_its_scope_and_for_admin_alone(locked: TestCli
     for route, needed in DOORS.items():
         method, path = route.split(" ")
         asked = path.replace("{prediction_id:str}", SOME_ID).replace("{run_id:str}", SOME_ID)
-        asked = asked.replace("{run_id}", SOME_ID).replace("{name:str}", "swagger-ui.css").replace("{path:str}", "x")
+        asked = asked.replace("{run_id}", SOME_ID).replace("console/{name:str}", "console/console.css")
+        asked = asked.replace("{name:str}", "swagger-ui.css").replace("{path:str}", "x")
         for holder in (None, *Scope):
             headers = bearer(keys[holder]) if holder else {}
             status = locked.request(method, asked, headers=headers).status_code

@@ -1,0 +1,44 @@
+// The form for the API key. It shows up when the service asks for one.
+
+import { place, telling, told } from "./elements.js";
+import { hold, key, Problem } from "./requests.js";
+
+const PLAIN = /^[\x21-\x7e]+$/;
+const NO_KEY = { title: "That is no API key", detail: "Expected sentiment_..., from `sentiment-api keys create`." };
+
+export function takeKey() {
+  place("key").addEventListener("submit", use);
+  place("key-forget").addEventListener("click", forget);
+  document.addEventListener("key-needed", ({ detail }) => ask(detail));
+  if (key() !== null) show();
+}
+
+function use(event) {
+  event.preventDefault();
+  const field = place("key-text");
+  const given = field.value.trim();
+  telling(place("key-problem"), async () => {
+    if (!PLAIN.test(given)) throw new Problem(NO_KEY);
+    field.value = "";
+    hold(given);
+    show();
+  });
+}
+
+function forget() {
+  hold(null);
+  show();
+}
+
+/** Show the form with what the service says of the key, and put the cursor there if nobody is elsewhere. */
+function ask(problem) {
+  show();
+  place("key-problem").replaceChildren(told(problem, key() === null));
+  if (document.activeElement === document.body) place("key-text").focus();
+}
+
+function show() {
+  place("key").hidden = false;
+  place("key-forget").hidden = key() === null;
+  place("key-text").placeholder = key() === null ? "sentiment_…" : "in use; type another to replace it";
+}
