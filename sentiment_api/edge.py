@@ -15,6 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from sentiment_api.keys import Key
+from sentiment_api.logs import name_request
 from sentiment_api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -53,6 +54,7 @@ class Edge:
             return
         reply = _Reply(_request_id(scope), send)
         scope.setdefault("state", {})["request_id"] = reply.request_id
+        name_request(scope["state"])
         # Apitally sends the query, and masks values only: not the text of `/predict?Broke at once`. It looks in the
         # scope itself, so a route that reads a query is handed it elsewhere.
         scope["state"][QUERY] = scope["query_string"]
