@@ -7,7 +7,9 @@ on.
 from apitally.litestar import ApitallyPlugin
 from apitally.shared import activation
 from apitally.shared.config import WRITE_TOKEN_FORMAT
+from litestar import Litestar
 from litestar.config.app import AppConfig
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from sentiment_api import __version__
 from sentiment_api.errors import SettingsInvalid
@@ -29,6 +31,11 @@ class _WithoutTexts(ApitallyPlugin):  # type: ignore[misc] # mypy does not follo
         # It would wait 10 s for a receiver that accepts and says nothing, up to three times.
         configured.on_shutdown = [*on_shutdown, _end]
         return configured
+
+    def on_startup(self, app: Litestar) -> None:
+        """Begin, around an application that hides its clients' addresses: Apitally would add them to the spans."""
+        app.asgi_handler = _without_client(app.asgi_handler)
+        super().on_startup(app)
 
 
 def told_without_texts(settings: ServiceSettings) -> ApitallyPlugin:
@@ -54,6 +61,14 @@ def told_without_texts(settings: ServiceSettings) -> ApitallyPlugin:
         capture_logs=False,
         mask_query_params=[".*"],
     )
+
+
+def _without_client(app: ASGIApp) -> ASGIApp:
+    async def forget_client(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["client"] = None
+        await app(scope, receive, send)
+
+    return forget_client
 
 
 def _end() -> None:
