@@ -5,7 +5,7 @@ Imported only when there is somebody to tell, which is an OTLP receiver or Apita
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -33,8 +33,7 @@ class Tracing(InitPlugin):
 
     def __init__(self, settings: ServiceSettings) -> None:
         """Nothing is sent, and no thread runs, before the application starts."""
-        self._exporters = settings.trace_exporters()
-        self._endpoint = settings.otel_endpoint or _DEFAULT_ENDPOINT
+        self._exporters = _exporters(settings)
         self._provider: TracerProvider | None = None
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
@@ -45,7 +44,7 @@ class Tracing(InitPlugin):
 
     def _start(self, app: Litestar) -> None:
         if self._exporters:
-            self._provider = _provider(self._exporters, self._endpoint)
+            self._provider = _provider(self._exporters)
             trace.set_tracer_provider(self._provider)  # where Apitally, which starts after us, looks for one
         # Without exporters this is the tracer of the provider that Apitally is about to set.
         tracer = (self._provider or trace).get_tracer("sentiment_api", __version__)
@@ -106,15 +105,21 @@ def do_in_time(work: Callable[[], object], patience_s: float) -> None:
     thread.join(patience_s)
 
 
-def _provider(exporters: Iterable[str], endpoint: str) -> TracerProvider:
+def _exporters(settings: ServiceSettings) -> list[SpanExporter]:
+    named = settings.trace_exporters()
+    exporters: list[SpanExporter] = [ConsoleSpanExporter()] if "console" in named else []
+    if "otlp" in named:
+        receiver = urlsplit(settings.otel_endpoint or _DEFAULT_ENDPOINT).netloc.rpartition("@")[2]
+        exporters.append(_Told(OTLPSpanExporter(), receiver))
+    return exporters
+
+
+def _provider(exporters: list[SpanExporter]) -> TracerProvider:
     service = Resource.create({"service.name": "sentiment-api", "service.version": __version__})
     # Resource.create lets what it is given go before what the environment says.
     provider = TracerProvider(resource=service.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
-    if "otlp" in exporters:
-        receiver = urlsplit(endpoint).netloc.rpartition("@")[2]
-        provider.add_span_processor(BatchSpanProcessor(_Told(OTLPSpanExporter(), receiver)))
-    if "console" in exporters:
-        provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 
