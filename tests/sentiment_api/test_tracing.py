@@ -204,7 +204,7 @@ def test_a_refusing_receiver_is_told_of_once(
     assert line["receiver"] == receiver.url.removeprefix("http://")
     assert line["reason"] == "Failed to export spans batch code: 401, reason: Unauthorized"
     assert service.log().count("traces are sent again") == 1
-    assert all(line.startswith("{") for line in service.log().splitlines())
+    assert [line for line in service.log().splitlines() if not line.startswith("{")] == []
 
 
 def test_a_receiver_that_is_away_harms_nothing(
