@@ -20,6 +20,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage,
 from opentelemetry import trace
 
 from sentiment_api.keys import Key
+from sentiment_api.logs import name_request
 from sentiment_api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -62,6 +63,7 @@ class Edge:
             return
         reply = _Reply(scope, receive, send, self._metrics)
         scope.setdefault("state", {})["request_id"] = reply.request_id
+        name_request(scope["state"])
         # Apitally sends the query, and masks values only: not the text of `/predict?Broke at once`. It looks in the
         # scope itself, so a route that reads a query is handed it elsewhere.
         scope["state"][QUERY] = scope["query_string"]

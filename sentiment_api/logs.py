@@ -1,10 +1,28 @@
-"""How the process logs: lines for people in a terminal, JSON otherwise. Events carry ids and numbers, never a text."""
+"""How the process logs: lines for people in a terminal, JSON otherwise. Events carry ids and numbers, never a text.
+
+Every line of a request has the request's id and, where it is traced, the ids of its trace and span.
+"""
 
 import logging
+import re
 import sys
-from typing import Literal
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Literal
 
 import structlog
+from structlog.typing import EventDict
+
+REQUEST_ID = "request_id"
+TRACE_ID = "trace_id"
+SPAN_ID = "span_id"
+"""The keys under which the state of a request has its ids, and a log line, too."""
+_TELLS_ONCE = ("apitally", "opentelemetry")
+"""What these say when their receiver is away, they say again every few seconds."""
+_REQUEST: ContextVar[Mapping[str, Any]] = ContextVar("request", default=MappingProxyType({}))
+_QUOTED = re.compile(r"[(<\n]")
+_log = structlog.get_logger(__name__)
 
 
 def configure_logs(log_format: Literal["auto", "console", "json"]) -> None:
@@ -13,7 +31,7 @@ def configure_logs(log_format: Literal["auto", "console", "json"]) -> None:
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -22,3 +40,45 @@ def configure_logs(log_format: Literal["auto", "console", "json"]) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Retold()], force=True)
+    for name in _TELLS_ONCE:
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [_Retold(once=True)], False
+
+
+def name_request(state: Mapping[str, Any]) -> None:
+    """Have the log lines of the request that is beginning say the ids that are in its `state`."""
+    _REQUEST.set(state)
+
+
+def _with_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - as structlog has it
+    state = _REQUEST.get()
+    for name in (REQUEST_ID, TRACE_ID, SPAN_ID):
+        if name in state:
+            event.setdefault(name, state[name])
+    return event
+
+
+class _Retold(logging.Handler):
+    """Tells what a library logs as an event of ours.
+
+    Of the message it tells what the library's authors wrote, up to where values begin; of an exception, the kind. What
+    is left out, and a traceback, may quote a text.
+    """
+
+    def __init__(self, *, once: bool = False) -> None:
+        """With `once` nothing is told twice."""
+        super().__init__(logging.WARNING)
+        self._once = once
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it on standard error."""
+        message = _QUOTED.split(str(record.msg))[0].strip()
+        if message in self._told:
+            return
+        if self._once:
+            self._told.add(message)
+        kind = record.exc_info[0] if record.exc_info else None
+        tell = _log.error if record.levelno >= logging.ERROR else _log.warning
+        tell(message, library=record.name, **({} if kind is None else {"error": kind.__name__}))

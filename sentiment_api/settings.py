@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentiment_api.errors import SettingsInvalid
@@ -88,7 +88,45 @@ class SpoolSettings(DataSettings):
     """The most that a power cut can cost when `spool_fsync` is `interval`. kill -9 never costs anything."""
 
 
-class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSettings):
+class TracingSettings(_Settings):
+    """Whether requests are traced, by OpenTelemetry's own variables. Its SDK reads the others."""
+
+    otel_sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """Turns Apitally off, too, which is built on the SDK."""
+    otel_traces_exporter: str | None = Field(default=None, validation_alias="OTEL_TRACES_EXPORTER")
+    """`otlp`, `console` or `none`; unset it is `otlp` if there is an endpoint. The standard would have it on always."""
+    otel_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    otel_protocol: str = Field(
+        default="http/protobuf",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    )
+
+    def trace_exporters(self) -> frozenset[str]:
+        """Return what traces are sent by: `otlp`, `console`, both or nothing."""
+        if self.otel_sdk_disabled:
+            return frozenset()
+        named = self.otel_traces_exporter or ("otlp" if self.otel_endpoint else "none")
+        return frozenset(name.strip() for name in named.lower().split(",")) - {"none"}
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Self:
+        exporters = self.trace_exporters()
+        if strange := sorted(exporters - {"otlp", "console"}):
+            raise ValueError(f"expected OTEL_TRACES_EXPORTER to be otlp, console or none, found {strange[0]!r}")
+        if "otlp" in exporters and self.otel_protocol != "http/protobuf":
+            raise ValueError(
+                f"expected http/protobuf, found OTEL_EXPORTER_OTLP_PROTOCOL={self.otel_protocol}; leave it out and let "
+                "OTEL_EXPORTER_OTLP_ENDPOINT name the receiver's port for HTTP, which is 4318 as a rule"
+            )
+        if "otlp" in exporters and not (self.otel_endpoint or "http:").startswith(("http:", "https:")):
+            raise ValueError("expected OTEL_EXPORTER_OTLP_ENDPOINT to be a URL such as http://127.0.0.1:4318")
+        return self
+
+
+class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSettings, TracingSettings):
     """Everything that an operator may choose about the service."""
 
     host: str = "127.0.0.1"
@@ -163,4 +201,7 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    return f"SENTIMENT_{location[0]}: ".upper() if location else ""
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"{name}: " if name.isupper() else f"SENTIMENT_{name}: ".upper()

@@ -26,7 +26,7 @@ from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.schema import upgrade
 from sentiment_api.settings import DatabaseSettings
 
-for _name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
+for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:
     del os.environ[_name]  # what `make` or a shell says of another service is not for the tests
 
 _TEMPLATE = "template_migrated"

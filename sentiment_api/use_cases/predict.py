@@ -22,6 +22,7 @@ from sentiment_api.descriptors import DESCRIPTORS_VERSION, describe
 from sentiment_api.errors import ClientGone, DeadlineExceeded, RequestInvalid, RequestRefused
 from sentiment_api.lanes import Scored
 from sentiment_api.metrics import Metrics
+from sentiment_api.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, phases_at_hand
 from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.privacy import TextKeeper
@@ -150,16 +151,21 @@ class PredictReviews:
     def _predict(
         self, requests: list[PredictRequest], caller: Caller, ticket: Ticket
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
+        phases = phases_at_hand()
         started = time.monotonic()
         fresh = caller.source in UNCACHED_SOURCES
         tasks = [self._task(request, fresh=fresh) for request in requests]
-        tokenize_s = time.monotonic() - started
+        submitted = time.monotonic()
+        tokenize_s = submitted - started
         self._metrics.tokenize_seconds.observe(tokenize_s)
+        if phases is not None:
+            phases.note(TOKENIZE, started, submitted, len(tasks))
         answers: list[Prediction | RequestRefused] = []
         queue_s = inference_s = 0.0
         for task, futures in zip(tasks, self._submit(tasks, ticket), strict=True):
             try:
                 scored = [_result(future, ticket.deadline) for future in futures]
+                _note(phases, scored, submitted)
                 answer = task.cached or self._answer(task, scored)
                 answers.append(self._record(task, answer, caller, latency_s=time.monotonic() - started))
             except ClientGone:
@@ -243,10 +249,17 @@ class PredictReviews:
             engine=self._classifier.engine.name,
             latency_ms=1000 * latency_s,
         )
-        with self._metrics.append_seconds.time():
-            self._spool.append(encode(record))
+        self._append(record)
         self._count(request, prediction, caller.source)
         return prediction
+
+    def _append(self, record: PredictionRecord) -> None:
+        started = time.monotonic()
+        self._spool.append(encode(record))
+        ended = time.monotonic()
+        self._metrics.append_seconds.observe(ended - started)
+        if (phases := phases_at_hand()) is not None:
+            phases.note(SPOOL, started, ended)
 
     def _count(self, request: PredictRequest, prediction: Prediction, source: str) -> None:
         self._metrics.spooled.labels("prediction").inc()
@@ -271,6 +284,15 @@ def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa
 def _entropy(probabilities: list[float]) -> float:
     """Return the entropy of a distribution, as a share of the even one's: 0 to 1."""
     return -sum(each * math.log(each) for each in probabilities if each > 0) / math.log(max(2, len(probabilities)))
+
+
+def _note(phases: Phases | None, scored: list[Scored], submitted: float) -> None:
+    """Note when the windows of one text waited and were computed; all were `submitted` at once."""
+    if phases is None or not scored:
+        return
+    taken = [submitted + each.queue_s for each in scored]
+    phases.note(QUEUE, submitted, max(taken))
+    phases.note(INFERENCE, min(taken), max(at + each.inference_s for at, each in zip(taken, scored, strict=True)))
 
 
 def _result(future: "Future[Scored]", deadline: float) -> Scored:

@@ -1,13 +1,16 @@
 """What this room's tests share: the starter on both engines, one service in this process, and records for the log."""
 
 import datetime as dt
+import gzip
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +220,74 @@ def _metric(run_id: uuid.UUID) -> dict[str, Any]:
         "verdict": "none",
         "n": 800,
     }
+
+
+class Receiver(ThreadingHTTPServer):
+    """An OTLP endpoint that keeps what it is sent."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        """Listen on a free port of the loopback interface."""
+        super().__init__(("127.0.0.1", 0), _OtlpHandler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.received: list[tuple[str, bytes]] = []
+        """Each request's path and its body, unpacked."""
+        self.headers: list[str] = []
+        self.status = 200
+        self.asked = 0
+        self.answers = threading.Event()
+        """Unset it and clients are kept waiting."""
+        self.answers.set()
+
+    def bodies(self, path: str) -> list[bytes]:
+        """Return the bodies that came for one path."""
+        return [body for asked, body in self.received if asked == path]
+
+    def everything(self) -> bytes:
+        """Return all that was sent, headers included."""
+        return b"".join(body for _, body in self.received) + "".join(self.headers).encode()
+
+
+class _OtlpHandler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.server.asked += 1
+        self.server.answers.wait()
+        if self.server.status == 200:
+            self.server.received.append((self.path, body))
+            self.server.headers.append(str(self.headers))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def new_receiver() -> Iterator[Callable[[], Receiver]]:
+    """A function that starts a receiver of OTLP."""
+    started: list[Receiver] = []
+
+    def start() -> Receiver:
+        started.append(Receiver())
+        threading.Thread(target=started[-1].serve_forever, daemon=True).start()
+        return started[-1]
+
+    yield start
+    for receiver in started:
+        receiver.answers.set()
+        receiver.shutdown()
+        receiver.server_close()
+
+
+@pytest.fixture
+def receiver(new_receiver: Callable[[], Receiver]) -> Receiver:
+    """A running receiver of OTLP."""
+    return new_receiver()
