@@ -17,11 +17,10 @@ from uuid import uuid4
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
-from opentelemetry import trace
 
 from sentiment_api.keys import Key
 from sentiment_api.logs import name_request
-from sentiment_api.metrics import Metrics
+from sentiment_api.metrics import EXEMPLAR, Metrics
 
 REQUEST_ID = "x-request-id"
 QUERY = "query"
@@ -117,7 +116,7 @@ class _Reply:
         self._elapsed_s = time.monotonic() - self._started
         method, route = self._named()
         self._metrics.http_requests.labels(method, route, str(self._status)).inc()
-        self._metrics.http_duration.labels(route).observe(self._elapsed_s, _trace())
+        self._metrics.http_duration.labels(route).observe(self._elapsed_s, self._scope["state"].get(EXEMPLAR))
         self._metrics.http_in_progress.dec()
 
     def log(self) -> None:
@@ -152,12 +151,6 @@ class _Reply:
             (REQUEST_ID.encode(), self.request_id.encode()),
             (b"server-timing", b", ".join([*timings, total])),
         ]
-
-
-def _trace() -> dict[str, str] | None:
-    """Return the trace of this request, as an exemplar; None when it is not traced."""
-    context = trace.get_current_span().get_span_context()
-    return {"trace_id": trace.format_trace_id(context.trace_id)} if context.trace_flags.sampled else None
 
 
 def _presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:

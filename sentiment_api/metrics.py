@@ -29,6 +29,9 @@ _DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 _ENTROPIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
+EXEMPLAR = "exemplar"
+"""The key of a request's state that holds its trace, by which a slow one is looked up; absent when it is not kept."""
+
 
 class Metrics:
     """The metrics of one process."""

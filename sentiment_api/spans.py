@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from sentiment_api.logs import REQUEST_ID, SPAN_ID, TRACE_ID
+from sentiment_api.metrics import EXEMPLAR
 from sentiment_api.phases import Phases, keep_phases
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
@@ -61,6 +62,8 @@ class Traced:
             state = scope.setdefault("state", {})
             state[TRACE_ID] = trace.format_trace_id(identity.trace_id)
             state[SPAN_ID] = trace.format_span_id(identity.span_id)
+            if identity.trace_flags.sampled:
+                state[EXEMPLAR] = {"trace_id": state[TRACE_ID]}
         return span
 
     def _add_phases(self, span: Span, phases: Phases, clock: "_Clock") -> None:

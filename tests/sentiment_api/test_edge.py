@@ -7,8 +7,6 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
-from opentelemetry import trace
-from prometheus_client.openmetrics.exposition import generate_latest
 
 from sentiment_api.edge import Edge
 from sentiment_api.metrics import Metrics
@@ -130,24 +128,6 @@ async def test_a_client_that_hung_up_before_its_reply_is_499() -> None:
     for early in (True, False):
         await ask(app, metrics, early=early)
     assert counted(metrics) == {("GET", "(none)", "499"): 1, ("GET", "(none)", "200"): 1}
-
-
-@pytest.mark.anyio
-async def test_a_traced_request_leaves_its_trace_with_its_duration() -> None:
-    """One looks a slow reply up by its exemplar, which OpenMetrics has; what is not traced leaves none."""
-    metrics = Metrics()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        flags = trace.TraceFlags(scope["flags"])
-        span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=flags))
-        with trace.use_span(span):
-            await send(dict(START))
-            await send(dict(LAST))
-
-    for flags, left in ((trace.TraceFlags.DEFAULT, 0), (trace.TraceFlags.SAMPLED, 1)):
-        await ask(app, metrics, flags=flags)
-        shown: str = generate_latest(metrics.registry).decode()  # type: ignore[no-untyped-call] # the library's
-        assert shown.count(f'# {{trace_id="{0xABC:032x}"}}') == left
 
 
 @pytest.mark.anyio

@@ -10,7 +10,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from prometheus_client.openmetrics.exposition import generate_latest
 
+from sentiment_api.edge import Edge
+from sentiment_api.metrics import Metrics
 from sentiment_api.phases import Phases, keep_phases, phases_at_hand
 from sentiment_api.spans import Traced
 
@@ -44,7 +47,14 @@ def ask() -> Asked:
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(exporter))
         given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        scope = {"type": "http", "method": "POST", "scheme": "http", "path": "/predict", "headers": given}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/predict",
+            "query_string": b"",
+            "headers": given,
+        }
         traced = Traced(app, provider.get_tracer("test"), frozenset())
 
         async def send(message: Any) -> None:
@@ -110,3 +120,12 @@ def test_phases_of_a_batch_reach_from_the_first_to_the_last() -> None:
         phases.note("inference", began, ended)
     phase = phases.noted["inference"]
     assert (phase.began_s, phase.ended_s, phase.texts) == (1.0, 3.0, 3)
+
+
+def test_a_traced_request_leaves_its_trace_with_its_duration(ask: Asked) -> None:
+    """One looks a slow reply up by its exemplar, which OpenMetrics has; a trace that is not kept leaves none."""
+    metrics = Metrics()
+    for flags, left in (("00", 0), ("01", 1)):
+        ask(Edge(answer, metrics), traceparent=f"00-{TRACE}-{CALLER}-{flags}")
+        shown: str = generate_latest(metrics.registry).decode()  # type: ignore[no-untyped-call] # the library's
+        assert shown.count(f'# {{trace_id="{TRACE}"}}') == left

@@ -168,9 +168,9 @@ def test_every_reply_is_a_span_without_what_was_asked(new_service: Callable[...,
         ("POST /predict", 401, "/predict", TRACE),
         ("GET /predictions/{prediction_id}", 401, "/predictions/{prediction_id}", TRACE),
         ("GET", 404, None, TRACE),
-        ("PUT", 405, "/predict", TRACE),
+        ("PUT /predict", 405, "/predict", TRACE),
         ("GET /model", 200, "/model", TRACE),
-        ("HTTP", 405, "/model", TRACE),
+        ("HTTP /model", 405, "/model", TRACE),
     ]
     assert SECRET.encode() not in receiver.everything().lower()
 
