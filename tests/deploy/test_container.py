@@ -184,24 +184,7 @@ def test_the_image_can_do_little(container: Container) -> None:
 async def test_the_main_path(container: Container, engine: AsyncEngine, waiting: Waiting) -> None:
     """From the first key to the metrics: what the README promises of the service holds in the container."""
     container.start(waiting)
-    client = container.make_key("predict", "feedback")
-    reader, scraper = container.make_key("read"), container.make_key("metrics")
-    with httpx.Client(base_url=container.url) as http:
-        assert http.post("/predict", json={"text": REVIEW}).status_code == 401
-        waiting(lambda: http.get("/metrics", headers=scraper).status_code == 200, "the keys are heeded")
-        one = http.post("/predict", json={"text": REVIEW, "product_id": "bag-1"}, headers=client).json()
-        many = http.post("/predict/batch", json={"items": [{"text": REVIEW}] * 3}, headers=client).json()
-        assert (one["label"], len(many["results"])) == ("negative", 3)
-        told = http.post("/feedback", json={"prediction_id": one["prediction_id"], "rating": 1}, headers=client)
-        assert told.status_code in (200, 202)
-        path = f"/predictions/{one['prediction_id']}"
-        assert http.get(path, headers=client).status_code == 403
-        waiting(lambda: http.get(path, headers=reader).status_code == 200, "the prediction is stored")
-        listed = "/predictions?product_id=bag-1"
-        waiting(lambda: bool(http.get(listed, headers=reader).json()["predictions"]), "the prediction is listed")
-        assert "/predict/batch" in http.get("/docs/openapi.json").json()["paths"]
-        assert http.get("/drift/latest", headers=reader).status_code == 404  # no night has been judged yet
-        assert 'route="/predict"' in http.get("/metrics", headers=scraper).text
+    _walk(container, waiting)
     assert container.stop() == 0
     async with engine.connect() as connection:
         assert await connection.scalar(text("select count(*) from predictions")) == 4
@@ -223,6 +206,28 @@ async def test_a_stop_under_load_fails_nothing(container: Container, engine: Asy
         stored = set((await connection.scalars(text("select prediction_id::text from predictions"))).all())
     assert len(set(answered)) == len(answered)
     assert set(answered) <= stored
+
+
+def _walk(container: Container, waiting: Waiting) -> None:
+    """Go the way of a client, of somebody who reads, and of Prometheus, each with a key of its own."""
+    client = container.make_key("predict", "feedback")
+    reader, scraper = container.make_key("read"), container.make_key("metrics")
+    with httpx.Client(base_url=container.url) as http:
+        assert http.post("/predict", json={"text": REVIEW}).status_code == 401
+        waiting(lambda: http.get("/metrics", headers=scraper).status_code == 200, "the keys are heeded")
+        one = http.post("/predict", json={"text": REVIEW, "product_id": "bag-1"}, headers=client).json()
+        many = http.post("/predict/batch", json={"items": [{"text": REVIEW}] * 3}, headers=client).json()
+        assert (one["label"], len(many["results"])) == ("negative", 3)
+        told = http.post("/feedback", json={"prediction_id": one["prediction_id"], "rating": 1}, headers=client)
+        assert told.status_code in (200, 202)
+        path = f"/predictions/{one['prediction_id']}"
+        assert http.get(path, headers=client).status_code == 403
+        waiting(lambda: http.get(path, headers=reader).status_code == 200, "the prediction is stored")
+        listed = "/predictions?product_id=bag-1"
+        waiting(lambda: bool(http.get(listed, headers=reader).json()["predictions"]), "the prediction is listed")
+        assert "/predict/batch" in http.get("/docs/openapi.json").json()["paths"]
+        assert http.get("/drift/latest", headers=reader).status_code == 404  # no night has been judged yet
+        assert 'route="/predict"' in http.get("/metrics", headers=scraper).text
 
 
 def _ask(url: str, key: dict[str, str]) -> str | None:
