@@ -4,6 +4,7 @@ import importlib
 import sys
 
 _BENCHMARKS = {
+    "container": "the serving image: its size, and seconds and processor time from start to ready",
     "service": "requests a second, latency and memory over HTTP, beside FastAPI, LitServe and BentoML",
     "engine": "the ways to run the model on a CPU, without a server: speed, accuracy, batch-mates (in .venv-bench)",
     "offline": "what HTTP and the prediction log cost beside the engine alone",

@@ -1,6 +1,7 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
 import datetime as dt
+import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
@@ -53,6 +54,8 @@ class DatabaseSettings(DataSettings):
     """`embedded` runs a Postgres of our own under `data_dir`; unset means `database_url`."""
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of an external Postgres."""
+    database_password: SecretStr | None = None
+    """Its password, of any characters, where `database_url` has none. Meant for `SENTIMENT_DATABASE_PASSWORD_FILE`."""
     keep: dt.timedelta = dt.timedelta(days=400)
     """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
 
@@ -186,10 +189,14 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
 def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any option
     """Return the settings of `kind` from the environment, `overrides` (a command's options) going first.
 
+    Each variable may have `_FILE` at its end and name a file with the value, as secrets of containers come.
+
     Raises:
-        SettingsInvalid: a variable is missing, malformed or contradicts another. The message never shows a value.
+        SettingsInvalid: a variable is missing, malformed or contradicts another, or a file cannot be read. The message
+            never shows a value.
     """
-    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = _from_files(kind)
+    given.update((name, value) for name, value in overrides.items() if value is not None)
     try:
         return kind(**given)
     except ValidationError as error:
@@ -198,6 +205,33 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
             for problem in error.errors(include_input=False)
         ]
         raise SettingsInvalid("; ".join(lines)) from error
+
+
+def _from_files(kind: type[BaseSettings]) -> dict[str, str]:
+    """Return the settings whose variables, with `_FILE` at the end, name files."""
+    found = {}
+    for name, field in kind.model_fields.items():
+        alias = field.validation_alias
+        variable = alias if isinstance(alias, str) else f"SENTIMENT_{name}".upper()
+        if path := os.environ.get(f"{variable}_FILE"):
+            found[alias if isinstance(alias, str) else name] = _content(variable, path)
+    return found
+
+
+def _content(variable: str, path: str) -> str:
+    """Return what the file holds, but for space around it: editors and `echo` end files with a line's end."""
+    if os.environ.get(variable):
+        raise SettingsInvalid(f"expected one of {variable} and {variable}_FILE, found both")
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsInvalid(
+            f"{variable}_FILE: cannot read {path}: {reason}; the user that runs this has to be able to"
+        ) from error
+    if not content:
+        raise SettingsInvalid(f"{variable}_FILE: expected a value in {path}, found nothing")
+    return content
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

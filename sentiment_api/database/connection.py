@@ -81,6 +81,8 @@ def _dsn(settings: DatabaseSettings) -> str:
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected postgresql://user:password@host:port/name")
+    if settings.database_password is not None:
+        url = url.set(password=settings.database_password.get_secret_value())
     # libpq's name for what we bound ourselves; Postgres would take it for a setting of the server's.
     return _rendered(url.difference_update_query(["connect_timeout"]).set(drivername="postgresql"))
 

@@ -43,18 +43,41 @@ def test_nothing_listens_beyond_this_machine(compose: dict[str, Any]) -> None:
         assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
 
 
-def test_passwords_come_from_outside(compose: dict[str, Any], root: Path) -> None:
-    """A password is a variable without a default, whose absence is an error that names it."""
-    given = [
-        (name, str(value))
-        for service in compose["services"].values()
-        for name, value in service.get("environment", {}).items()
-        if "PASSWORD" in name
-    ]
-    assert given
-    for name, value in given:
-        assert re.fullmatch(r"\$\{([A-Z_]+):\?set \1 [^}]+\}", value), name
+def test_secrets_are_files(compose: dict[str, Any]) -> None:
+    """No password and no key is in an environment: the variable names a file that the service is given."""
+    named = 0
+    for name, service in compose["services"].items():
+        given = {f"/run/secrets/{secret}" for secret in service.get("secrets", [])}
+        folders = {mount.split(":")[1] for mount in service.get("volumes", [])}
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|TOKEN|SECRET|KEY_|_KEY$", variable):
+                named += 1
+                assert variable.endswith("_FILE"), (name, variable)
+                assert value in given or str(Path(value).parent) in folders, (name, variable)
+    assert named
+
+
+def test_secrets_have_no_default(compose: dict[str, Any], root: Path) -> None:
+    """Every secret is a file that git ignores and somebody uses; what is missing stops the start."""
+    ignored = (root / ".gitignore").read_text().split()
+    used = {secret for service in compose["services"].values() for secret in service.get("secrets", [])}
+    assert used == set(compose["secrets"])
+    for secret in compose["secrets"].values():
+        folder, name = (root / secret["file"]).parent, Path(secret["file"]).name
+        beside = folder / ".gitignore"
+        assert f"/{folder.relative_to(root)}/" in ignored or name in beside.read_text().split(), name
     assert not re.search(r"://[^/@\s]*:[^/@\s]*@", (root / "compose.yaml").read_text())
+
+
+def test_the_service_asks_for_keys(compose: dict[str, Any], root: Path) -> None:
+    """Nobody comes in by claiming a proxy; Prometheus reads its key from where the keys are made."""
+    environment = compose["services"]["api"]["environment"]
+    assert environment["SENTIMENT_KEYS"] == "required"
+    assert "SENTIMENT_BEHIND_PROXY" not in environment
+    jobs = yaml.safe_load((root / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (file,) = {job["authorization"]["credentials_file"] for job in jobs if job["job_name"] == "sentiment-api"}
+    assert f"keys:{Path(file).parent}:ro" in compose["services"]["prometheus"]["volumes"]
+    assert f"make {Path(file).name} metrics" in compose["services"]["keys"]["command"][0]
 
 
 def test_memory_is_bounded(compose: dict[str, Any]) -> None:

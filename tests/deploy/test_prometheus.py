@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -48,9 +49,14 @@ def query(scraping: Callable[[str], AbstractContextManager[Query]]) -> Iterator[
     thread.join()
 
 
-def test_prometheus_accepts_its_configuration(promtool: Callable[..., None], root: Path) -> None:
-    """Prometheus starts with the configuration as it is."""
-    promtool("check", "config", str(root / "deploy/prometheus/prometheus.yml"))
+def test_prometheus_accepts_its_configuration(promtool: Callable[..., None], root: Path, tmp_path: Path) -> None:
+    """Prometheus starts with the configuration, once the key that it names is there."""
+    key = tmp_path / "prometheus"
+    key.write_text("sentiment_1_2")
+    shutil.copytree(root / "deploy/prometheus/rules", tmp_path / "rules")
+    text = (root / "deploy/prometheus/prometheus.yml").read_text()
+    (tmp_path / "prometheus.yml").write_text(text.replace("/keys/prometheus", str(key)))
+    promtool("check", "config", str(tmp_path / "prometheus.yml"))
 
 
 def test_promql_is_accepted(promtool: Callable[..., None], promql: list[tuple[str, str, str]], tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Settings that files hold, as secrets of containers come."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from drift_jobs.settings import DriftSettings
+from sentiment_api.database.connection import _dsn
+from sentiment_api.errors import SettingsInvalid
+from sentiment_api.settings import DatabaseSettings, ServiceSettings, read_settings
+
+URL = "postgresql://shop@127.0.0.1/shop"
+Secret = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Secret:
+    """Write a file and name it in a variable."""
+    monkeypatch.setenv("SENTIMENT_DATABASE_URL", URL)
+
+    def write(variable: str, content: str) -> Path:
+        file = tmp_path / variable
+        file.write_text(content)
+        monkeypatch.setenv(variable, str(file))
+        return file
+
+    return write
+
+
+def test_a_password_of_any_characters_comes_from_a_file(secret: Secret) -> None:
+    """The password goes to Postgres as the file has it, but for the line's end."""
+    secret("SENTIMENT_DATABASE_PASSWORD_FILE", "p@ss/w:rd %41\n")
+    url = make_url(_dsn(read_settings(DatabaseSettings)))
+    assert (url.username, url.password, url.host) == ("shop", "p@ss/w:rd %41", "127.0.0.1")
+
+
+def test_any_setting_may_come_from_a_file(secret: Secret) -> None:
+    """The drift job's key and Apitally's token, whose variable has a name of its own, do."""
+    secret("SENTIMENT_SERVICE_KEY_FILE", "sentiment_1_2\n")
+    secret("APITALLY_WRITE_TOKEN_FILE", "token\n")
+    key = read_settings(DriftSettings).service_key
+    token = read_settings(ServiceSettings).apitally_write_token
+    assert key is not None
+    assert token is not None
+    assert (key.get_secret_value(), token.get_secret_value()) == ("sentiment_1_2", "token")
+
+
+def test_a_variable_and_its_file_are_one_too_many(secret: Secret) -> None:
+    """Which of the two is meant cannot be known."""
+    secret("SENTIMENT_DATABASE_URL_FILE", "postgresql://other@127.0.0.1/other")
+    with pytest.raises(SettingsInvalid, match="expected one of SENTIMENT_DATABASE_URL and SENTIMENT_DATABASE_URL_FILE"):
+        read_settings(DatabaseSettings)
+
+
+def test_a_file_that_is_not_there_is_named(secret: Secret) -> None:
+    """The message has the variable and the path."""
+    file = secret("SENTIMENT_SERVICE_KEY_FILE", "")
+    file.unlink()
+    with pytest.raises(SettingsInvalid, match=f"SENTIMENT_SERVICE_KEY_FILE: cannot read {file}: No such file"):
+        read_settings(DriftSettings)
+
+
+def test_an_empty_file_is_refused(secret: Secret) -> None:
+    """A secret that was never written must not look like none that was meant."""
+    file = secret("SENTIMENT_DATABASE_PASSWORD_FILE", "\n")
+    with pytest.raises(SettingsInvalid, match=f"SENTIMENT_DATABASE_PASSWORD_FILE: expected a value in {file}"):
+        read_settings(DatabaseSettings)
