@@ -41,6 +41,7 @@ LARGE = {
     "first night, 100,000 rows": (3, 100_000),
     "100,000 rows": (4, 100_000),
     "1,000,000 rows, 100,000 sampled": (5, 1_000_000),
+    "5,000 rows after a day of 1,000,000": (6, 5_000),
 }
 _MONTH = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 _BASELINE = dt.datetime(2026, 8, 1, tzinfo=dt.UTC)
