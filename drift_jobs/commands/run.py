@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """Judge the predictions of one window, each model version by itself.
 
     A prediction is in the window in which it was made. The first run against a reference learns from it what quiet
-    windows look like, which takes a processor 10 to 30 seconds.
+    windows look like, which takes a processor 10 to 25 seconds.
     """
     settings = read_settings(
         DriftSettings,
