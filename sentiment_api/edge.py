@@ -20,7 +20,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage,
 
 from sentiment_api.keys import Key
 from sentiment_api.logs import name_request
-from sentiment_api.metrics import EXEMPLAR, Metrics
+from sentiment_api.metrics import EXEMPLAR, METHODS, Metrics
 
 REQUEST_ID = "x-request-id"
 QUERY = "query"
@@ -40,9 +40,7 @@ _SAFE: dict[bytes, bytes] = {
 """What every reply says to browsers, unless its route says something else. No header lets other origins in (CORS)."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 _OTHER_METHOD = "(other)"
-"""Of any method that a client makes up, as each would be one more series."""
 _CLIENT_GONE = 499
 _log = structlog.get_logger("sentiment_api.access")
 
@@ -137,7 +135,7 @@ class _Reply:
     def _named(self) -> tuple[str, str]:
         """Return the method and the route, for a log and for labels: of neither may there be any number."""
         method = self._scope["method"]
-        return method if method in _METHODS else _OTHER_METHOD, self._scope.get("path_template") or _NO_ROUTE
+        return method if method in METHODS else _OTHER_METHOD, self._scope.get("path_template") or _NO_ROUTE
 
     def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         total = b"total;dur=%.2f" % (1000 * (time.monotonic() - self._started))

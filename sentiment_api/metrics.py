@@ -31,6 +31,8 @@ _ENTROPIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 EXEMPLAR = "exemplar"
 """The key of a request's state that holds its trace, by which a slow one is looked up; absent when it is not kept."""
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+"""HTTP's own. Of those that a client makes up each would be one more series: they are told as one."""
 
 
 class Metrics:

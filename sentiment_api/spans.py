@@ -15,10 +15,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from sentiment_api.logs import REQUEST_ID, SPAN_ID, TRACE_ID
-from sentiment_api.metrics import EXEMPLAR
+from sentiment_api.metrics import EXEMPLAR, METHODS
 from sentiment_api.phases import Phases, keep_phases
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _TRACEPARENT = b"traceparent"
 _W3C = TraceContextTextMapPropagator()
 
@@ -109,7 +108,7 @@ class _Reply:
 
 def _method(scope: Mapping[str, object]) -> str:
     method = str(scope["method"])
-    return method if method in _METHODS else "_OTHER"
+    return method if method in METHODS else "_OTHER"
 
 
 def _verb(scope: Mapping[str, object]) -> str:
