@@ -131,7 +131,9 @@ def shown_window(run: DriftRun) -> str:
     """Return the window in the shop's time zone, with its length, and in UTC."""
     zone = ZoneInfo(run.details.timezone)
     start, end = (moment.astimezone(zone) for moment in (run.window_start, run.window_end))
-    local = f"{start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M} {run.details.timezone}, {_length(start, end)}"
+    clock = "%H:%M:%S" if start.second or end.second else "%H:%M"
+    first, last = (f"{moment:%a %Y-%m-%d {clock}}" for moment in (start, end))
+    local = f"{first} to {last} {run.details.timezone}, {_length(start, end)}"
     if run.details.timezone == "UTC":
         return local
     return f"{local} ({shown_moment(run.window_start)} to {shown_moment(run.window_end)})"
@@ -155,7 +157,9 @@ def _length(start: dt.datetime, end: dt.datetime) -> str:
     days = (end.date() - start.date()).days
     hours = (end.astimezone(dt.UTC) - start.astimezone(dt.UTC)) / dt.timedelta(hours=1)
     if (start.time(), end.time()) != (dt.time(), dt.time()):
-        return f"{hours:,.4g} hours" if hours >= 1 else f"{60 * hours:.3g} minutes"
+        minutes = 60 * hours
+        shorter = f"{minutes:.3g} minutes" if minutes >= 1 else f"{60 * minutes:.3g} s"
+        return f"{hours:,.4g} hours" if hours >= 1 else shorter
     plural = "day" if days == 1 else "days"
     return f"{days} {plural}" + (f" of {hours:g} hours" if days == 1 and hours != 24 else "")
 
