@@ -32,6 +32,7 @@ _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 20
 _QUIET_CORES = 0.4
 """Less than this is idle: LitServe's polling takes about 0.1 of a core."""
+_held_ports: list[socket.socket] = []
 
 
 class ServerDidNotStart(Exception):
@@ -276,8 +277,14 @@ def _peak_rss_mb(pid: int) -> float:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback interface that nothing listens on, and keep it until this process ends.
+
+    A bound socket that does not listen keeps it from everyone else who asks for any port, also while a server that is
+    started again there is down. It lets a server listen that sets SO_REUSEADDR, as servers do.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _held_ports.append(holder)
+    port: int = holder.getsockname()[1]
+    return port
