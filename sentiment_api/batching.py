@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from typing import Protocol
 
 import numpy as np
-import structlog
 
 from sentiment_api.capacity import Capacity, Lane
 from sentiment_api.classifier import Classifier
@@ -22,8 +21,6 @@ from sentiment_api.cores import let_others_go_first
 from sentiment_api.errors import Draining, InferenceFailed
 from sentiment_api.lanes import Entry, Lanes, Scored
 from sentiment_api.metrics import Metrics
-
-_log = structlog.get_logger(__name__)
 
 
 class Yielding(Protocol):
@@ -161,9 +158,7 @@ class Batcher:
         if len(batch) > 1:
             middle = len(batch) // 2
             return self._compute(batch[:middle], alone=False) + self._compute(batch[middle:], alone=False)
-        # The engine's message may quote its input, so only the kind of error is told.
-        _log.error("inference failed", error=type(error).__name__, tokens=len(batch[0].ids))
-        return [InferenceFailed("The model failed on this text.")]
+        return [InferenceFailed(type(error).__name__, len(batch[0].ids))]
 
     def _observe(self, batch: list[Entry], elapsed_s: float, *, alone: bool) -> None:
         lengths = [len(entry.ids) for entry in batch]

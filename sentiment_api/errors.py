@@ -175,3 +175,9 @@ class ClientGone(RequestRefused):
 
 class InferenceFailed(RequestRefused):
     """The engine failed on this one text."""
+
+    def __init__(self, kind: str, tokens: int) -> None:
+        """`kind` is the error's, for our log: its message may quote the text."""
+        super().__init__("The model failed on this text.")
+        self.kind = kind
+        self.tokens = tokens

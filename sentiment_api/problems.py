@@ -103,6 +103,7 @@ def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
     """Count an item of a batch that has no answer, and return its problem."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused_items.labels(_KINDS[type(refusal)][1]).inc()
+    _log_defect(request, refusal)
     return problem_of(refusal)
 
 
@@ -116,12 +117,20 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
+    _log_defect(request, refusal)
     headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
     if isinstance(refusal, Overloaded | TooManyTokens):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
     if isinstance(refusal, Locked):
         headers["WWW-Authenticate"] = refusal.challenge
     return _response(problem_of(refusal, _instance(request)), headers)
+
+
+def _log_defect(request: AnyRequest, refusal: RequestRefused) -> None:
+    """Log what is no fault of the client's; of a batch with a prediction the access log tells nothing but 200."""
+    if isinstance(refusal, InferenceFailed):
+        request_id = request.scope["state"].get("request_id")
+        _log.error("inference failed", error=refusal.kind, tokens=refusal.tokens, request_id=request_id)
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:

@@ -31,6 +31,7 @@ from sentiment_api.schemas import (
 from sentiment_api.shadow.comparison import Shadow
 
 _OPENMETRICS = "application/openmetrics-text"
+_ENGINE_STOPPED = "engine stopped"
 
 _LIMITS = {
     "text_characters": MAX_TEXT_CHARACTERS,
@@ -67,10 +68,15 @@ def _told(training: dict[str, Any]) -> dict[str, Any]:
     return told | {"metrics": {name: metrics[name] for name in _TOLD_METRICS if name in metrics}}
 
 
-@get("/health/live", opt={DOOR: FREE})
-async def live() -> HealthReply:
-    """Say that the process runs."""
-    return HealthReply("live")
+@get(
+    "/health/live",
+    responses={503: ResponseSpec(HealthReply, description="To be restarted.", generate_examples=False)},
+    opt={DOOR: FREE},
+)
+async def live(batcher: NamedDependency[Batcher]) -> Response[HealthReply]:
+    """Say whether the process runs: once an engine thread has ended, nothing but a restart helps."""
+    alive = batcher.is_alive()
+    return Response(HealthReply("live" if alive else _ENGINE_STOPPED), status_code=200 if alive else 503)
 
 
 @get(
@@ -89,7 +95,7 @@ async def ready(
 
     But where keys are asked for, a process that could not read them yet lets nobody in, and is not ready.
     """
-    status = "ready" if batcher.is_alive() else "engine stopped"
+    status = "ready" if batcher.is_alive() else _ENGINE_STOPPED
     if not doors.know():
         status = "keys unknown"
     if is_draining(spool.folder):

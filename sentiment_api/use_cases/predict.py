@@ -171,6 +171,7 @@ class PredictReviews:
             except ClientGone:
                 raise
             except RequestRefused as refusal:
+                _note_wait_in_vain(phases, refusal, submitted)
                 answers.append(refusal)
                 continue
             finally:
@@ -293,6 +294,12 @@ def _note(phases: Phases | None, scored: list[Scored], submitted: float) -> None
     taken = [submitted + each.queue_s for each in scored]
     phases.note(QUEUE, submitted, max(taken))
     phases.note(INFERENCE, min(taken), max(at + each.inference_s for at, each in zip(taken, scored, strict=True)))
+
+
+def _note_wait_in_vain(phases: Phases | None, refusal: RequestRefused, submitted: float) -> None:
+    """Note where the time went of a text that had no answer at its deadline."""
+    if phases is not None and isinstance(refusal, DeadlineExceeded):
+        phases.note(QUEUE, submitted, time.monotonic())
 
 
 def _result(future: "Future[Scored]", deadline: float) -> Scored:

@@ -250,17 +250,18 @@ def test_the_deadline_passes_with_504(new_client: NewClient, engine: FakeEngine)
 
 
 @pytest.mark.filterwarnings("ignore:Exception in thread engine:pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_service_without_its_engine_thread_is_not_ready(
+def test_a_service_without_its_engine_thread_is_to_be_restarted(
     new_client: NewClient, engine: FakeEngine, waiting: Waiting
 ) -> None:
-    """Once the thread has ended nothing is predicted any more, so proxies send requests elsewhere; metrics say so."""
+    """Once the thread has ended nothing is predicted any more: neither ready for proxies, nor alive; metrics say so."""
     client = new_client(request_timeout_s=0.2)
-    assert client.get("/health/ready").status_code == 200
+    assert [client.get(path).status_code for path in ("/health/live", "/health/ready")] == [200, 200]
     engine.mood = "ends its thread"
     assert_problem(client.post("/predict", json=POISON), 504, "deadline")
     waiting(lambda: metric(client, "sentiment_engine_threads_alive") == 0, "the thread has ended")
-    ready = client.get("/health/ready")
-    assert (ready.status_code, ready.json()["status"]) == (503, "engine stopped")
+    for path in ("/health/live", "/health/ready"):
+        health = client.get(path)
+        assert (health.status_code, health.json()["status"]) == (503, "engine stopped")
 
 
 def test_a_client_sets_its_own_deadline(new_client: NewClient, engine: FakeEngine) -> None:
@@ -355,11 +356,18 @@ def test_the_deadline_passes_for_each_item_of_a_batch(new_client: NewClient, eng
 
 @pytest.mark.parametrize("mood", ["raises", "logits", "pooled"])
 def test_the_model_fails_on_one_text_alone(new_client: NewClient, engine: FakeEngine, mood: str) -> None:
-    """A text on which the engine raises, or computes what is no number, gets 500, and its batch-mates their answers."""
+    """A text on which the engine raises, or computes what is no number, gets 500, and its batch-mates their answers.
+
+    The log says in which request.
+    """
     engine.mood = mood
     client = new_client()
-    body = assert_problem(client.post("/predict", json=POISON), 500, "inference-failed")
-    reply = client.post("/predict/batch", json={"items": [REVIEW, POISON, REVIEW, REVIEW]})
+    with capture_logs() as logged:
+        alone = client.post("/predict", json=POISON)
+        reply = client.post("/predict/batch", json={"items": [REVIEW, POISON, REVIEW, REVIEW]})
+    body = assert_problem(alone, 500, "inference-failed")
+    failures = [each["request_id"] for each in logged if each["event"] == "inference failed"]
+    assert failures == [each.headers["X-Request-ID"] for each in (alone, reply)]
     assert slugs(reply) == ["negative", "inference-failed", "negative", "negative"]
     assert reply.json()["results"][1]["error"]["detail"] == body["detail"]
     assert client.get("/health/ready").status_code == 200

@@ -137,6 +137,19 @@ def test_a_batch_is_traced_as_one(new_service: Callable[..., Any], receiver: Any
     assert all(span.began <= child.began <= child.ended <= span.ended for child in children.values())
 
 
+def test_a_deadline_that_passed_says_where_the_time_went(new_service: Callable[..., Any], receiver: Any) -> None:
+    """A request that got 504 has the time that it waited in vain for the engine as a span of its queue."""
+    service = new_service(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    text = {"text": "It broke after two days. " * 700, "long_text": "window"}
+    reply = httpx.post(f"{service.url}/predict", json=text, headers={"X-Request-Deadline-Ms": "100"})
+    assert reply.status_code == 504
+    service.stop()
+    (span,) = servers(receiver)
+    children = {each.name: each for each in told(receiver) if each.parent_id == span.span_id}
+    assert list(children) == ["tokenize", "queue"]
+    assert children["queue"].ended - children["queue"].began > 0
+
+
 def test_every_reply_is_a_span_without_what_was_asked(new_service: Callable[..., Any], receiver: Any) -> None:
     """Also what no route takes is traced, with its status; nothing that a client wrote is in what is sent."""
     service = new_service(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, SENTIMENT_KEYS="required")
