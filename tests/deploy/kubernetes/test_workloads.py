@@ -73,6 +73,21 @@ def test_settings_are_real(
     read_settings(kind)
 
 
+def test_who_asks_the_service_has_a_key(
+    settings: ServiceSettings, only: Callable[[str], Document], pods: dict[str, Document], root: Path
+) -> None:
+    """The service lets nobody in without a key; the Secrets of those who ask are made by a page."""
+    assert settings.keys == "required"
+    (endpoint,) = only("ServiceMonitor")["spec"]["endpoints"]
+    (drift,) = pods["sentiment-drift"]["spec"]["containers"]
+    (variable,) = drift["env"]
+    assert variable["name"] == "SENTIMENT_SERVICE_KEY"
+    assert "service_key" in DriftSettings.model_fields
+    page = (root / "docs/kubernetes.md").read_text()
+    for reference in (endpoint["authorization"]["credentials"], variable["valueFrom"]["secretKeyRef"]):
+        assert f"create secret generic {reference['name']} --from-literal={reference['key']}=" in page
+
+
 def test_arguments_are_understood(pods: dict[str, Document]) -> None:
     """The command lines of the programs take what the pods give them."""
     arguments = {name: pod["spec"]["containers"][0].get("args", []) for name, pod in pods.items()}
