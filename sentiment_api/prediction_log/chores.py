@@ -20,8 +20,10 @@ from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.files import alone_with, in_files
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import files_in
-from sentiment_api.prediction_log.shipper import Shipper, is_data_error
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.storing import is_data_error
 
 T = TypeVar("T")
 

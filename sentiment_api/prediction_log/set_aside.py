@@ -14,7 +14,8 @@ import msgspec
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log.files import alone_with, write_whole
 from sentiment_api.prediction_log.records import FeedbackRecord, Record, ShadowRecord, encode, kind_of
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE
 
 UNDECODABLE = "undecodable"
 """The reason of bytes whose checksum is right and that are no record."""

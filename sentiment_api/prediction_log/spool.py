@@ -12,15 +12,13 @@ Records that a newer release wrote wait in files of their own until a release th
 
 import contextlib
 import errno
-import fcntl
-import itertools
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sentiment_api.errors import SettingsInvalid, SpoolFull
 from sentiment_api.prediction_log.files import (
@@ -32,16 +30,23 @@ from sentiment_api.prediction_log.files import (
     written,
 )
 from sentiment_api.prediction_log.segments import frame, read_segment
+from sentiment_api.prediction_log.spool_folders import (
+    NEWER,
+    SEGMENT,
+    SET_ASIDE,
+    begun_ms,
+    files_of_records,
+    first_free,
+    id_of,
+    locked,
+    segments_in,
+    unused,
+)
 
 _SEGMENT_BYTES = 4 << 20
-SET_ASIDE = "set-aside"
-"""The folder, in a spool's, of records that Postgres refuses as data."""
-_SEGMENT = ".seg"
-_NEWER = ".newer"
 _CLOCK_SLACK_MS = 60_000
 """How far the clock may have been set back between a prediction and its append."""
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
-_SET_ASIDE_BY_0_1 = "set-aside.frames"
 
 Fsync = Literal["append", "interval", "never"]
 """When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
@@ -55,7 +60,7 @@ class Spool:
     def __init__(self, folder: Path, lock: IO[bytes], max_bytes: int, when_full: WhenFull, fsync: Fsync) -> None:
         """Take over `folder`, whose lock file the caller has locked. Use `claim`."""
         self.folder = folder
-        self.spool_id = _id_of(folder)
+        self.spool_id = id_of(folder)
         self.appended_records = 0
         self.dropped_records = 0
         """How many records gave way to newer ones, since the start."""
@@ -88,7 +93,7 @@ class Spool:
         """
         try:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder, lock = _first_free(root)
+            folder, lock = first_free(root)
             spool = cls(folder, lock, max_bytes, when_full, fsync)
             spool._bring_in(folder)
         except OSError as error:
@@ -120,13 +125,13 @@ class Spool:
 
     def _take_over(self, folder: Path) -> bool:
         """Move the records of another spool here, unless it is alive; return whether there were any."""
-        lock = _locked(folder)
+        lock = locked(folder)
         if lock is None:
             return False
         with lock:
             found = self._bring_in(folder)
-            if not _files_of_records(folder) and not any((folder / SET_ASIDE).glob("*.json")):
-                self.emptied.add(_id_of(folder))
+            if not files_of_records(folder) and not any((folder / SET_ASIDE).glob("*.json")):
+                self.emptied.add(id_of(folder))
         return found
 
     def _bring_in(self, folder: Path) -> bool:
@@ -137,7 +142,7 @@ class Spool:
         for place in (folder, folder / SET_ASIDE):
             with alone_with(place):
                 remove_fresh(place)
-        moved = [self._move_here(path) for path in _files_of_records(folder)]
+        moved = [self._move_here(path) for path in files_of_records(folder)]
         aside = folder != self.folder and self._move_set_aside(folder)
         if self._fsync != "never":
             for path in self._paths() if any(moved) or folder == self.folder else []:
@@ -150,11 +155,11 @@ class Spool:
         with self._append_lock:
             size = path.stat().st_size
             is_here = path.parent == self.folder
-            if is_here and path.suffix == _SEGMENT:
+            if is_here and path.suffix == SEGMENT:
                 return False
             if not is_here and self.size_bytes + size > self._max_bytes:
                 return False
-            path.rename(_unused(self.folder, _begun_ms(path)))
+            path.rename(unused(self.folder, begun_ms(path)))
             self._sealed_bytes += size
         return True
 
@@ -220,20 +225,20 @@ class Spool:
                 self._unlink(segment)
             else:
                 fresh.rename(segment)
-                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == _SEGMENT else 0
+                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == SEGMENT else 0
         if fresh is not None:
             fresh.unlink(missing_ok=True)
         names_to_disk(self.folder)
-        if segment.suffix == _NEWER:
+        if segment.suffix == NEWER:
             self._count_newer()
 
     def newer_files(self) -> list[Path]:
         """Return the files of records that wait for a newer release."""
-        return sorted(self.folder.glob(f"*{_NEWER}"))
+        return sorted(self.folder.glob(f"*{NEWER}"))
 
     def keep_newer(self, payloads: list[bytes]) -> None:
         """Put records that a newer release wrote where the next one that starts looks for them."""
-        path = _unused(self.folder, time.time_ns() // 1_000_000, _NEWER)
+        path = unused(self.folder, time.time_ns() // 1_000_000, NEWER)
         write_whole(path, b"".join(map(frame, payloads)))
         self._count_newer()
 
@@ -256,7 +261,7 @@ class Spool:
     def oldest_ms(self) -> int | None:
         """Return when the oldest segment was begun, Unix milliseconds; None when the spool is empty."""
         paths = self._paths()
-        return _begun_ms(paths[0]) if paths else None
+        return begun_ms(paths[0]) if paths else None
 
     def close(self) -> None:
         """End the segment and let another process have the spool."""
@@ -305,7 +310,7 @@ class Spool:
             os.fdatasync(descriptor)
 
     def _paths(self) -> list[Path]:
-        return _segments(self.folder)
+        return segments_in(self.folder)
 
     def _write_or_make_room(self, framed: bytes) -> None:
         while True:
@@ -342,11 +347,11 @@ class Spool:
     def _unlink(self, segment: Path) -> None:
         size = segment.stat().st_size
         segment.unlink()
-        self._sealed_bytes -= size if segment.suffix == _SEGMENT else 0
+        self._sealed_bytes -= size if segment.suffix == SEGMENT else 0
 
     def _begin_segment(self) -> IO[bytes]:
         self._retire()
-        path = _unused(self.folder, time.time_ns() // 1_000_000)
+        path = unused(self.folder, time.time_ns() // 1_000_000)
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
@@ -389,70 +394,3 @@ def _refusal(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _NoRoom(_DISK_FULL)
     return SpoolFull("The prediction log cannot be written, so no prediction can be given.")
-
-
-def _files_of_records(folder: Path) -> list[Path]:
-    """Return the segments, and what was not shipped from one and is looked at again.
-
-    That is what waits for a newer release, which this one may be; and what release 0.1 set aside in a file of its own.
-    """
-    return [*_segments(folder), *sorted(folder.glob(f"*{_NEWER}")), *folder.glob(_SET_ASIDE_BY_0_1)]
-
-
-def _segments(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*{_SEGMENT}"))
-
-
-def is_held(folder: Path) -> bool:
-    """Return whether a living process holds the spool in `folder`; False where it is another user's."""
-    with contextlib.suppress(FileNotFoundError, PermissionError), (folder / "lock").open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _first_free(root: Path) -> tuple[Path, IO[bytes]]:
-    """Return the folder with the lowest number that no living process holds, and its lock."""
-    for number in itertools.count():
-        with contextlib.suppress(PermissionError):  # another user's; `adopt` tells
-            if (lock := _locked(root / str(number))) is not None:
-                return root / str(number), lock
-    raise AssertionError("numbers do not end")
-
-
-def _locked(folder: Path) -> IO[bytes] | None:
-    """Return the lock of the spool in `folder`; None while a living process has it."""
-    if not folder.exists():
-        folder.mkdir(exist_ok=True, mode=0o700)
-        names_to_disk(folder.parent)
-    lock = (folder / "lock").open("ab", buffering=0)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
-
-
-def _id_of(folder: Path) -> UUID:
-    """Return the id of the spool in `folder`, which it has from its first process on, unless the disk is full."""
-    path = folder / "id"
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        return UUID(path.read_text())
-    spool_id = uuid4()
-    with contextlib.suppress(OSError):
-        write_whole(path, str(spool_id).encode())
-    return spool_id
-
-
-def _unused(folder: Path, begun_ms: int, suffix: str = _SEGMENT) -> Path:
-    """Return a segment's path that does not exist, named by that millisecond or one soon after it."""
-    while (path := folder / f"{begun_ms:015d}{suffix}").exists():
-        begun_ms += 1
-    return path
-
-
-def _begun_ms(path: Path) -> int:
-    return int(path.stem) if path.stem.isdecimal() else path.stat().st_mtime_ns // 1_000_000

@@ -16,7 +16,8 @@ from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.set_aside import SetAside, files_in, find_all, mend, replay
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE
 
 NewRecord = Callable[..., PredictionRecord]
 

@@ -13,7 +13,8 @@ import pytest
 
 from sentiment_api.errors import SpoolFull
 from sentiment_api.prediction_log.segments import frame, read_segment
-from sentiment_api.prediction_log.spool import SET_ASIDE, Spool, is_held
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, is_held
 
 BOUND = 1 << 20
 FRAME = 12

@@ -25,7 +25,7 @@ from sentiment_api.database.connection import check_schema, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import make_months
 from sentiment_api.metrics import Metrics
-from sentiment_api.prediction_log import shipper
+from sentiment_api.prediction_log import shipper, storing
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
@@ -153,8 +153,8 @@ async def call_everything(engine: AsyncEngine, statements: Statements, root: Pat
     spool = Spool.claim(root / "spool", 1 << 20)
     await statements.during(shipper.Shipper(spool, engine, Metrics())._ping)
     spool.close()
-    for insert in shipper._INSERTS.values():
-        statements.add(insert.sql, "sentiment_api.prediction_log.shipper._Insert")
+    for insert in storing._INSERTS.values():
+        statements.add(insert.sql, "sentiment_api.prediction_log.storing._Insert")
     await statements.during(check_schema, engine)
     async with engine.begin() as connection:
         await statements.during(make_months, connection, [dt.date(2025, 10, 1), dt.date(2025, 11, 1)])
