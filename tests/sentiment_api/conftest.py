@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from litestar import Litestar
@@ -96,6 +97,17 @@ def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar
         )
         with TestClient(create_app(settings)) as client:
             yield client
+
+
+@pytest.fixture(scope="session")
+def metric() -> Callable[[httpx.Client, str], float]:
+    """A function that asks a client for `/metrics` and gives the value of one sample, 0 when there is none."""
+
+    def value(client: httpx.Client, sample: str) -> float:
+        lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{sample} ")]
+        return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+
+    return value
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""Requests that the engine does not answer in time."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+Client = TestClient[Litestar]
+NewClient = Callable[..., Client]
+AssertProblem = Callable[..., dict[str, Any]]
+Metric = Callable[[httpx.Client, str], float]
+Slugs = Callable[[httpx.Response], list[str]]
+
+REVIEW = {"text": "The lid never closes properly."}
+
+
+def test_the_deadline_passes_with_504(
+    new_client: NewClient, engine: Any, assert_problem: AssertProblem, metric: Metric
+) -> None:
+    """A request that the engine does not answer in time gets 504, whether it was being computed or waited."""
+    client = new_client(request_timeout_s=0.1, max_concurrent_requests=1)
+    engine.gate.clear()
+    started = time.monotonic()
+    assert_problem(client.post("/predict", json=REVIEW), 504, "deadline")
+    assert_problem(client.post("/predict", json=REVIEW), 504, "deadline")
+    assert 0.2 <= time.monotonic() - started < 3
+    engine.gate.set()
+    assert metric(client, 'sentiment_refused_requests_total{reason="deadline"}') == 2
+    assert metric(client, 'sentiment_spooled_records_total{kind="prediction"}') == 0
+
+
+def test_a_client_sets_its_own_deadline(
+    new_client: NewClient, engine: Any, assert_problem: AssertProblem, slugs: Slugs
+) -> None:
+    """`X-Request-Deadline-Ms` shortens the wait, for single requests and for batches, and never lengthens it."""
+    client = new_client(request_timeout_s=0.2)
+    engine.gate.clear()
+    for sent, least_s in (("50", 0.05), ("600000", 0.2)):
+        started = time.monotonic()
+        reply = client.post("/predict", json=REVIEW, headers={"X-Request-Deadline-Ms": sent})
+        assert_problem(reply, 504, "deadline")
+        assert least_s <= time.monotonic() - started < least_s + 3
+    reply = client.post("/predict/batch", json={"items": [REVIEW] * 2}, headers={"X-Request-Deadline-Ms": "50"})
+    assert slugs(reply) == ["deadline"] * 2
+    engine.gate.set()
+
+
+@pytest.mark.parametrize("deadline", ["0", "-5", "1.5", "soon", "600001", "9" * 40, "", "1e3", "٣", "0x10"])
+def test_a_deadline_that_is_none_is_refused(
+    new_client: NewClient, assert_problem: AssertProblem, deadline: str
+) -> None:
+    """Nonsense in the header gets 422 that names the header and says what was expected."""
+    headers = {"X-Request-Deadline-Ms": deadline.encode()}
+    body = assert_problem(new_client().post("/predict", json=REVIEW, headers=headers), 422, "invalid")
+    message = "expected whole milliseconds from 1 to 600000, such as 2500"
+    assert body["errors"] == [{"path": "X-Request-Deadline-Ms", "message": message}]
+
+
+def test_the_deadline_passes_for_each_item_of_a_batch(new_client: NewClient, engine: Any, slugs: Slugs) -> None:
+    """The items of a batch that were not answered in time have a 504 each, and a bad item its own problem."""
+    client = new_client(batch_timeout_s=0.1)
+    engine.gate.clear()
+    started = time.monotonic()
+    reply = client.post("/predict/batch", json={"items": [REVIEW, {"text": ""}, REVIEW]})
+    assert 0.1 <= time.monotonic() - started < 3
+    assert slugs(reply) == ["deadline", "invalid", "deadline"]
+    assert [each["error"]["status"] for each in reply.json()["results"]] == [504, 422, 504]

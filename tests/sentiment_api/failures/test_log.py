@@ -1,0 +1,101 @@
+"""A spool that is full, and a database that is away."""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from litestar import Litestar
+from litestar.testing import TestClient
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+Client = TestClient[Litestar]
+Waiting = Callable[[Callable[[], bool], str], None]
+NewClient = Callable[..., Client]
+AssertProblem = Callable[..., dict[str, Any]]
+Metric = Callable[[httpx.Client, str], float]
+Slugs = Callable[[httpx.Response], list[str]]
+
+REVIEW = {"text": "The lid never closes properly."}
+SPOOL_BYTES = 1 << 20
+
+
+def database_of(client: Client) -> str:
+    """Return how the service says that its database is."""
+    found: str = client.get("/health/ready").json()["prediction_log"]["database"]
+    return found
+
+
+def test_nothing_is_predicted_that_cannot_be_recorded(
+    new_client: NewClient, tmp_path: Path, assert_problem: AssertProblem, metric: Metric, slugs: Slugs
+) -> None:
+    """When the spool is at its bound a prediction gets 503 instead of an answer, alone and in a batch."""
+    client = new_client(spool_max_bytes=SPOOL_BYTES)
+    long = {"text": "good " * 3_900}
+    answers = slugs(client.post("/predict/batch", json={"items": [long] * 60}))
+    given = answers.count("negative")
+    assert answers == ["negative"] * given + ["log-full"] * (60 - given)
+    assert 40 < given < 60
+    assert_problem(client.post("/predict", json=long), 503, "log-full")
+    assert metric(client, 'sentiment_predictions_total{label="negative"}') == given
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.seg")) <= SPOOL_BYTES
+
+
+def test_told_to_drop_the_oldest_it_answers_on_and_says_what_it_loses(new_client: NewClient, slugs: Slugs) -> None:
+    """When the spool is at its bound predictions are given all the same, and the health counts those that were lost."""
+    with capture_logs() as logged:
+        client = new_client(spool_max_bytes=SPOOL_BYTES, spool_full="drop_oldest")
+    assert [each for each in logged if "will lose its oldest predictions" in each["event"]]
+    long = {"text": "good " * 3_900}
+    assert slugs(client.post("/predict/batch", json={"items": [long] * 120})) == ["negative"] * 120
+    health = client.get("/health/ready").json()["prediction_log"]
+    assert (health["spooled"], health["spool_bytes"] <= SPOOL_BYTES) == (120, True)
+    assert 40 < health["dropped"] < 120
+
+
+def test_a_database_that_is_away_shows_and_harms_no_prediction(new_client: NewClient, waiting: Waiting) -> None:
+    """Without Postgres predictions and feedback are taken, the service stays ready, and its health says `away`."""
+    client = new_client()
+    waiting(lambda: database_of(client) == "away", "the health of the idle service says so")
+    prediction_id = client.post("/predict", json=REVIEW).json()["prediction_id"]
+    reply = client.post("/feedback", json={"prediction_id": prediction_id, "rating": 4})
+    assert (reply.status_code, reply.json()["state"]) == (202, "pending")
+    health = client.get("/health/ready")
+    assert (health.status_code, health.json()["status"]) == (200, "ready")
+    assert health.json()["prediction_log"]["spool_bytes"] > 0
+    assert database_of(client) == "away"
+
+
+def test_a_spooled_prediction_shows_its_latest_feedback(
+    new_client: NewClient, waiting: Waiting, tmp_path: Path
+) -> None:
+    """Without Postgres a look-up reads text and last rating from the spool, also from different segments."""
+    client = new_client()
+    prediction_id = client.post("/predict", json=REVIEW).json()["prediction_id"]
+    for rating in (4, 1):
+        client.post("/feedback", json={"prediction_id": prediction_id, "rating": rating})
+        before = len(list(tmp_path.rglob("*.seg")))
+        waiting(
+            lambda before=before: (
+                client.post("/predict", json=REVIEW).status_code == 200 and len(list(tmp_path.rglob("*.seg"))) > before
+            ),
+            "another segment is begun",
+        )
+    found = client.get(f"/predictions/{prediction_id}").json()
+    assert (found["state"], found["text"], found["label"]) == ("spooled", REVIEW["text"], "negative")
+    assert found["feedback"]["rating"] == 1
+
+
+def test_an_unknown_prediction_needs_the_database(new_client: NewClient, assert_problem: AssertProblem) -> None:
+    """Without Postgres nobody can say that an id is unknown, so its look-up gets 503."""
+    assert_problem(new_client().get(f"/predictions/{uuid.uuid4()}"), 503, "database-away")
+
+
+def test_an_idle_service_knows_that_its_database_is_up(
+    new_client: NewClient, session_database: str, waiting: Waiting
+) -> None:
+    """With Postgres there the health comes to say `up` before anything was predicted."""
+    client = new_client(database_url=SecretStr(session_database))
+    waiting(lambda: database_of(client) == "up", "the health says so")
