@@ -46,6 +46,8 @@ from sentiment_api.prediction_log.spool_folders import (
 _SEGMENT_BYTES = 4 << 20
 _CLOCK_SLACK_MS = 60_000
 """How far the clock may have been set back between a prediction and its append."""
+_SAME_MOMENT_MS = 1_000
+"""Names run ahead of the clock by no more than this; beyond it the clock was set back."""
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
 
 Fsync = Literal["append", "interval", "never"]
@@ -81,6 +83,7 @@ class Spool:
         self._folder_synced = True
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
+        self._begun_ms = 0
         self._retired: list[IO[bytes]] = []
         self._sealed_bytes = sum(path.stat().st_size for path in self._paths())
         self._dirty = False
@@ -351,13 +354,22 @@ class Spool:
 
     def _begin_segment(self) -> IO[bytes]:
         self._retire()
-        path = unused(self.folder, time.time_ns() // 1_000_000)
+        path = unused(self.folder, self._next_name_ms())
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise _refusal(error) from error
+        self._begun_ms = begun_ms(path)
         self._folder_synced = False
         return self._file
+
+    def _next_name_ms(self) -> int:
+        """Return the millisecond to name a segment by: not one that a segment had which gave way within it.
+
+        The shipper may have that one in its hands, and would remove the new one for it.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        return self._begun_ms + 1 if 0 <= self._begun_ms - now_ms < _SAME_MOMENT_MS else now_ms
 
     def _retire(self) -> None:
         """Put the segment being written aside, for `sync` to finish."""
