@@ -1,0 +1,1 @@
+"""Draws what Grafana would show: `python -m benchmarks dashboards`."""
