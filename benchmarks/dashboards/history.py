@@ -26,7 +26,8 @@ _STORIES: dict[int, Level] = {20: "watch", 38: "not_judged", 41: "watch", 42: "d
 _WITHDRAWN = range(43, 46)
 _REVISED = 55
 _N_REFERENCE = 5000
-_TESTED: dict[str, Family] = dict.fromkeys(DESCRIPTORS, "inputs") | {
+_TESTED: dict[str, Family] = {
+    **{name: "inputs" for name in DESCRIPTORS},
     "embedding": "inputs",
     "logit": "predictions",
     "score": "predictions",

@@ -55,23 +55,25 @@ def lines(
     steps: Steps = QUIET,
     *,
     width: int = 8,
-    least: float | None = 0,
     overrides: Sequence[Json] = (),
-    look: Json | None = None,
+    more: Json | None = None,
 ) -> Panel:
     """Return lines over time; bounds are drawn where `steps` has more than one.
 
-    `least` is where the axis begins; None where the values decide. `look` adds to Grafana's `custom`.
+    The axis begins at 0 and lines lie one before the other, unless `more` says otherwise of all series.
     """
-    common = {"lineWidth": 1, "fillOpacity": 10, "showPoints": "auto", "spanNulls": isinstance(queries, str)}
-    drawn = {"thresholdsStyle": {"mode": "dashed" if len(steps) > 1 else "off"}}
+    other = more or {}
+    custom = {
+        "drawStyle": "line",
+        "lineWidth": 1,
+        "fillOpacity": 10,
+        "showPoints": "auto",
+        "spanNulls": isinstance(queries, str),  # a night without a number is no gap
+        "thresholdsStyle": {"mode": "dashed" if len(steps) > 1 else "off"},
+    }
     legend = {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]}
     options = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
-    defaults = {
-        "min": least,
-        "color": {"mode": "palette-classic"},
-        "custom": {"drawStyle": "line"} | common | drawn | (look or {}),
-    }
+    defaults = {"min": 0, "color": {"mode": "palette-classic"}} | other | {"custom": custom | other.get("custom", {})}
     size = width, CHART_HEIGHT
     named = (BOUND, *overrides)
     return Panel("timeseries", title, description, unit, queries, steps, size, "time_series", options, defaults, named)
@@ -80,7 +82,7 @@ def lines(
 def bars(title: str, description: str, unit: str, queries: Queries, steps: Steps = QUIET, width: int = 8) -> Panel:
     """Return bars over time, one on the other: for what is seldom there, and whose sum says something."""
     look: Json = {"drawStyle": "bars", "fillOpacity": 80, "stacking": {"mode": "normal", "group": "A"}}
-    return lines(title, description, unit, queries, steps, width=width, look=look)
+    return lines(title, description, unit, queries, steps, width=width, more={"custom": look})
 
 
 def stat(

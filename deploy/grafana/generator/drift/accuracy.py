@@ -24,7 +24,7 @@ ACCURACY = (
         ),
         below(red=_LEAST_ACCURACY),
         width=12,
-        least=None,
+        more={"min": None},
         overrides=(
             override("lower|upper", custom__lineWidth=0, custom__fillOpacity=0, custom__showPoints="never"),
             override("^with labels, upper$", custom__fillBelowTo="with labels, lower", custom__fillOpacity=20),
@@ -46,7 +46,7 @@ ACCURACY = (
         ),
         below(red=_LEAST_ACCURACY),
         width=12,
-        least=None,
+        more={"min": None},
         overrides=(
             override("lower|upper", custom__lineWidth=0, custom__fillOpacity=0, custom__showPoints="never"),
             override("^right, upper$", custom__fillBelowTo="right, lower", custom__fillOpacity=20),

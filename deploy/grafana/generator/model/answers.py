@@ -73,7 +73,7 @@ ANSWERS = (
         "Share of each label among the predictions. After a step without a new model look at the dashboard Drift.",
         "percentunit",
         {"{{label}}": f"{rate('predictions_total', 'label')} / on () group_left ({rate('predictions_total')} > 0)"},
-        look={"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0},
+        more={"custom": {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}},
     ),
     heatmap(
         "Scores",
@@ -117,7 +117,7 @@ ANSWERS = (
             "with labels {{bound}} {{model_version}}": _bounds("labelled_accuracy"),
         },
         below(red=_LEAST_ACCURACY),
-        least=None,
+        more={"min": None},
         overrides=(_THIN,),
     ),
 )
