@@ -26,8 +26,9 @@ _STORIES: dict[int, Level] = {20: "watch", 38: "not_judged", 41: "watch", 42: "d
 _WITHDRAWN = range(43, 46)
 _REVISED = 55
 _N_REFERENCE = 5000
+_INPUTS: Family = "inputs"
 _TESTED: dict[str, Family] = {
-    **{name: "inputs" for name in DESCRIPTORS},
+    **dict.fromkeys(DESCRIPTORS, _INPUTS),
     "embedding": "inputs",
     "logit": "predictions",
     "score": "predictions",

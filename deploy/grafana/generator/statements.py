@@ -19,7 +19,7 @@ NIGHTS = f"""(
   SELECT DISTINCT ON (window_end) {_COLUMNS}
   FROM drift_runs
   WHERE {_CHOSEN}
-  ORDER BY window_end, finished_at DESC
+  ORDER BY window_end, finished_at DESC, revision DESC
 ) AS run"""
 """One run for each end of a window: of several references, the one that it was judged against last."""
 
@@ -27,7 +27,7 @@ _LATEST = f"""(
   SELECT {_COLUMNS}
   FROM drift_runs
   WHERE {_CHOSEN}
-  ORDER BY window_end DESC, finished_at DESC
+  ORDER BY window_end DESC, finished_at DESC, revision DESC
   LIMIT 1
 ) AS run"""
 

@@ -72,7 +72,7 @@ ANSWERS = (
         "Labels",
         "Share of each label among the predictions. After a step without a new model look at the dashboard Drift.",
         "percentunit",
-        {"{{label}}": f"{rate('predictions_total', 'label')} / on () group_left ({rate('predictions_total')} > 0)"},
+        {"{{label}}": f"{rate('predictions_total', 'label')} / on () group_left () ({rate('predictions_total')} > 0)"},
         more={"custom": {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}},
     ),
     heatmap(
