@@ -60,11 +60,19 @@ def history(model: Model, until: dt.datetime, nights: int = NIGHTS) -> Iterator[
         run = _night(model, number, end, np.random.default_rng(number))
         yield run
         if number == _REVISED:
-            late = dt.timedelta(days=1)
-            run_id = uuid.UUID(int=run.run_id.int + 1000)
-            yield replace(
-                run, run_id=run_id, revision=2, finished_at=run.finished_at + late, n_current=run.n_current + 9
-            )
+            yield _revised(run, dt.timedelta(days=1))
+
+
+def _revised(run: DriftRun, later: dt.timedelta) -> DriftRun:
+    """Return what is judged of the same window when rows have come late."""
+    return replace(
+        run,
+        run_id=uuid.uuid5(run.run_id, "2"),
+        revision=2,
+        started_at=run.started_at + later,
+        finished_at=run.finished_at + later,
+        n_current=run.n_current + 9,
+    )
 
 
 def _night(model: Model, number: int, end: dt.datetime, random: np.random.Generator) -> DriftRun:

@@ -64,7 +64,7 @@ async def test_drift_panels_show_the_last_judgement(engine: AsyncEngine, stateme
         "Rows judged": [(end, 900, 5000)],
         "Runs": [(end, "drift", "words", 900, "bundle", 2, FINISHED, str(SECOND))],
         "Duration of a run": [(end, 3600.0)],
-        "Feedback by window": [(end, "accuracy", 0.5)],
+        "Feedback by window": [(end, 0.5)],
         "Segments that differ": [("product:mug", "words", "drift", None, None, 0.75, 0.25, 900)],
     }
     assert {title: shown[title] for title in expected} == expected

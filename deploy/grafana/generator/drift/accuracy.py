@@ -73,7 +73,7 @@ ACCURACY = (
         "Share of each window's rows that have feedback by now. It goes on rising for days, and the job judges the"
         " last 7 days again.",
         "percentunit",
-        history("drift_metrics.n::float / nullif(n_current, 0)", "metric = 'accuracy'"),
+        side_by_side({"feedback": ("accuracy", "n::float / nullif(n_current, 0)")}),
         below(0.02),
         width=8,
     ),

@@ -10,6 +10,7 @@ SHADOW = (
         " nobody.",
         "short",
         {"{{version}}": seldom(f"count by (version) ({series('shadow_model')} == 1)", "version")},
+        width=6,
     ),
     stat(
         "Given up",
@@ -17,24 +18,27 @@ SHADOW = (
         "short",
         {"given up": f"sum({series('shadow_disabled')})"},
         above(1),
+        width=6,
     ),
     stat(
         "Compared",
-        "Texts that the shadow model has scored in a day, over all processes. sentiment-api shadow says when they are"
-        " enough for a verdict.",
+        "Texts that the shadow model has scored in a day, over all processes. sentiment-api shadow report says what"
+        " they show.",
         "short",
         {"compared": seldom(f"sum(increase({series('shadow_compared_total')}[1d]))")},
+        width=6,
     ),
     stat(
         "Waiting",
         "Texts that wait for the shadow model. It works when the processor has nothing else to do.",
         "short",
         {"waiting": f"sum({series('shadow_waiting_texts')})"},
+        width=6,
     ),
     lines(
         "Same label",
         "Share of the compared texts to which both models give the same label; 0 while none is compared. Below 95 %"
-        " look at the texts on which they differ: sentiment-api shadow lists them.",
+        " the two are different models to a customer; sentiment-api shadow report says which is right more often.",
         "percentunit",
         {"same": seldom(ratio(rate("shadow_compared_total", where='agreement="same"'), rate("shadow_compared_total")))},
         below(0.95, 0.9),

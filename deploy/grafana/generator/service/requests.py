@@ -16,7 +16,7 @@ NOW = (
         {"up": 'sum(up{job="sentiment-api"})'},
         below(red=1),
     ),
-    stat("Requests a second", "Responses sent in a second, of all routes.", "reqps", {"requests": rate("http_requests_total")}),
+    stat("Requests a second", "Responses of all routes.", "reqps", {"requests": rate("http_requests_total")}),
     stat(
         "Failures",
         "Share of the replies to clients with a status of 500 and above, in 5 minutes. The objective is 0.1 % over 30"

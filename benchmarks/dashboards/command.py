@@ -1,0 +1,49 @@
+"""Draws each dashboard as a picture, of the data that its own queries find: what Grafana would show, drawn simply.
+
+A real service is asked for some minutes, and its nights are made up. Panels lie where Grafana has them. Needs Debian's
+prometheus.
+
+    python -m benchmarks dashboards --out pictures
+"""
+
+import argparse
+import datetime as dt
+import json
+from pathlib import Path
+
+from benchmarks.dashboards.asking import Sources
+from benchmarks.dashboards.canvas import draw
+from benchmarks.dashboards.macros import Chosen
+from benchmarks.dashboards.site import SCRAPE_S, busy_site
+from benchmarks.servers import ROOT
+
+_BOARDS = ROOT / "deploy/grafana/dashboards/sentiment"
+_NIGHTS = dt.timedelta(days=90)
+
+
+def main() -> None:
+    """Make a site busy, and draw every dashboard."""
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    begun = dt.datetime.now(dt.UTC)
+    with busy_site(options.seconds) as (prometheus, database, model):
+        now = dt.datetime.now(dt.UTC)
+        sources = Sources(prometheus, database, step_s=SCRAPE_S)
+        for path in sorted(_BOARDS.glob("*.json")):
+            board = json.loads(path.read_text())
+            chosen = Chosen(begun, now, f"{5 * SCRAPE_S}s", {"model_version": model.version})
+            nights = Chosen(now - _NIGHTS, now, chosen.rate_interval, chosen.variables)
+            draw(board, sources, chosen, nights).savefig(options.out / f"{path.stem}.png", dpi=options.dpi)
+            print(options.out / f"{path.stem}.png", flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks dashboards",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, default=Path("dashboards"), metavar="FOLDER", help="where to write them")
+    parser.add_argument("--seconds", type=float, default=180, help="for how long clients ask")
+    parser.add_argument("--dpi", type=int, default=80, help="dots of the picture for each of its inches, 20 wide")
+    return parser.parse_args()
