@@ -57,6 +57,9 @@ def ask(panel: Json, sources: Sources, chosen: Chosen) -> Found:
 
 
 def _lines(target: Json, sources: Sources, chosen: Chosen) -> list[Series]:
+    if target.get("instant"):
+        found = _prometheus(sources, "query", filled_promql(target["expr"], chosen))
+        return [_line(target["legendFormat"], each | {"values": [each["value"]]}) for each in found]
     times = {"start": chosen.since.timestamp(), "end": chosen.until.timestamp(), "step": sources.step_s}
     found = _prometheus(sources, "query_range", filled_promql(target["expr"], chosen), **times)
     return [_line(target["legendFormat"], each) for each in found]

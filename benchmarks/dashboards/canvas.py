@@ -16,7 +16,7 @@ Json = dict[str, Any]
 _WIDTH_IN, _ROW_IN, _HEAD_IN = 20.0, 0.36, 0.5
 _COLUMNS = 24
 _GAP_IN, _TITLE_IN = 0.05, 0.3
-_KINDS: dict[str, Callable[..., None]] = {
+KINDS: dict[str, Callable[..., None]] = {
     "timeseries": charts.draw_lines,
     "heatmap": charts.draw_heatmap,
     "barchart": charts.draw_columns,
@@ -24,6 +24,7 @@ _KINDS: dict[str, Callable[..., None]] = {
     "stat": tiles.draw_stat,
     "table": tiles.draw_table,
 }
+"""What draws the panels of each kind."""
 
 
 def draw(board: Json, sources: Sources, chosen: Chosen, nights: Chosen) -> Figure:
@@ -61,7 +62,7 @@ def _draw_panel(figure: Figure, panel: Json, found: Found) -> None:
         axes.axis("off")
         axes.text(0.5, 0.5, "No data", ha="center", color=FAINT, fontsize=12)
         return
-    _KINDS[panel["type"]](axes, panel, found)
+    KINDS[panel["type"]](axes, panel, found)
 
 
 def _place(figure: Figure, panel: Json) -> tuple[float, float, float, float]:

@@ -172,7 +172,7 @@ def _value_axis(axes: Axes, look: Look) -> None:
 
 
 def _time_axis(axes: Axes) -> None:
-    locator = AutoDateLocator(maxticks=6)
+    locator = AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     _frame(axes)

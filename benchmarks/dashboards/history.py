@@ -22,7 +22,15 @@ from sentiment_api.drift_gauges import ESTIMATED_ACCURACY
 NIGHTS = 60
 _BUNDLE_NIGHTS = 15
 """So long there is no baseline of its own."""
-_STORIES: dict[int, Level] = {20: "watch", 38: "not_judged", 41: "watch", 42: "drift", 43: "drift", 44: "watch"}
+_STORIES: dict[int, Level] = {
+    20: "watch",
+    38: "not_judged",
+    41: "watch",
+    42: "drift",
+    43: "drift",
+    44: "watch",
+    59: "watch",
+}
 _WITHDRAWN = range(43, 46)
 _REVISED = 55
 _N_REFERENCE = 5000

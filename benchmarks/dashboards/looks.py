@@ -8,7 +8,9 @@ Json = dict[str, Any]
 PALETTE = ("#7EB26D", "#EAB839", "#6ED0E0", "#EF843C", "#E24D42", "#1F78C1", "#BA43A9", "#705DA0", "#508642", "#CCA300")
 """Grafana's classic one."""
 INK, FAINT = "#24292e", "#8e8e8e"
-_NAMED = {"green": "#37872D", "orange": "#E0752D", "red": "#C4162A", "text": FAINT}
+_NAMED = {"green": "#37872D", "orange": "#E0752D", "red": "#C4162A", "text": FAINT, "blue": "#1F60C4"}
+_ANY = ".+"
+"""The only pattern of a mapping that we have."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Look:
     steps: list[Json]
     mappings: Json = field(default_factory=dict)
     colour: str | None = None
+    shown_as: str | None = None
+    """Another name for it."""
 
     def colour_of(self, value: float) -> str:
         """Return the colour of a value by the thresholds."""
@@ -30,8 +34,8 @@ class Look:
     def mapped(self, value: object) -> tuple[str, str] | None:
         """Return the text and the colour that stand for a value, if some do."""
         key = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
-        found = self.mappings.get(key)
-        return None if found is None else (found["text"], _NAMED[found.get("color", "text")])
+        found = self.mappings.get(key) or self.mappings.get(_ANY)
+        return None if found is None else (found["text"], _NAMED[found.get("color", "blue")])
 
 
 def named(colour: str) -> str:
@@ -44,7 +48,7 @@ def look_of(panel: Json, name: str) -> Look:
     settings = panel["fieldConfig"]["defaults"] | _overridden(panel, name)
     mappings: Json = {}
     for mapping in settings.get("mappings", []):
-        mappings |= mapping["options"] if mapping["type"] == "value" else {}
+        mappings |= mapping["options"] if mapping["type"] == "value" else {_ANY: mapping["options"]["result"]}
     colour = settings.get("color", {})
     return Look(
         unit=settings["unit"],
@@ -53,6 +57,7 @@ def look_of(panel: Json, name: str) -> Look:
         steps=settings["thresholds"]["steps"],
         mappings=mappings,
         colour=named(colour["fixedColor"]) if colour.get("mode") == "fixed" else None,
+        shown_as=settings.get("displayName"),
     )
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
 from benchmarks.dashboards.asking import Found, Series, Table
-from benchmarks.dashboards.looks import FAINT, INK, look_of
+from benchmarks.dashboards.looks import FAINT, INK, Look, look_of
 from benchmarks.dashboards.units import formatted
 
 Json = dict[str, Any]
@@ -49,27 +49,28 @@ def _spark(axes: Axes, values: list[float], place: tuple[float, float], colour: 
 
 
 def draw_table(axes: Axes, panel: Json, found: Table) -> None:
-    """Write the first rows under their columns."""
+    """Write the first rows under their columns, and how many there are beside the title."""
     axes.axis("off")
-    cells = [[_cell(panel, name, value) for name, value in zip(found.columns, row, strict=True)] for row in found.rows]
-    shown = cells[:_ROWS]
-    widths = [max(len(name), *(len(row[number][0]) for row in shown)) + 2 for number, name in enumerate(found.columns)]
+    looks = [look_of(panel, name) for name in found.columns]
+    shown = [number for number, look in enumerate(looks) if not look.custom.get("hidden")]
     x = 0.01
-    for number, (name, width) in enumerate(zip(found.columns, widths, strict=True)):
+    cells = [[_cell(looks[number], row[number]) for number in shown] for row in found.rows[:_ROWS]]
+    names = [looks[number].shown_as or found.columns[number] for number in shown]
+    widths = [max(len(name), *(len(row[place][0]) for row in cells)) + 2 for place, name in enumerate(names)]
+    for place, (name, width) in enumerate(zip(names, widths, strict=True)):
         axes.text(x, 0.95, name, fontsize=7.5, color="#1F60C4", weight="bold", va="center")
-        for line, row in enumerate(shown):
-            text, colour = row[number]
+        for line, row in enumerate(cells):
+            text, colour = row[place]
             axes.text(x, 0.85 - line * 0.095, text, fontsize=7.5, color=colour, va="center")
         x += width / sum(widths)
-    if len(cells) > _ROWS:
-        axes.text(0.99, 0.95, f"{len(cells)} rows", ha="right", va="center", fontsize=7, color=FAINT)
+    if len(found.rows) > _ROWS:
+        axes.text(0.995, 1.06, f"{len(found.rows)} rows", ha="right", va="center", fontsize=7, color=FAINT)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
 
 
-def _cell(panel: Json, name: str, value: object) -> tuple[str, str]:
+def _cell(look: Look, value: object) -> tuple[str, str]:
     """Return what a cell says, and in which colour."""
-    look = look_of(panel, name)
     mapped = look.mapped(value)
     if mapped is not None:
         return mapped
@@ -95,7 +96,7 @@ def draw_timeline(axes: Axes, panel: Json, found: list[Series]) -> None:
                 )
     axes.set_yticks(range(len(found)), [series.name for series in found])
     axes.invert_yaxis()
-    locator = AutoDateLocator(maxticks=10)
+    locator = AutoDateLocator(minticks=3, maxticks=10)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     axes.tick_params(labelsize=7, colors=FAINT, length=2)

@@ -26,8 +26,7 @@ async def test_every_statement_finds_data(granted: AsyncEngine, statements: dict
         await _store_spool(connection)
         await connection.execute(text("SET LOCAL ROLE grafana"))
         empty = [title for title, statement in statements.items() if not await _rows(connection, statement)]
-    # A night of the history's end is quiet: no segment differs in it.
-    assert empty == ["Segments that differ"]
+    assert not empty
 
 
 @pytest.mark.anyio

@@ -114,7 +114,6 @@ def _targets(panel: Panel) -> list[Json]:
     if isinstance(panel.queries, str):
         query = {"rawSql": panel.queries, "rawQuery": True, "editorMode": "code", "format": panel.format}
         return [{"refId": "A", "datasource": POSTGRES} | query]
-    instant = {"instant": True, "range": False} if panel.kind == "table" else {}
     return [
         {
             "refId": chr(ord("A") + number),
@@ -123,6 +122,12 @@ def _targets(panel: Panel) -> list[Json]:
             "legendFormat": legend,
             "format": panel.format,
         }
-        | instant
+        | _moment(panel, legend)
         for number, (legend, expression) in enumerate(panel.queries.items())
     ]
+
+
+def _moment(panel: Panel, legend: str) -> Json:
+    """Return that only what holds now is asked for: in tables, and where a value that was before would stand by it."""
+    only_now = panel.kind == "table" or (panel.kind == "stat" and "{{" in legend)
+    return {"instant": True, "range": False} if only_now else {}

@@ -167,6 +167,9 @@ BOUND = override(
 )
 """Of series that are no measurement but what one must not reach."""
 
+HIDDEN = override("^(Time|job)$", custom__hidden=True)
+"""Of tables that Prometheus fills: columns that say nothing."""
+
 
 def _mapped(mappings: Json | None) -> Json:
     return {"mappings": [{"type": "value", "options": mappings}]} if mappings else {}

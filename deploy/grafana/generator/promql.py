@@ -63,8 +63,9 @@ def by_process(metric: str) -> str:
 
 def seldom(expression: str, label: str = "") -> str:
     """Return 0 while there is no such series yet: nothing of the kind has happened. The 0 is called `none`."""
-    nothing = f'label_replace(vector(0), "{label}", "none", "", "")' if label else "vector(0)"
-    return f"({expression} or on () {nothing})"
+    if not label:
+        return f"max({expression} or on () vector(0))"  # max takes the name off, or there would be two series
+    return f'({expression} or on () label_replace(vector(0), "{label}", "none", "", ""))'
 
 
 def happened(metric: str, by: str, where: str = "") -> str:

@@ -70,7 +70,7 @@ NOW = (
         "Feedback",
         "Share of the latest window's rows that have feedback. Accuracy is judged from 100 such rows on.",
         "percentunit",
-        {"{{model_version}}": seldom("max by (model_version) (sentiment_label_coverage)", "model_version")},
+        {"feedback": seldom("max(sentiment_label_coverage)")},
         below(0.02),
     ),
     stat(
