@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -78,7 +79,7 @@ def test_a_line_is_drawn_with_its_last_value() -> None:
     figure = Figure()
     axes = figure.add_subplot()
     charts.draw_lines(axes, panel, [Series("a:8000", [NOON, NOON + dt.timedelta(minutes=1)], [0.5, 3.0])])
-    assert [list(line.get_ydata()) for line in axes.lines] == [[0.5, 3.0]]
+    assert [np.asarray(line.get_ydata()).tolist() for line in axes.lines] == [[0.5, 3.0]]
     assert "a:8000   last 3 s, max 3 s" in [text.get_text() for text in figure.texts]
 
 

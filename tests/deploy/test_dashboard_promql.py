@@ -137,7 +137,7 @@ def test_label_shares_add_up(asked: Callable[[str, str], list[dict[str, Any]]]) 
     [
         ("Verdict", "{{model_version}}", 2),
         ("Golden texts", "{{model_version}}", 0.004),
-        ("Feedback", "{{model_version}}", 0.1),
+        ("Feedback", "feedback", 0.1),
         ("Accuracy, estimated", "at least", 0.93),
         ("Accuracy, with labels", "at most", 0.97),
         ("Versions that serve", "versions", 1),
