@@ -52,7 +52,8 @@ def ask(panel: Json, sources: Sources, chosen: Chosen) -> Found:
     if "rawSql" in first:
         return _postgres(filled_sql(first["rawSql"], chosen), sources, first["format"])
     if panel["type"] == "table":
-        return _as_table(_prometheus(sources, "query", filled_promql(first["expr"], chosen)))
+        found = _as_table(_prometheus(sources, "query", filled_promql(first["expr"], chosen)))
+        return _organized(found, panel["transformations"])
     return [series for target in panel["targets"] for series in _lines(target, sources, chosen)]
 
 
@@ -82,6 +83,16 @@ def _as_table(found: list[Json]) -> Table:
     names = sorted({name for each in found for name in each["metric"]})
     rows = [[*(each["metric"].get(name, "") for name in names), float(each["value"][1])] for each in found]
     return Table([*names, "Value"], rows)
+
+
+def _organized(table: Table, transformations: Sequence[Json]) -> Table:
+    """Return a table with other names for some columns, and without others."""
+    for each in transformations:
+        left_out, names = each["options"]["excludeByName"], each["options"]["renameByName"]
+        kept = [number for number, name in enumerate(table.columns) if name not in left_out]
+        columns = [names.get(table.columns[number], table.columns[number]) for number in kept]
+        table = Table(columns, [[row[number] for number in kept] for row in table.rows])
+    return table
 
 
 def _postgres(statement: str, sources: Sources, form: str) -> Found:

@@ -23,8 +23,6 @@ class Look:
     steps: list[Json]
     mappings: Json = field(default_factory=dict)
     colour: str | None = None
-    shown_as: str | None = None
-    """Another name for it."""
 
     def colour_of(self, value: float) -> str:
         """Return the colour of a value by the thresholds."""
@@ -57,7 +55,6 @@ def look_of(panel: Json, name: str) -> Look:
         steps=settings["thresholds"]["steps"],
         mappings=mappings,
         colour=named(colour["fixedColor"]) if colour.get("mode") == "fixed" else None,
-        shown_as=settings.get("displayName"),
     )
 
 

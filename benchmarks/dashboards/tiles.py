@@ -52,12 +52,10 @@ def draw_table(axes: Axes, panel: Json, found: Table) -> None:
     """Write the first rows under their columns, and how many there are beside the title."""
     axes.axis("off")
     looks = [look_of(panel, name) for name in found.columns]
-    shown = [number for number, look in enumerate(looks) if not look.custom.get("hidden")]
     x = 0.01
-    cells = [[_cell(looks[number], row[number]) for number in shown] for row in found.rows[:_ROWS]]
-    names = [looks[number].shown_as or found.columns[number] for number in shown]
-    widths = [max(len(name), *(len(row[place][0]) for row in cells)) + 2 for place, name in enumerate(names)]
-    for place, (name, width) in enumerate(zip(names, widths, strict=True)):
+    cells = [[_cell(look, value) for look, value in zip(looks, row, strict=True)] for row in found.rows[:_ROWS]]
+    widths = [max(len(name), *(len(row[place][0]) for row in cells)) + 2 for place, name in enumerate(found.columns)]
+    for place, (name, width) in enumerate(zip(found.columns, widths, strict=True)):
         axes.text(x, 0.95, name, fontsize=7.5, color="#1F60C4", weight="bold", va="center")
         for line, row in enumerate(cells):
             text, colour = row[place]

@@ -107,6 +107,7 @@ def _panel(panel: Panel) -> Json:
         "fieldConfig": {"defaults": defaults | panel.defaults, "overrides": list(panel.overrides)},
         "options": panel.options,
         "targets": _targets(panel),
+        "transformations": [_renamed(panel.names)] if panel.names else [],
     }
 
 
@@ -131,3 +132,9 @@ def _moment(panel: Panel, legend: str) -> Json:
     """Return that only what holds now is asked for: in tables, and where a value that was before would stand by it."""
     only_now = panel.kind == "table" or (panel.kind == "stat" and "{{" in legend)
     return {"instant": True, "range": False} if only_now else {}
+
+
+def _renamed(names: Mapping[str, str | None]) -> Json:
+    left_out = {name: True for name, other in names.items() if other is None}
+    others = {name: other for name, other in names.items() if other is not None}
+    return {"id": "organize", "options": {"excludeByName": left_out, "indexByName": {}, "renameByName": others}}

@@ -1,7 +1,7 @@
 """The kinds of panels: how each shows what it asks for. What is asked, and how panels become JSON, is not here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -34,6 +34,8 @@ class Panel:
     """Of each series or column, beside unit and thresholds."""
     overrides: Sequence[Json]
     """What is other for some of them."""
+    names: Mapping[str, str | None] = field(default_factory=dict)
+    """Other names of columns; None leaves one out."""
 
 
 def above(orange: float | None = None, red: float | None = None) -> Steps:
@@ -111,12 +113,15 @@ def table(
     *,
     width: int = 24,
     overrides: Sequence[Json] = (),
+    names: Mapping[str, str | None] | None = None,
 ) -> Panel:
     """Return a table; `unit` and `steps` are those of its numbers, unless `overrides` says otherwise."""
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
     defaults = {"custom": {"align": "auto", "filterable": True}}
     size = width, CHART_HEIGHT
-    return Panel("table", title, description, unit, queries, steps, size, "table", options, defaults, overrides)
+    return Panel(
+        "table", title, description, unit, queries, steps, size, "table", options, defaults, overrides, names or {}
+    )
 
 
 def timeline(
@@ -166,9 +171,6 @@ BOUND = override(
     custom__stacking={"mode": "none"},
 )
 """Of series that are no measurement but what one must not reach."""
-
-HIDDEN = override("^(Time|job)$", custom__hidden=True)
-"""Of tables that Prometheus fills: columns that say nothing."""
 
 
 def _mapped(mappings: Json | None) -> Json:

@@ -1,6 +1,6 @@
 """What answers cost: time, forward passes, padding, the cache."""
 
-from deploy.grafana.generator.panels import HIDDEN, above, bars, heatmap, lines, override, table
+from deploy.grafana.generator.panels import above, bars, heatmap, lines, table
 from deploy.grafana.generator.promql import buckets, by_process, happened, mean, quantile, rate, ratio, seldom, series
 
 ENGINE = (
@@ -77,6 +77,6 @@ ENGINE = (
         "short",
         {"": f"max by (instance, name, version, engine) ({series('model')})"},
         width=16,
-        overrides=(HIDDEN, override("^Value$", custom__hidden=True)),
+        names={"Time": None, "Value": None},
     ),
 )

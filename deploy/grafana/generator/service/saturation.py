@@ -1,6 +1,6 @@
 """How full the service is, and its processes."""
 
-from deploy.grafana.generator.panels import HIDDEN, above, lines, override, table
+from deploy.grafana.generator.panels import above, lines, table
 from deploy.grafana.generator.promql import by_process, process, seldom, series
 from deploy.grafana.generator.service.requests import WAIT
 
@@ -92,7 +92,7 @@ PROCESSES = (
         "s",
         {"": f"({_LIFETIME}) * on (instance) group_left (version) {series('build_info')}"},
         width=12,
-        overrides=(HIDDEN, override("^Value$", displayName="up for")),
+        names={"Time": None, "job": None, "Value": "up for"},
     ),
     lines(
         "Starts in 30 minutes",
