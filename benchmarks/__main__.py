@@ -22,6 +22,7 @@ _BENCHMARKS = {
     "fit": "reviews a second in training, beside the plain Trainer example with fixed padding",
     "prepare_memory": "memory and time of sentiment-train prepare on ten million generated rows",
     "drift": "false alarms and power of the drift verdict on real reviews, beside Evidently and NannyML",
+    "dashboards": "no measurement: draws what Grafana would show of a busy service, as pictures",
     "gpu": "the torch engine on a GPU: tokens a second beside its matrix peak",
 }
 

@@ -1,30 +1,29 @@
-"""The dashboards as files; what they ask of Prometheus is in `test_prometheus.py`."""
+"""The dashboards as files; what they ask is in `test_dashboard_promql.py` and `test_dashboard_sql.py`."""
 
 import itertools
 import re
-import runpy
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import pytest
 import yaml
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.tables import drift_metrics, drift_runs
-from sentiment_api.drift_gauges import ESTIMATED_ACCURACY
-
-WINDOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
-FIRST, SECOND = UUID(int=1), UUID(int=2)
+from deploy.grafana.generator.__main__ import files
 
 
-def test_the_generator_writes_the_committed_dashboard(root: Path) -> None:
-    """The dashboard in the repository is what its generator makes, so that neither is edited without the other."""
-    written = runpy.run_path(str(root / "deploy/grafana/generate.py"))["render"]()
-    assert (root / "deploy/grafana/dashboards/sentiment/service.json").read_text() == written
+def test_the_generator_writes_the_committed_dashboards(root: Path) -> None:
+    """The dashboards in the repository are what their generator makes, so that neither is edited without the other."""
+    committed = {path: path.read_text() for path in (root / "deploy/grafana/dashboards").rglob("*.json")}
+    assert committed == files()
+
+
+def test_dashboards_are_found_by_their_names(dashboards: list[dict[str, Any]]) -> None:
+    """There are four of them, each with the name of what it shows."""
+    assert {board["title"] for board in dashboards} == {
+        "Sentiment service",
+        "Sentiment model",
+        "Sentiment drift",
+        "Sentiment prediction log",
+    }
 
 
 def test_dashboards_can_be_provisioned(dashboards: list[dict[str, Any]]) -> None:
@@ -38,6 +37,30 @@ def test_dashboards_can_be_provisioned(dashboards: list[dict[str, Any]]) -> None
         assert "${DS_" not in str(board)
 
 
+def test_dashboards_lie_in_a_folder(root: Path) -> None:
+    """Grafana shows them in a folder that has the name of theirs."""
+    path = root / "deploy/grafana/provisioning/dashboards/dashboards.yaml"
+    (provider,) = yaml.safe_load(path.read_text())["providers"]
+    assert provider["options"]["foldersFromFilesStructure"]
+    found = (root / "deploy/grafana/dashboards").rglob("*.json")
+    assert {file.relative_to(root / "deploy/grafana/dashboards").parent for file in found} == {Path("sentiment")}
+
+
+def test_the_home_page_is_one_of_them(root: Path) -> None:
+    """Grafana opens with a dashboard that is there."""
+    environment = yaml.safe_load((root / "compose.yaml").read_text())["services"]["grafana"]["environment"]
+    home = Path(environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (root / "deploy/grafana/dashboards" / home.relative_to("/etc/grafana/dashboards")).is_file()
+
+
+def test_dashboards_link_to_each_other(dashboards: list[dict[str, Any]]) -> None:
+    """Each leads to all that have the tag which every one of them has."""
+    for board in dashboards:
+        (link,) = board["links"]
+        assert link["type"] == "dashboards"
+        assert all(set(link["tags"]) <= set(other["tags"]) for other in dashboards)
+
+
 def test_ids_are_unique(dashboards: list[dict[str, Any]], panels: list[dict[str, Any]]) -> None:
     """No two panels of a dashboard share an id, and no two queries of a panel a refId."""
     for board in dashboards:
@@ -46,6 +69,13 @@ def test_ids_are_unique(dashboards: list[dict[str, Any]], panels: list[dict[str,
     for panel in panels:
         references = [target["refId"] for target in panel["targets"]]
         assert len(set(references)) == len(references) > 0, panel["title"]
+
+
+def test_titles_are_unique(dashboards: list[dict[str, Any]]) -> None:
+    """A panel can be spoken of by its title."""
+    for board in dashboards:
+        titles = [panel["title"] for panel in board["panels"] if panel["type"] != "row"]
+        assert len(set(titles)) == len(titles)
 
 
 def test_panels_do_not_overlap(dashboards: list[dict[str, Any]]) -> None:
@@ -65,14 +95,32 @@ def test_every_panel_says_what_it_shows(panels: list[dict[str, Any]]) -> None:
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
 
 
+def test_thresholds_rise(panels: list[dict[str, Any]]) -> None:
+    """Each panel has thresholds: a colour for the lowest values, and others from values that rise."""
+    for panel in panels:
+        first, *others = [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+        assert first is None, panel["title"]
+        assert others == sorted(set(others)), panel["title"]
+
+
+def test_alerts_that_are_spoken_of_exist(root: Path, panels: list[dict[str, Any]]) -> None:
+    """Every alert that a description names is one of Prometheus' rules, and every alert of the service is named."""
+    rules = "".join(path.read_text() for path in (root / "deploy/prometheus/rules").glob("*.yml"))
+    alerts = set(re.findall(r"alert: (Sentiment\w+)", rules))
+    named = set(re.findall(r"\bSentiment[A-Z]\w+", " ".join(panel["description"] for panel in panels)))
+    assert named <= alerts
+    assert alerts - named == {"SentimentApiInstanceDown", "SentimentSlowSlowly", "SentimentDriftAbsent"}
+
+
 def test_datasources_resolve(root: Path, dashboards: list[dict[str, Any]]) -> None:
     """Every data source that a panel, a query or a variable names is provisioned, with the same type."""
     path = root / "deploy/grafana/provisioning/datasources/datasources.yaml"
     provisioned = {source["uid"]: source["type"] for source in yaml.safe_load(path.read_text())["datasources"]}
     for board in dashboards:
         panels = [panel for panel in board["panels"] if panel["type"] != "row"]
-        askers = [*panels, *board["templating"]["list"], *(target for panel in panels for target in panel["targets"])]
-        for asker in askers:
+        variables = [one for one in board["templating"]["list"] if one["type"] == "query"]
+        askers = [*panels, *variables, *board["annotations"]["list"]]
+        for asker in [*askers, *(target for panel in panels for target in panel["targets"])]:
             assert provisioned[asker["datasource"]["uid"]] == asker["datasource"]["type"]
 
 
@@ -84,92 +132,7 @@ def test_the_scrape_interval_is_stated_once_in_effect(root: Path) -> None:
     assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
 
 
-@pytest.mark.anyio
-async def test_drift_panels_show_the_last_judgement(engine: AsyncEngine, panels: list[dict[str, Any]]) -> None:
-    """A window is shown once, as it was judged last and as a whole; effects are multiples of their floors."""
-    statements = {p["title"]: target["rawSql"] for p in panels for target in p["targets"] if "rawSql" in target}
-    async with engine.begin() as connection:
-        await _judge_twice(connection)
-        shown = {title: await _rows(connection, sql) for title, sql in statements.items()}
-    start, end = WINDOW
-    finished = datetime(2026, 3, 2, 3, tzinfo=UTC)
-    assert shown == {
-        "Verdicts": [(end, "bundle", 2)],
-        "Effects, as multiples of their floors": [(end, "words", 3.0)],
-        "Accuracy": [(end, "accuracy", 0.875), (end, "estimated_accuracy", 0.75)],
-        "Rows judged": [(end, 900, 5000)],
-        "Runs": [(start, end, "bundle", "drift", "words", 2, finished)],
-    }
-
-
-@pytest.mark.anyio
-async def test_a_withdrawn_estimate_is_not_shown(engine: AsyncEngine, panels: list[dict[str, Any]]) -> None:
-    """The panel leaves out an estimate that labels have proved wrong of late."""
-    sql = next(p["targets"][0]["rawSql"] for p in panels if p["title"] == "Accuracy")
-    withdrawn = {"value": 0.75, "note": "withdrawn: 5.0 points too high"}
-    async with engine.begin() as connection:
-        await connection.execute(insert(drift_runs), [_run(FIRST, 1)])
-        await connection.execute(insert(drift_metrics), [_metric(FIRST, ESTIMATED_ACCURACY, "estimates") | withdrawn])
-        assert await _rows(connection, sql) == []
-
-
-@pytest.mark.anyio
-async def test_the_model_variable_offers_the_latest_first(
-    engine: AsyncEngine, dashboards: list[dict[str, Any]]
-) -> None:
-    """The model version chosen at first is the one that was judged last."""
-    variables = [one for board in dashboards for one in board["templating"]["list"]]
-    sql = next(one["query"] for one in variables if one["datasource"]["uid"] == "postgres")
-    async with engine.begin() as connection:
-        await connection.execute(insert(drift_runs), [_run(FIRST, 1, model_version="old", window_end=WINDOW[0])])
-        await connection.execute(insert(drift_runs), [_run(SECOND, 1, model_version="new")])
-        assert await _rows(connection, sql) == [("new",), ("old",)]
-
-
 def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
     across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
     down = one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]
     return across and down
-
-
-async def _rows(connection: AsyncConnection, sql: str) -> Sequence[tuple[Any, ...]]:
-    """Run a panel's SQL with Grafana's macros filled in as Grafana does, for the year 2026 and the model `v1`."""
-    sql = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 BETWEEN '2026-01-01T00:00:00Z' AND '2026-12-31T00:00:00Z'", sql)
-    sql = sql.replace("${model_version:sqlstring}", "'v1'")
-    assert "$" not in sql
-    return [tuple(row) for row in await connection.exec_driver_sql(sql)]
-
-
-async def _judge_twice(connection: AsyncConnection) -> None:
-    """Write two revisions of one window, each with a segment; the second found drift."""
-    first = _run(FIRST, 1, verdict="none", n_current=800)
-    await connection.execute(insert(drift_runs), [first, _run(SECOND, 2)])
-    for run_id, effect, accuracy in ((FIRST, 0.1, 0.5), (SECOND, 0.75, 0.875)):
-        words = _metric(run_id, "words", "inputs") | {"effect": effect, "floor": 0.25}
-        known = _metric(run_id, "accuracy", "accuracy") | {"value": accuracy}
-        estimated = _metric(run_id, ESTIMATED_ACCURACY, "estimates") | {"value": accuracy - 0.125}
-        for row in (words, known, words | {"segment": "product:mug"}, known | {"segment": "product:mug"}, estimated):
-            await connection.execute(insert(drift_metrics), [row])
-
-
-def _run(run_id: UUID, revision: int, **changes: object) -> dict[str, Any]:
-    run = {
-        "run_id": run_id,
-        "revision": revision,
-        "window_start": WINDOW[0],
-        "window_end": WINDOW[1],
-        "reference": "bundle",
-        "model_name": "starter",
-        "model_version": "v1",
-        "started_at": datetime(2026, 3, 2, 2, tzinfo=UTC),
-        "finished_at": datetime(2026, 3, 2, 3, tzinfo=UTC),
-        "n_current": 900,
-        "n_reference": 5000,
-        "verdict": "drift",
-        "reason": "words",
-    }
-    return run | changes
-
-
-def _metric(run_id: UUID, metric: str, family: str) -> dict[str, Any]:
-    return {"run_id": run_id, "metric": metric, "family": family, "direction": "none", "verdict": "none", "n": 900}
