@@ -68,6 +68,10 @@ class Metrics:
         for kind in ("prediction", "feedback"):
             self.spooled.labels(kind)
             self.shipped.labels(kind)
+        for reason in ("cancelled", "deadline"):
+            self.dropped_texts.labels(reason)
+        for reason in ("expired", "erased"):
+            self.left_out.labels(reason)
 
     def _add_requests(self) -> None:
         """Register what clients see of the service."""

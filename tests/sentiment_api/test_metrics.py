@@ -53,6 +53,8 @@ def test_every_name_says_whose_it_is_and_in_what_unit() -> None:
         'sentiment_refused_requests_total{reason="log-full"}',
         'sentiment_predictions_total{label="negative"}',
         'sentiment_spooled_records_total{kind="feedback"}',
+        'sentiment_dropped_texts_total{reason="deadline"}',
+        'sentiment_left_out_records_total{reason="erased"}',
     ],
 )
 def test_what_has_not_happened_yet_is_shown_as_0(client: TestClient[Litestar], sample: str) -> None:
