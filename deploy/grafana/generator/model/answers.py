@@ -51,8 +51,8 @@ NOW = (
     ),
     stat(
         "Engine threads missing",
-        "Threads that should run and do not. From 1 on the process says that it is not ready, until it is started"
-        " again (SentimentApiNotReady).",
+        "Threads that should run and do not. From 1 on the process is neither ready nor alive, until it is started"
+        " again: SentimentEngineStopped pages, and SentimentApiNotReady is a ticket.",
         "short",
         {"missing": f"sum({series('engine_threads')}) - sum({series('engine_threads_alive')})"},
         above(red=1),
