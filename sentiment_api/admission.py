@@ -111,10 +111,19 @@ class Admission(ASGIMiddleware):
             watch.cancel()
             give_back()
 
-    def _admit(self, scope: Scope) -> Ticket:
+    def expected_tokens(self, scope: Scope) -> int:
+        """Return about how many tokens a request under admission asks of the model; its body has been read."""
+        _, size, texts = self._asked(scope)
+        return self._capacity.expected_tokens(size, texts)
+
+    def _asked(self, scope: Scope) -> tuple[Lane, int, int]:
+        """Return the lane, the bytes of the body and how many texts may be in it."""
         lane: Lane = scope["route_handler"].opt[LANE]
+        return lane, scope["state"].get(_BODY_BYTES, 0), self._max_texts[lane]
+
+    def _admit(self, scope: Scope) -> Ticket:
+        lane, size, texts = self._asked(scope)
         timeout_s = min(self._timeout_s[lane], _asked_deadline_s(scope))
-        size, texts = scope["state"].get(_BODY_BYTES, 0), self._max_texts[lane]
         if self._free == 0:
             raise self._capacity.refusal("Too many requests are waiting for the model.", lane, size, texts)
         return self._capacity.admit(lane, size, texts, timeout_s)

@@ -84,8 +84,8 @@ def create_app(
         ],
         dependencies=parts.dependencies(),
         middleware=[
-            *(Doorkeeper(parts.doors), Meter(Budgets(parts.engine))),
-            *(WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES), parts.admission),
+            *(Doorkeeper(parts.doors), WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES)),
+            *(Meter(Budgets(parts.engine), parts.admission.expected_tokens), parts.admission),
         ],
         state=State({"metrics": parts.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,

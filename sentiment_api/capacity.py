@@ -141,6 +141,11 @@ class Capacity:
         with self._lock:
             return Overloaded(message, self._retry_after_s(lane, self._expected_tokens(body_bytes, max_texts)))
 
+    def expected_tokens(self, body_bytes: int, max_texts: int) -> int:
+        """Return about how many tokens a body of so many bytes asks of the model, in at most so many texts."""
+        with self._lock:
+            return self._expected_tokens(body_bytes, max_texts)
+
     def correct(self, ticket: Ticket, expected: int, found: int) -> None:
         """Replace the `expected` tokens of an admitted request by those `found`; see `Ticket.correct`."""
         with self._lock:

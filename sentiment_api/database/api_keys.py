@@ -78,10 +78,12 @@ async def revoke_key(engine: AsyncEngine, name: str, *, dry_run: bool) -> dict[s
     return dict(found)
 
 
-async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float) -> tuple[float, float]:
-    """Take up to `wanted` tokens out of a key's bucket; return how many those are, and what is left there.
+async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float, owed: float = 0.0) -> tuple[float, float]:
+    """Take what is `owed` and up to `wanted` tokens more out of a key's bucket.
 
-    A bucket holds the key's tokens of one minute at most, and fills at that rate. Processes take turns.
+    Return how many more those are, and what is left there: less than nothing when more is owed than there was, so that
+    all processes wait until it is paid. A bucket holds the key's tokens of one minute at most, and fills at that rate.
+    Processes take turns.
 
     Raises:
         DatabaseAway: Postgres does not answer in time.
@@ -95,8 +97,9 @@ async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float) -> tuple
             # Locked first: what is computed in the same statement as the lock may be of before it.
             await connection.execute(select(api_keys.c.key_id).where(this).with_for_update())
             found = float(await connection.scalar(select(filled).where(this)) or 0.0)
-            granted = min(found, wanted)
-            await connection.execute(update(api_keys).where(this).values(bucket=found - granted, bucket_at=now))
+            granted = max(0.0, min(found - owed, wanted))
+            left = found - owed - granted
+            await connection.execute(update(api_keys).where(this).values(bucket=left, bucket_at=now))
     except DATABASE_ERRORS as error:
         raise DatabaseAway("The database does not respond; try again later.") from error
-    return granted, found - granted
+    return granted, left

@@ -1,11 +1,15 @@
 """Limits of keys in tokens: right across processes, told in headers, and not asked of Postgres at each request."""
 
 import datetime as dt
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from litestar.testing import TestClient
 from sqlalchemy import event, text, update
@@ -95,6 +99,50 @@ async def test_a_refused_client_is_told_when_to_come_back(engine: AsyncEngine) -
     }
 
 
+async def test_what_is_put_aside_and_not_spent_locks_nobody_out(engine: AsyncEngine) -> None:
+    """A large request holds up others of its key while it may cost all that there is, and not once it has cost less."""
+    key, _ = await limited(engine)
+    budgets = Budgets(engine, clock=lambda: 1000.0)
+    await budgets.take(key, 10 * LIMIT)
+    with pytest.raises(TooManyTokens) as refused:
+        await budgets.take(key, 1.0)
+    assert refused.value.retry_after_s == pytest.approx(9 * 60, abs=6)
+    budgets.settle(key, 10 * LIMIT, 0)
+    assert await spend(budgets, key, 1)
+
+
+async def test_a_large_request_holds_up_no_small_one_while_there_is_enough_for_both(engine: AsyncEngine) -> None:
+    """What is put aside for one that is in the service is leased as well."""
+    key, _ = await limited(engine)
+    budgets = Budgets(engine, clock=lambda: 1000.0)
+    await budgets.take(key, LIMIT / 2)
+    assert all([await spend(budgets, key, 100) for _ in range(10)])
+
+
+async def test_what_one_process_owes_all_of_them_wait_for(engine: AsyncEngine) -> None:
+    """A request that costs more than the bucket had is paid before any process gives the key more."""
+    key, _ = await limited(engine)
+    one, other = Budgets(engine), Budgets(engine)
+    assert await spend(one, key, 2 * LIMIT)
+    assert not await spend(one, key, 1)
+    with pytest.raises(TooManyTokens) as refused:
+        await other.take(key, 1.0)
+    assert refused.value.retry_after_s == pytest.approx(60, abs=6)
+
+
+async def test_what_was_leased_for_a_large_request_and_not_spent_is_given_back(engine: AsyncEngine) -> None:
+    """The bucket has it again, for other processes."""
+    key, _ = await limited(engine)
+    budgets = Budgets(engine)
+    await budgets.take(key, 0.8 * LIMIT)
+    assert await spend(budgets, key, 1)
+    assert (await lease_tokens(engine, key.key_id, 0.0))[1] < LIMIT / 2
+    budgets.settle(key, 0.8 * LIMIT, 10)
+    deadline = time.monotonic() + 30
+    while (await lease_tokens(engine, key.key_id, 0.0))[1] < 0.8 * LIMIT:
+        assert time.monotonic() < deadline
+
+
 async def test_a_bucket_fills_at_its_rate_and_no_further(engine: AsyncEngine) -> None:
     """A tenth of a minute brings a tenth of the limit, and an hour brings a full bucket and not more."""
     key, _ = await limited(engine)
@@ -119,6 +167,44 @@ async def test_without_postgres_each_process_gives_the_rate_by_itself(engine: As
     assert not await spend(budgets, key, 1)
     now[0] += 60
     assert await spend(budgets, key, LIMIT // 2)
+
+
+async def test_postgres_that_does_not_answer_is_not_asked_at_each_lease(engine: AsyncEngine) -> None:
+    """It may hang, and each question would hold up replies: it is asked again after ten seconds."""
+    key, _ = await limited(engine)
+    asked: list[str] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    now = [1000.0]
+    budgets = Budgets(engine, clock=lambda: now[0])
+    async with engine.begin() as connection:
+        await connection.execute(text("alter table api_keys rename to elsewhere"))
+    assert await spend(budgets, key, LIMIT // 10)
+    before = len(asked)
+    for _ in range(9):
+        now[0] += 1
+        await spend(budgets, key, LIMIT // 10)
+    assert len(asked) == before
+    now[0] += 1
+    await spend(budgets, key, LIMIT // 10)
+    assert len(asked) > before
+
+
+async def test_bodies_without_a_length_are_counted_as_they_are(
+    new_service: Callable[..., Any], engine: AsyncEngine
+) -> None:
+    """Of many batches that are sent at once, in chunks, no more are let in than the key may ask, and one."""
+    _, sent = await limited(engine, 2000)
+    service = new_service(SENTIMENT_KEYS="required")
+    body = json.dumps({"items": [{"text": REVIEW}] * 60}).encode()
+
+    def ask(_number: int) -> int:
+        headers = {"Authorization": f"Bearer {sent}", "Content-Type": "application/json"}
+        return httpx.post(f"{service.url}/predict/batch", content=iter([body]), headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(12) as clients:
+        statuses = Counter(clients.map(ask, range(12)))
+    assert statuses.keys() == {200, 429}
+    assert statuses[200] <= 2
 
 
 async def test_a_client_sees_its_limit_and_then_429(
