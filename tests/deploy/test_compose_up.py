@@ -162,7 +162,7 @@ def test_grafana_reaches_its_data(project: Project) -> None:
 
 
 def test_the_drift_job_has_its_key(project: Project) -> None:
-    """Asked now, it has the service answer the golden texts, says that the day has too little, and stores that."""
+    """For last night it has asked the golden texts; of today it says that there is too little, and stores that."""
     day = datetime.now(UTC).date().isoformat()
     words = ("drift-jobs", "run", "--start", day)
     with pytest.raises(AssertionError, match=r"not judged: .*needed 500"):
