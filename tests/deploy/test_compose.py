@@ -80,6 +80,16 @@ def test_the_service_asks_for_keys(compose: dict[str, Any], root: Path) -> None:
     assert f"make {Path(file).name} metrics" in compose["services"]["keys"]["command"][0]
 
 
+def test_prometheus_keeps_its_data(compose: dict[str, Any]) -> None:
+    """Our command replaces the image's, so it names the file and folder that are mounted; exemplars are kept."""
+    prometheus = compose["services"]["prometheus"]
+    options = dict(option.removeprefix("--").split("=", 1) for option in prometheus["command"])
+    targets = [mount.split(":")[1] for mount in prometheus["volumes"]]
+    assert str(Path(options["config.file"]).parent) in targets
+    assert options["storage.tsdb.path"] in targets
+    assert "exemplar-storage" in options["enable-feature"].split(",")
+
+
 def test_memory_is_bounded(compose: dict[str, Any]) -> None:
     """No service can take the memory of the others."""
     assert [name for name, service in compose["services"].items() if "mem_limit" not in service] == []
