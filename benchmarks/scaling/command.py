@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.chaos.command import own_postgres
 from benchmarks.chaos.stage import QUICK, Scale, new_stage
-from benchmarks.scaling import report
+from benchmarks.scaling import report, shapes
 from benchmarks.scaling.cases import CASES
 from benchmarks.scaling.finding import Finding, play
 
@@ -30,6 +30,9 @@ def main() -> None:
     """Play the cases, print a line for each repetition, and write the results after each."""
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
+    if options.shapes:
+        shapes.main(options)
+        return
     print(f"seed {options.seed}", flush=True)
     findings = _played(options, QUICK if options.quick else LONG)
     failed = sum(bool(each.problems) for each in findings)
@@ -61,6 +64,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few replies between two events")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="of the random moments")  # noqa: S311
     parser.add_argument("--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where to write them")
+    apart = parser.add_argument_group("with --shapes")
+    apart.add_argument("--shapes", action="store_true", help="measure the model in each process and as one of its own")
+    apart.add_argument("--reviews", type=Path, nargs="+", default=[], metavar="FILE", help="parquet, column text")
+    apart.add_argument("--rounds", type=int, default=5)
+    apart.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    apart.add_argument("--rate", type=float, default=40.0, help="requests a second where latencies are measured")
     return parser.parse_args()
 
 
