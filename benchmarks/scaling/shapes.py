@@ -30,7 +30,7 @@ from benchmarks.chaos.postgres import Postgres
 from benchmarks.chaos.service import Service
 from benchmarks.chaos.waiting import wait_until
 from benchmarks.client import Client, Reply
-from benchmarks.model_process import SOCKET
+from benchmarks.remote_engine import SOCKET
 from benchmarks.scaling.usage import Usage, used
 from benchmarks.servers import ROOT, clean_environment
 from sentiment_api.cores import usable_cores
@@ -42,7 +42,7 @@ _WARM_UP_S = 3.0
 
 
 class _ServiceWithoutModel(Service):
-    module: ClassVar[str] = "benchmarks.model_process"
+    module: ClassVar[str] = "benchmarks.remote_engine"
 
 
 @contextlib.contextmanager

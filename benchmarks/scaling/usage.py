@@ -25,7 +25,7 @@ def used(pids: Sequence[int]) -> Usage:
     times = [each.cpu_times() for each in processes]
     memory = [each.memory_full_info() for each in processes]
     return Usage(
-        cpu_s=sum(each.user + each.system for each in times),
+        cpu_s=sum(each.user + each.system + each.children_user + each.children_system for each in times),
         pss_mb=sum(each.pss for each in memory) / 1e6,
         private_mb=sum(each.uss for each in memory) / 1e6,
         largest_rss_mb=max(each.rss for each in memory) / 1e6,
