@@ -5,6 +5,7 @@
 Token ids come and logits and pooled embeddings go, as msgpack and raw bytes. Who asks is in `remote_engine`.
 """
 
+import ctypes
 import sys
 import threading
 from multiprocessing.connection import Connection, Listener
@@ -15,6 +16,8 @@ import msgspec
 from sentiment_api.bundle import open_bundle
 from sentiment_api.cores import let_others_go_first
 from sentiment_api.engines import Engine, open_engine
+
+_M_ARENA_MAX = -8
 
 
 class Question(msgspec.Struct, array_like=True):
@@ -72,6 +75,7 @@ class ModelProcess:
 def main() -> None:
     """Load the model and answer."""
     path, bundle, threads = sys.argv[1:]
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)  # as the service does: it has a thread for each connection
     ModelProcess(open_engine("cpu", open_bundle(Path(bundle)), int(threads))).listen(path)
 
 

@@ -60,13 +60,13 @@ def measure(setup: Setup, postgres: Postgres, texts: dict[str, list[str]], secon
         _replicas(setup, Path(folder), database) as services,
     ):
         pids = [each.pid for each in services]
-        idle = used(pids)
-        speeds = {
-            name: asyncio.run(_speed(services, database, bodies, seconds)) for name, bodies in _bodies(texts).items()
-        }
-        loaded = used(pids)
+        idle, server = used(pids), [postmaster(database)]
+        before = used(server)
+        speeds = {name: asyncio.run(_speed(services, bodies, seconds)) for name, bodies in _bodies(texts).items()}
+        loaded, after = used(pids), used(server)
         figures = {
             "load": os.getloadavg()[0],
+            "postgres_cpu_ms_per_prediction": 1000 * (after.cpu_s - before.cpu_s) / _texts(services),
             "speeds": speeds,
             "idle": _memory(idle, setup),
             "loaded": _memory(loaded, setup),
@@ -93,21 +93,20 @@ def _replicas(setup: Setup, folder: Path, database: Database) -> Iterator[list[S
             service.kill()
 
 
-async def _speed(services: list[Service], database: Database, bodies: list[bytes], seconds: float) -> Figures:
+async def _speed(services: list[Service], bodies: list[bytes], seconds: float) -> Figures:
     clients = [Client(service.url) for service in services]
-    pids, server = [service.pid for service in services], [await asyncio.to_thread(postmaster, database)]
+    pids = [service.pid for service in services]
     await _answers_per_s(clients, bodies, _WARM_UP_S)
-    before, before_server, tokens = used(pids), used(server), _tokens(services)
+    before, texts, tokens = used(pids), _texts(services), _tokens(services)
     answers_per_s = await _answers_per_s(clients, bodies, seconds)
-    after, after_server = used(pids), used(server)
-    answers = answers_per_s * seconds
+    after = used(pids)
     for client in clients:
         client.close()
+    answered = _texts(services) - texts  # those too that were under way at the end, which are none of the answers
     return {
         "answers_per_s": answers_per_s,
-        "cpu_ms_per_answer": 1000 * (after.cpu_s - before.cpu_s) / answers,
-        "postgres_cpu_ms_per_answer": 1000 * (after_server.cpu_s - before_server.cpu_s) / answers,
-        "tokens_per_s": (_tokens(services) - tokens) / seconds,
+        "cpu_ms_per_answer": 1000 * (after.cpu_s - before.cpu_s) / answered,
+        "tokens_per_answer": (_tokens(services) - tokens) / answered,
     }
 
 
@@ -118,6 +117,10 @@ async def _answers_per_s(clients: list[Client], bodies: list[bytes], seconds: fl
 
 def _bodies(texts: dict[str, list[str]]) -> dict[str, list[bytes]]:
     return {name: [json.dumps({"text": text}).encode() for text in some] for name, some in texts.items()}
+
+
+def _texts(services: list[Service]) -> float:
+    return sum(service.metric("sentiment_input_tokens_count") for service in services)
 
 
 def _tokens(services: list[Service]) -> float:
