@@ -131,10 +131,10 @@ def configuration(shipped: str, ports: Sequence[int], listen: int) -> str:
 
 def _passage(line: str) -> Passage:
     fields = json.loads(line)
-    replicas = [each for each in fields["replicas"].split(", ") if each != "-"]
     attempts = [
-        Attempt(int(replica.rpartition(":")[2]), int(sent) if sent.isdigit() else 0)
-        for replica, sent in zip(replicas, fields["sent"].split(", "), strict=False)
+        Attempt(int(replica.rpartition(":")[2]), int(sent))
+        for replica, sent in zip(fields["replicas"].split(", "), fields["sent"].split(", "), strict=True)
+        if ":" in replica  # otherwise there was none left to try, and the name of all of them stands there
     ]
     seconds = fields["seconds"]
     return Passage(fields["path"], fields["status"], seconds, fields["ended_at"] - seconds, attempts)

@@ -61,7 +61,8 @@ def apart(folder: Path, postgres: Postgres, apis: int) -> Iterator[tuple[list[st
     with subprocess.Popen(command, env=clean_environment(), cwd=ROOT, start_new_session=True) as process:
         try:
             wait_until(path.exists, "the model's process listens")
-            environment = {"SENTIMENT_THREADS": threads, SOCKET: str(path)}
+            asking = str(2 * usable_cores())  # so that one question waits while one is computed
+            environment = {"SENTIMENT_THREADS": asking, SOCKET: str(path)}
             with _services(folder, postgres, [_ServiceWithoutModel] * apis, **environment) as services:
                 yield [each.url for each in services], [process.pid, *(each.pid for each in services)]
         finally:
