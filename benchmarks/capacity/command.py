@@ -10,12 +10,14 @@ import argparse
 import json
 import signal
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, payload
 from benchmarks.capacity import growth, replicas
 from benchmarks.chaos.command import own_postgres
+from benchmarks.chaos.postgres import Postgres
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -27,18 +29,26 @@ def main() -> None:
     texts = payload.texts(options.reviews, 2000)
     result: dict[str, Any] = {"machine": machine.describe(), "texts": _described(texts, options)}
     with own_postgres() as postgres:
-        rounds: dict[str, list[Any]] = {setup.name: [] for setup in replicas.SETUPS}
-        for _ in range(options.rounds):
-            for setup in replicas.SETUPS:
-                found = replicas.measure(setup, postgres, replicas.lengths(texts), options.seconds)
-                rounds[setup.name].append(found)
-                print(f"{setup.name}: {json.dumps(found)}", flush=True)
-            result["replicas"] = {name: replicas.medians(each) for name, each in rounds.items()}
-            result["rounds"] = rounds
+        if "replicas" in options.parts:
+            for rounds in _rounds(postgres, texts, options):
+                result["replicas"] = {name: replicas.medians(each) for name, each in rounds.items()}
+                result["rounds"] = rounds
+                _write(result, options.results)
+        if "growth" in options.parts:
+            result["growth_for_a_million"] = growth.measure(postgres, texts, options.rows)
             _write(result, options.results)
-        result["growth_for_a_million"] = growth.measure(postgres, texts, options.rows)
-    _write(result, options.results)
-    print(json.dumps({name: result[name] for name in ("texts", "replicas", "growth_for_a_million")}, indent=1))
+    print(json.dumps({name: each for name, each in result.items() if name != "rounds"}, indent=1))
+
+
+def _rounds(postgres: Postgres, texts: list[str], options: argparse.Namespace) -> Iterator[dict[str, list[Any]]]:
+    """Yield what was found until now, by setup, after each round."""
+    rounds: dict[str, list[Any]] = {setup.name: [] for setup in replicas.SETUPS}
+    for _ in range(options.rounds):
+        for setup in replicas.SETUPS:
+            found = replicas.measure(setup, postgres, replicas.lengths(texts), options.seconds)
+            rounds[setup.name].append(found)
+            print(f"{setup.name}: {json.dumps(found)}", flush=True)
+        yield rounds
 
 
 def _described(texts: list[str], options: argparse.Namespace) -> dict[str, Any]:
@@ -56,8 +66,11 @@ def _described(texts: list[str], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _write(result: dict[str, Any], folder: Path) -> None:
+    """Write what was measured; what is there of the other part stays."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "capacity.json").write_text(json.dumps(result, indent=1) + "\n")
+    path = folder / "capacity.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(before | result, indent=1) + "\n")
 
 
 def _options() -> argparse.Namespace:
@@ -65,6 +78,7 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks capacity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--reviews", type=Path, nargs="+", default=[], metavar="FILE", help="parquet, column text")
+    parser.add_argument("--parts", nargs="+", default=["replicas", "growth"], choices=["replicas", "growth"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--rows", type=int, default=100_000, help="that Postgres gets of each kind")

@@ -1,7 +1,10 @@
 """What processes have used until now, with all below them."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import psutil
 
 from benchmarks.servers import process_tree
 
@@ -21,9 +24,11 @@ class Usage:
 
 def used(pids: Sequence[int]) -> Usage:
     """Measure now; reading the memory maps takes some 10 ms for each process."""
-    processes = [each for pid in pids for each in process_tree(pid)]
-    times = [each.cpu_times() for each in processes]
-    memory = [each.memory_full_info() for each in processes]
+    times, memory = [], []
+    for process in (each for pid in pids for each in process_tree(pid)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # one of Postgres's, whose time its parent has then
+            times.append(process.cpu_times())
+            memory.append(process.memory_full_info())
     return Usage(
         cpu_s=sum(each.user + each.system + each.children_user + each.children_system for each in times),
         pss_mb=sum(each.pss for each in memory) / 1e6,
