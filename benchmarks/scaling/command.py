@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.chaos.command import own_postgres
 from benchmarks.chaos.stage import QUICK, Scale, new_stage
-from benchmarks.scaling import report, shapes
+from benchmarks.scaling import comparison, report
 from benchmarks.scaling.cases import CASES
 from benchmarks.scaling.finding import Finding, play
 
@@ -31,7 +31,7 @@ def main() -> None:
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped then, too
     if options.shapes:
-        shapes.main(options)
+        comparison.main(options)
         return
     print(f"seed {options.seed}", flush=True)
     findings = _played(options, QUICK if options.quick else LONG)

@@ -1,4 +1,4 @@
-"""Behind the shipped nginx a replica stops or dies unnoticed, and what clients were told is stored once."""
+"""Behind the shipped nginx a replica stops or dies unnoticed, and what clients were told is stored once; its figures."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.capacity.replicas import lengths, medians
 from benchmarks.chaos.postgres import Postgres
 from benchmarks.chaos.stage import QUICK, new_stage
 from benchmarks.scaling.cases import Death
@@ -76,3 +77,22 @@ def test_a_replica_that_dies_twice_cuts_off_twice() -> None:
 
 def _cut_off(port: int, begun_at: float) -> Passage:
     return Passage("/predict", 200, 0.1, begun_at, [Attempt(port, sent_bytes=300), Attempt(9, sent_bytes=300)])
+
+
+def test_reviews_are_divided_by_their_length() -> None:
+    """Beside all texts there are those around the shortest tenth, the middle and the longest twentieth."""
+    texts = ["x" * length for length in range(1, 101)]
+    divided = lengths(texts)
+    assert divided["mixed"] == texts
+    assert {name: (len(some[0]), len(some[-1])) for name, some in divided.items()} == {
+        "mixed": (1, 100),
+        "short": (9, 12),
+        "median": (49, 52),
+        "long": (94, 97),
+    }
+
+
+def test_figures_of_rounds_become_medians() -> None:
+    """Each figure is the median of its own, also where figures are grouped."""
+    rounds = [{"load": load, "speeds": {"short": {"answers_per_s": 10 * load}}} for load in (3.0, 1.0, 2.0)]
+    assert medians(rounds) == {"load": 2.0, "speeds": {"short": {"answers_per_s": 20.0}}}
