@@ -1,4 +1,4 @@
-"""Behind the shipped nginx a replica stops or dies unnoticed, and what clients were told is stored once; its figures."""
+"""Behind the shipped nginx a replica stops or dies unnoticed, and what clients were told is stored once."""
 
 import os
 import shutil
