@@ -15,6 +15,8 @@ _BENCHMARKS = {
     "long_texts": "accuracy of long reviews, cut and in windows",
     "log_reads": "lists of logged predictions: what each filter reads; and what their indexes cost the insert",
     "chaos": "harm to service, Postgres and disks under load: is a prediction that was acknowledged lost or doubled?",
+    "scaling": "two and four replicas behind nginx: one is restarted or killed; and the model as a process of its own",
+    "capacity": "reviews a second for each core, memory for each replica, Postgres for each million predictions",
     "drill": "real faults, and whether the real alerts fire, arrive at a webhook, and end",
     "log_shipping": "rows a second from the spool into Postgres, and the memory that takes",
     "log_append": "what an append to the spool takes, for each setting of SENTIMENT_SPOOL_FSYNC",

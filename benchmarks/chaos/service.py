@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 import psutil
@@ -23,6 +23,9 @@ class Unhealthy(Exception):
 
 class Service:
     """`sentiment-api serve` on a free port, with the starter on one thread."""
+
+    module: ClassVar[str] = "sentiment_api"
+    """What Python runs."""
 
     def __init__(self, log: Path, data_dir: Path, database_url: str, **environment: str) -> None:
         """Nothing runs before `begin`. What it prints is appended to `log`."""
@@ -45,7 +48,7 @@ class Service:
         """Start its process, and do not wait."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sentiment_api", "serve"],
+                [sys.executable, "-m", self.module, "serve"],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=log,
@@ -95,7 +98,12 @@ class Service:
     @property
     def worker_pid(self) -> int:
         """The process that serves."""
-        return int(process_tree(self._process.pid if self._process else 0)[1].pid)
+        return int(process_tree(self.pid)[1].pid)
+
+    @property
+    def pid(self) -> int:
+        """Its main process; 0 before `begin`."""
+        return self._process.pid if self._process else 0
 
     def lives(self) -> bool:
         """Return whether its main process runs."""
