@@ -37,14 +37,15 @@ class Client:
 
     async def get(self, path: str) -> Reply:
         """Get `path`."""
-        return await self._ask(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        return await self._ask(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
 
     async def post(self, path: str, body: bytes) -> Reply:
         """Post a JSON body to `path`."""
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        return await self._ask(head.encode() + b"\r\n" + body)
+        return await self._ask(head.encode() + body)
 
     async def answers_per_s(self, path: str, bodies: list[bytes], connections: int, seconds: float) -> float:
         """Return the answers with 200 a second that as many connections get, each asking as soon as it is answered."""

@@ -14,6 +14,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins import PluginProtocol
+from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.admission import Admission, WholeBody
@@ -29,6 +30,7 @@ from sentiment_api.doors import KEYS_REFRESH_S, Doorkeeper, Doors
 from sentiment_api.draining import announce, withdraw
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
+from sentiment_api.hosts import OwnHosts
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.chores import CHORES_S, Chores
 from sentiment_api.prediction_log.shipper import Shipper
@@ -95,7 +97,9 @@ def create_app(
         request_max_body_size=MAX_SINGLE_BYTES,
         logging_config=None,  # ours is set in __main__; Litestar's would replace the root logger
     )
-    app.asgi_handler = Edge(ReportPages(app.asgi_handler), parts.metrics)
+    pages: ASGIApp = ReportPages(app.asgi_handler)
+    alone = settings.keys == "off" and not settings.behind_proxy
+    app.asgi_handler = Edge(OwnHosts(pages) if alone else pages, parts.metrics)
     return app
 
 

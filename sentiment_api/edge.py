@@ -35,9 +35,11 @@ _SAFE: dict[bytes, bytes] = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
     b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
-"""What every reply says to browsers, unless its route says something else. No header lets other origins in (CORS)."""
+"""What every reply says to browsers and caches, unless its route says something else: caches between them and us take a
+request with X-API-Key for anybody's, and replies hold reviews. No header lets other origins in (CORS)."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _NO_ROUTE = "(none)"
 _OTHER_METHOD = "(other)"

@@ -14,6 +14,7 @@ SentimentError
     ├── Locked               the door stays closed
     │   ├── KeyNeeded        no living key was presented
     │   └── ScopeMissing     the key that was presented does not hold the scope
+    ├── HostForeign          a service without keys was asked by a name that is not this machine's
     ├── NotJson              the body is not JSON
     ├── RequestInvalid       the body is JSON that fails the schema
     ├── BodyTooSlow          the body did not arrive in time
@@ -103,6 +104,10 @@ class KeyNeeded(Locked):
 
 class ScopeMissing(Locked):
     """The key that was presented does not open this."""
+
+
+class HostForeign(RequestRefused):
+    """A service without keys was asked by a name that is not this machine's."""
 
 
 class NotJson(RequestRefused):

@@ -21,6 +21,9 @@ SPAN_ID = "span_id"
 _TELLS_ONCE = ("apitally", "opentelemetry")
 """What these say when their receiver is away, they say again every few seconds."""
 _REQUEST: ContextVar[Mapping[str, Any]] = ContextVar("request", default=MappingProxyType({}))
+_WRITES_CONSTANTS = ("apitally", "asyncio", "opentelemetry", "sqlalchemy.pool")
+"""What these log without arguments is worth knowing, and was read through: values come after what `_QUOTED` cuts at."""
+_WORDLESS = "a library has logged something"
 _QUOTED = re.compile(r"[(<\n]")
 _log = structlog.get_logger(__name__)
 
@@ -62,23 +65,31 @@ def _with_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noq
 class _Retold(logging.Handler):
     """Tells what a library logs as an event of ours.
 
-    Of the message it tells what the library's authors wrote, up to where values begin; of an exception, the kind. What
-    is left out, and a traceback, may quote a text.
+    Of the message it tells what the library's authors wrote, up to where values begin; of an exception, the kind; and
+    the place. What is left out, and a traceback, may quote a text. So may any word of a message that has no arguments:
+    values may be in it already.
     """
 
     def __init__(self, *, once: bool = False) -> None:
         """With `once` nothing is told twice."""
         super().__init__(logging.WARNING)
         self._once = once
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell it on standard error."""
-        message = _QUOTED.split(str(record.msg))[0].strip()
-        if message in self._told:
+        message, place = _words(record), f"{record.filename}:{record.lineno}"
+        if (message, place) in self._told:
             return
         if self._once:
-            self._told.add(message)
+            self._told.add((message, place))
         kind = record.exc_info[0] if record.exc_info else None
         tell = _log.error if record.levelno >= logging.ERROR else _log.warning
-        tell(message, library=record.name, **({} if kind is None else {"error": kind.__name__}))
+        tell(message, library=record.name, place=place, **({} if kind is None else {"error": kind.__name__}))
+
+
+def _words(record: logging.LogRecord) -> str:
+    """Return what the library's authors wrote, as far as that is known."""
+    if record.args or f"{record.name}.".startswith(tuple(f"{name}." for name in _WRITES_CONSTANTS)):
+        return _QUOTED.split(str(record.msg))[0].strip()
+    return _WORDLESS

@@ -21,6 +21,7 @@ from sentiment_api.errors import (
     DeadlineExceeded,
     Draining,
     DriftReportUnknown,
+    HostForeign,
     InferenceFailed,
     KeyNeeded,
     Locked,
@@ -43,6 +44,8 @@ MEDIA_TYPE = "application/problem+json"
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     KeyNeeded: (401, "key-needed", "An API key is needed"),
     ScopeMissing: (403, "scope-missing", "The API key does not open this"),
+    # 421, as nothing is wrong with the request but where it went; 400 would say that it is malformed.
+    HostForeign: (421, "host-foreign", "The request is for another host"),
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
@@ -114,7 +117,8 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
     return Problem(f"/problems/{slug}", title, status, str(refusal), instance, errors)
 
 
-def _refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
+def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
+    """Count a request that has no answer, and return the reply to it."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
@@ -179,7 +183,7 @@ def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    RequestRefused: _refused,
+    RequestRefused: refused,
     HTTPException: _http_error,
     Exception: _unexpected,
 }

@@ -5,7 +5,7 @@ Imported only when there is somebody to tell, which is an OTLP receiver or Apita
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -93,9 +93,22 @@ class _Reason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.first is None:
-            arguments = record.args if isinstance(record.args, tuple) else ()
-            plain = [type(each).__name__ if isinstance(each, BaseException) else each for each in arguments]
-            self.first = str(record.msg) % tuple(plain)
+            self.first = _message(record)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message, with exceptions by their kinds. It is as it came where it does not fit its arguments."""
+    message, arguments = str(record.msg), record.args
+    try:
+        if isinstance(arguments, Mapping):
+            return message % {name: _plain(value) for name, value in arguments.items()}
+        return message % tuple(map(_plain, arguments)) if arguments else message
+    except (KeyError, TypeError, ValueError):
+        return message
+
+
+def _plain(value: object) -> object:
+    return type(value).__name__ if isinstance(value, BaseException) else value
 
 
 def do_in_time(work: Callable[[], object], patience_s: float) -> None:

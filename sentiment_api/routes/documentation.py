@@ -66,4 +66,5 @@ async def asset(name: FromPath[str]) -> File:
     """Return one of the page's scripts and styles."""
     if name not in _ASSETS:
         raise NotFoundException
-    return File(_FOLDER / name, media_type=_ASSETS[name], content_disposition_type="inline")
+    headers = {"Cache-Control": "no-cache"}  # as for the console's files
+    return File(_FOLDER / name, media_type=_ASSETS[name], content_disposition_type="inline", headers=headers)

@@ -95,7 +95,7 @@ def client(session_database: str, starter: Path) -> Iterator[TestClient[Litestar
             model=starter,
             log_format="json",
         )
-        with TestClient(create_app(settings)) as client:
+        with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
             yield client
 
 

@@ -236,6 +236,6 @@ def unlimited(without_postgres: Callable[..., ServiceSettings], cpu: Classifier)
 
 def test_without_a_limit_there_are_no_such_headers(unlimited: Any) -> None:
     """Clients are told of limits only where there are some."""
-    with TestClient(unlimited) as client:
+    with TestClient(unlimited, base_url="http://127.0.0.1") as client:
         reply = client.post("/predict", json={"text": REVIEW})
         assert (reply.status_code, "ratelimit" in reply.headers) == (200, False)

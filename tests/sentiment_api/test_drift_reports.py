@@ -33,7 +33,7 @@ def client(database_settings: DatabaseSettings, cpu: Classifier, starter: Path, 
     settings = ServiceSettings(
         database=None, database_url=database_settings.database_url, data_dir=tmp_path, model=starter
     )
-    with TestClient(create_app(settings, cpu)) as client:
+    with TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -242,7 +242,7 @@ def test_without_postgres_they_are_refused(
     cpu: Classifier, without_postgres: Callable[..., ServiceSettings], name: str
 ) -> None:
     """While Postgres is away each gets 503, as everything that only Postgres knows."""
-    with TestClient(create_app(without_postgres(), cpu)) as client:
+    with TestClient(create_app(without_postgres(), cpu), base_url="http://127.0.0.1") as client:
         reply = client.get(f"/drift/{name}")
     assert refusal(reply) == (503, "/problems/database-away", "application/problem+json")
 

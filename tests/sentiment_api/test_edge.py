@@ -19,7 +19,7 @@ NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
     [("GET", "/model", 200), ("POST", "/predict", 400), ("GET", "/nothing", 404), ("PUT", "/predict", 405)],
 )
 def test_every_reply_is_safe_in_a_browser(client: TestClient[Litestar], method: str, path: str, status: int) -> None:
-    """Nothing is sniffed, framed, run or read by another origin, and no address is passed on."""
+    """Nothing is sniffed, framed, run, kept or read by another origin, and no address is passed on."""
     reply = client.request(method, path, headers={"Origin": "https://elsewhere.example"})
     assert reply.status_code == status
     safe = {
@@ -27,6 +27,7 @@ def test_every_reply_is_safe_in_a_browser(client: TestClient[Litestar], method: 
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
+        "cache-control": "no-store",
         "content-security-policy": NOTHING,
     }
     assert {name: reply.headers.get_list(name) for name in safe} == {name: [value] for name, value in safe.items()}
@@ -39,6 +40,12 @@ def test_the_page_of_the_documentation_may_run_its_own_scripts(client: TestClien
     assert "script-src 'self' 'unsafe-inline'" in policy
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy
+
+
+@pytest.mark.parametrize("path", ["/", "/console/console.css", "/docs/assets/swagger-ui.css"])
+def test_what_holds_no_data_may_be_kept(client: TestClient[Litestar], path: str) -> None:
+    """A page's own files say so for themselves."""
+    assert client.get(path).headers.get_list("cache-control") == ["no-cache"]
 
 
 def test_nobody_is_believed_who_says_where_a_request_comes_from(client: TestClient[Litestar]) -> None:

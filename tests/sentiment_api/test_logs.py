@@ -43,7 +43,7 @@ def test_a_line_has_the_ids_of_its_request() -> None:
 def test_what_a_library_logs_is_a_line_of_ours_without_values() -> None:
     """Its words are kept as far as they are its own, and the kind of an exception; values and tracebacks are not."""
     told = lines(
-        "library = logging.getLogger('some.library')\n"
+        "library = logging.getLogger('asyncio')\n"
         "library.info('not worth a line')\n"
         f"library.warning('cannot read %s', '{SECRET}')\n"
         f"library.error('Task exception was never retrieved\\nfuture: <Task exception=KeyError({SECRET})>')\n"
@@ -53,9 +53,30 @@ def test_what_a_library_logs_is_a_line_of_ours_without_values() -> None:
         f"    library.exception('Exception in callback work({SECRET})')\n"
     )
     assert [(line["level"], line["event"], line["library"], line.get("error")) for line in told] == [
-        ("warning", "cannot read %s", "some.library", None),
-        ("error", "Task exception was never retrieved", "some.library", None),
-        ("error", "Exception in callback work", "some.library", "KeyError"),
+        ("warning", "cannot read %s", "asyncio", None),
+        ("error", "Task exception was never retrieved", "asyncio", None),
+        ("error", "Exception in callback work", "asyncio", "KeyError"),
+    ]
+
+
+def test_a_library_that_nobody_has_read_may_say_anything() -> None:
+    """Of a message without arguments no word is kept, since values may be in it: only who said it, and where."""
+    told = lines(
+        "library = logging.getLogger('asyncio_like')\n"
+        f"text = '{SECRET}'\n"
+        "library.warning(f'cannot read {text}')\n"
+        "library.warning('cannot read %s', text)\n"
+        "library.warning('cannot read %(text)s', {'text': text})\n"
+        "try:\n"
+        "    raise KeyError(text)\n"
+        "except KeyError as error:\n"
+        "    library.exception(error)\n"
+    )
+    assert [(line["event"], line["place"], line.get("error")) for line in told] == [
+        ("a library has logged something", "<string>:8", None),
+        ("cannot read %s", "<string>:9", None),
+        ("cannot read %", "<string>:10", None),
+        ("a library has logged something", "<string>:14", "KeyError"),
     ]
 
 
@@ -65,7 +86,7 @@ def test_telemetry_repeats_itself_in_vain() -> None:
         "for _ in range(3):\n"
         "    logging.getLogger('opentelemetry.sdk.trace').warning('Queue full, dropping %s.', 'Span')\n"
         "    logging.getLogger('apitally.shared.spool').warning('Buffer size limit reached')\n"
-        "    logging.getLogger('some.library').warning('again')\n"
+        "    logging.getLogger('asyncio').warning('again')\n"
     )
     assert sorted(line["event"] for line in told) == [
         "Buffer size limit reached",

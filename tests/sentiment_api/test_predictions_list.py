@@ -246,7 +246,7 @@ def test_without_postgres_the_list_is_refused(cpu: Classifier, starter: Path, tm
     """While Postgres is away the list gets 503, as everything that only Postgres knows."""
     url = SecretStr(f"postgresql://postgres@127.0.0.1:{closed_port}/postgres")
     settings = ServiceSettings(database=None, database_url=url, data_dir=tmp_path, model=starter, drain_timeout_s=0.1)
-    with TestClient(create_app(settings, cpu)) as client:
+    with TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
         reply = client.get("/predictions")
     assert (reply.status_code, reply.json()["type"]) == (503, "/problems/database-away")
 

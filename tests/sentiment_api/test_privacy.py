@@ -1,18 +1,45 @@
 """What is kept of a text, and the key of its hash."""
 
+import secrets
+import subprocess
+import sys
 import threading
 from hashlib import blake2b
 from pathlib import Path
 
+import pytest
 from litestar.testing import TestClient
 from pydantic import SecretStr
 
 from sentiment_api.app import create_app
 from sentiment_api.classifier import Classifier
+from sentiment_api.errors import SettingsInvalid
 from sentiment_api.privacy import DIGEST_BYTES, TextKeeper, read_or_make_key
 from sentiment_api.settings import ServiceSettings
 
 KEY = b"k" * 32
+
+SYNCING_MAKER = """
+import os, sys
+from pathlib import Path
+from sentiment_api.errors import SettingsInvalid
+from sentiment_api.privacy import read_or_make_key
+def told(call):
+    def tell(descriptor):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            print("folder:", *(each.name for each in path.iterdir()))
+        else:
+            print(f"file of {path.stat().st_size} bytes: {path.name[:-8]}")
+        call(descriptor)
+    return tell
+def linking(existing, name, **options):
+    print("link:", Path(name).name)
+    link(existing, name, **options)
+link = os.link
+os.fsync, os.fdatasync, os.link = told(os.fsync), told(os.fdatasync), linking
+read_or_make_key(Path(sys.argv[1]))
+"""
 
 
 def test_the_policy_full_keeps_the_text() -> None:
@@ -54,6 +81,36 @@ def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert read_or_make_key(tmp_path / "other") != key
 
 
+@pytest.mark.parametrize("size", [0, 15, 65])
+def test_what_is_no_key_is_refused(tmp_path: Path, size: int) -> None:
+    """A key that would keep nothing secret, or be too long for the hash, is refused before anything is hashed."""
+    (tmp_path / "text-hash.key").write_bytes(b"\n" * size)
+    with pytest.raises(SettingsInvalid) as caught:
+        read_or_make_key(tmp_path)
+    assert f"expected a key of 16 to 64 bytes in {tmp_path}/text-hash.key, found {size} bytes; " in str(caught.value)
+    assert "\\n" not in repr(str(caught.value))
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_a_key_may_come_from_elsewhere(tmp_path: Path, size: int) -> None:
+    """The shortest and the longest key are taken, and texts can be hashed with them."""
+    key = secrets.token_bytes(size)
+    (tmp_path / "text-hash.key").write_bytes(key)
+    assert len(TextKeeper("none", read_or_make_key(tmp_path)).digest("Works.")) == DIGEST_BYTES
+
+
+def test_the_key_has_its_name_when_it_is_on_the_disk(tmp_path: Path) -> None:
+    """A power cut leaves a whole key or none: its bytes are synced before it has the name, then the name is."""
+    command = [sys.executable, "-c", SYNCING_MAKER, str(tmp_path / "data")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == [
+        "folder: data",
+        "file of 32 bytes: .text-hash.key.",
+        "link: text-hash.key",
+        "folder: text-hash.key",
+    ]
+
+
 def test_processes_that_start_at_once_share_a_key(tmp_path: Path) -> None:
     """A key that appears between the look and the write is taken, not replaced."""
     (tmp_path / "text-hash.key").write_bytes(KEY)
@@ -79,7 +136,7 @@ def test_what_is_redacted_never_reaches_the_disk(
         drain_timeout_s=0.1,
     )
     text = "Mail me at joe@shop.example, it broke."
-    with TestClient(create_app(settings, cpu)) as client:
+    with TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
         prediction = client.post("/predict", json={"text": text}).json()
         logged = client.get(f"/predictions/{prediction['prediction_id']}").json()
     assert logged["text"] == "Mail me at [email], it broke."

@@ -198,6 +198,25 @@ def test_a_caller_who_keeps_no_trace_is_not_traced(new_service: Callable[..., An
     assert [line["trace_id"] for line in lines(service) if line.get("route") == "/predict"] == [TRACE]
 
 
+ODDLY_LOGGED = """
+import logging
+from sentiment_api.settings import ServiceSettings
+from sentiment_api.tracing import Tracing
+for message, arguments in [("100 % full", ()), ("%(what)s is full", ({"what": "it"},)), ("%d are left", ("none",))]:
+    Tracing(ServiceSettings(database="embedded", database_url=None))
+    logging.getLogger("opentelemetry.exporter.otlp").error(message, *arguments)
+    print(logging.getLogger("opentelemetry.exporter").handlers[0].first)
+"""
+
+
+def test_an_exporter_may_log_what_it_likes() -> None:
+    """A message that is no template, or one of names, or that does not fit, is kept and ends no export."""
+    command = [sys.executable, "-c", ODDLY_LOGGED]
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.stderr, ended.stdout.splitlines()) == ("", ["100 % full", "it is full", "%d are left"])
+
+
 def test_a_refusing_receiver_is_told_of_once(
     new_service: Callable[..., Any], receiver: Any, waiting: Callable[..., None]
 ) -> None:

@@ -1,5 +1,6 @@
 """What a cluster is given: the example overlays, built by the kustomize of a real kubectl."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -21,7 +22,8 @@ def build(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Build a folder of `deploy/kubernetes`, with secrets made as the documentation says."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        pytest.skip("needs kubectl 1.27 or newer (Debian's kubernetes-client, from Debian 13 on)")
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop("needs kubectl 1.27 or newer (Debian's kubernetes-client, from Debian 13 on)")
     copy = tmp_path_factory.mktemp("deploy") / "kubernetes"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("secrets"))
     secrets = copy / "overlays/example/secrets"

@@ -87,7 +87,7 @@ def new_client(
         def start(served: Classifier = classifier, **changes: object) -> Client:
             app = create_app(without_postgres(**changes), served)
             engine.entered.acquire(blocking=False)  # the service tried how fast the engine is
-            client = running.enter_context(TestClient(app))
+            client = running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
             running.callback(engine.gate.set)
             return client
 

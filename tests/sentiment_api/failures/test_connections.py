@@ -34,9 +34,7 @@ def half_sent(service: Any, waiting: Waiting, metric: Metric) -> Iterator[socket
         httpx.Client(base_url=service.url) as operator,
         socket.create_connection((address.host, address.port or 0), timeout=PATIENCE_S) as connection,
     ):
-        head = (
-            "POST /predict HTTP/1.1\r\nHost: sentiment\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
-        )
+        head = f"POST /predict HTTP/1.1\r\nHost: {address.host}\r\n{JSON_HEADER}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b'{"text": "The lid')
         # The reading of the metrics is in progress itself.
         waiting(lambda: metric(operator, "sentiment_http_requests_in_progress") == 2, "the half is read")
@@ -67,7 +65,8 @@ def test_a_client_that_hangs_up_costs_nothing_more(service: Any, waiting: Waitin
     """The texts of a batch whose client has gone leave the queue at once, and the request is counted as 499."""
     address = httpx.URL(service.url)
     body = json.dumps({"items": [{"text": "The lid never closes properly. " * 100}] * 256}).encode()
-    head = f"POST /predict/batch HTTP/1.1\r\nHost: a\r\n{JSON_HEADER}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /predict/batch HTTP/1.1\r\nHost: {address.host}\r\n{JSON_HEADER}\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     with httpx.Client(base_url=service.url) as operator:
         with socket.create_connection((address.host, address.port or 0), timeout=PATIENCE_S) as connection:
             connection.sendall(head.encode() + body)

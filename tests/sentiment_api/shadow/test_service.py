@@ -39,7 +39,7 @@ def new_client(cpu: Classifier, scorer: Any, without_postgres: Callable[..., Ser
 
         def start(**changes: object) -> Client:
             app = create_app(without_postgres(**{"shadow_share": 1.0, **changes}), cpu, scorer)
-            return running.enter_context(TestClient(app))
+            return running.enter_context(TestClient(app, base_url="http://127.0.0.1"))
 
         yield start
 
