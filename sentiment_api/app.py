@@ -31,6 +31,7 @@ from sentiment_api.draining import announce, withdraw
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.hosts import OwnHosts
+from sentiment_api.known_keys import FILE_NAME, KeyFile
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.chores import CHORES_S, Chores
 from sentiment_api.prediction_log.shipper import Shipper
@@ -132,7 +133,8 @@ class _Parts:
             max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
             timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
         )
-        self.doors = Doors(engine, self.metrics, locked=settings.keys == "required")
+        key_file = KeyFile(settings.data_dir / FILE_NAME, self.files)
+        self.doors = Doors(engine, self.metrics, key_file, locked=settings.keys == "required")
         self.spool = Spool.claim(
             settings.data_dir / "spool",
             settings.spool_max_bytes,

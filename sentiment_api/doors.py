@@ -1,12 +1,13 @@
 """Who comes in: each route's door, and the key that opens it. A request is turned away before its body is read.
 
 The keys that live are read from Postgres every few seconds, so asking for one costs nothing: not a request with a key
-that was never given out, either. What a route needs stands with the route: `**door(Scope.PREDICT)`.
+that was never given out, either. For a start while Postgres is away a file has them (`known_keys`). What a route needs
+stands with the route: `**door(Scope.PREDICT)`.
 """
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from sentiment_api.database.api_keys import living_keys
 from sentiment_api.edge import CREDENTIALS, KEY
 from sentiment_api.errors import DatabaseAway, KeyNeeded, ScopeMissing
 from sentiment_api.keys import Key, KeyRing, Scope
+from sentiment_api.known_keys import KeyFile
 from sentiment_api.metrics import Metrics
 
 DOOR: Final = "door"
@@ -31,7 +33,7 @@ FREE: Final = "free"
 KEYS_REFRESH_S: Final = 2.0
 """How often the keys are read: with what a query may take, a change is heeded within five seconds."""
 KEYS_KNOWN_FOR_S: Final = 24 * 3600.0
-"""How long keys open while Postgres is away, from when they were read last."""
+"""How long keys open while Postgres is away, from when they were read last, by this process or one before it."""
 _SCHEMES = ("bearer", "header")
 _log = structlog.get_logger(__name__)
 
@@ -40,10 +42,17 @@ class Doors:
     """The keys as they were read last, and how to read them again."""
 
     def __init__(
-        self, engine: AsyncEngine, metrics: Metrics, *, locked: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: AsyncEngine,
+        metrics: Metrics,
+        file: KeyFile,
+        *,
+        locked: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Unless the doors are `locked` nobody needs a key, and none is read. `clock` tells seconds."""
         self.locked = locked
+        self._file = file
         self._clock = clock
         self._engine = engine
         self._metrics = metrics
@@ -52,18 +61,38 @@ class Doors:
         self._answers = True
 
     async def refresh(self) -> None:
-        """Read the keys that live; while Postgres is away those that were known stay."""
+        """Read the keys that live; while Postgres is away known ones stay, at the start those of the file."""
         if not self.locked:
             return
+        read_at = time.time()
         try:
-            self._ring = KeyRing(await living_keys(self._engine))
+            keys = await living_keys(self._engine)
         except DatabaseAway:
             if self._answers:
-                _log.warning("API keys cannot be read; those known before open for a day", keys=len(self._ring))
+                await self._notice_absence()
             self._answers = False
             return
-        self._read_at, self._answers = self._clock(), True
-        self._metrics.keys_read.set_to_current_time()
+        self._answers = True
+        self._take(keys, read_at, age_s=0.0)
+        self._file.keep(keys, read_at)
+
+    async def _notice_absence(self) -> None:
+        """Say that Postgres went away or, at the start, is; then the keys are those that a run before has read."""
+        known = await self._file.read(KEYS_KNOWN_FOR_S) if self._read_at is None else None
+        if known is not None:
+            self._take(known.keys, known.read_at, max(0.0, time.time() - known.read_at))
+        _log.warning(
+            "API keys cannot be read; those known before open until a day after they were read",
+            keys=len(self._ring),
+            source="memory" if known is None else "file",
+            age_s=None if self._read_at is None else round(self._clock() - self._read_at),
+        )
+
+    def _take(self, keys: Sequence[Key], read_at: float, age_s: float) -> None:
+        """Let these keys in from now on, which Postgres had at that Unix time."""
+        self._ring = KeyRing(keys)
+        self._read_at = self._clock() - age_s
+        self._metrics.keys_read.set(read_at)
 
     def know(self) -> bool:
         """Return whether requests can be told apart at all."""

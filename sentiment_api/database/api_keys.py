@@ -17,12 +17,13 @@ _KEPT = tuple(api_keys.c[name] for name in Key.__struct_fields__)
 
 
 async def living_keys(engine: AsyncEngine) -> list[Key]:
-    """Return the keys that are not revoked; they may have expired.
+    """Return the keys that are not revoked, in one order; they may have expired.
 
     Raises:
         DatabaseAway: Postgres does not answer in time.
     """
-    rows = await read_rows(engine, select(*_KEPT).where(api_keys.c.revoked_at.is_(None)))
+    living = select(*_KEPT).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.key_id)
+    rows = await read_rows(engine, living)
     return [Key(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from sentiment_api.database.tables import predictions
 from sentiment_api.doors import DOOR, FREE, KEYS_KNOWN_FOR_S, Doors
 from sentiment_api.errors import DatabaseAway, KeyNeeded
 from sentiment_api.keys import Key, KeyRing, Scope, make_key
+from sentiment_api.known_keys import FILE_NAME, KeyFile
 from sentiment_api.metrics import Metrics
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 
@@ -193,10 +195,11 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     assert [len(each) for each in compared[1]] == [32, 32]
 
 
-async def test_known_keys_open_for_a_day_without_postgres(engine: AsyncEngine) -> None:
+async def test_known_keys_open_for_a_day_without_postgres(engine: AsyncEngine, tmp_path: Path) -> None:
     """What was known when Postgres went away stays known, but not for ever; what was not is still refused."""
     now = [1000.0]
-    doors = Doors(engine, Metrics(), locked=True, clock=lambda: now[0])
+    file = KeyFile(tmp_path / FILE_NAME, ThreadPoolExecutor(1))
+    doors = Doors(engine, Metrics(), file, locked=True, clock=lambda: now[0])
     key = await give_out(engine, "shop", "predict")
     with pytest.raises(DatabaseAway):
         doors.find((key,))

@@ -49,9 +49,9 @@ def test_who_looks_for_readiness_sees_the_drain(container: Document) -> None:
 
 
 def test_probes_ask_what_the_service_answers(container: Document, settings: ServiceSettings) -> None:
-    """Start and readiness ask whether it is ready, liveness whether it lives, all on the port that it listens on."""
+    """Readiness alone asks whether it is ready: who waits for Postgres is not restarted. All ask the port it has."""
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    for kind, route in (("startupProbe", ready), ("livenessProbe", live), ("readinessProbe", ready)):
+    for kind, route in (("startupProbe", live), ("livenessProbe", live), ("readinessProbe", ready)):
         request = container[kind]["httpGet"]
         assert request["path"] in route.paths, kind
         assert ports[request["port"]] == settings.port, kind
