@@ -155,7 +155,7 @@ def test_without_a_file_there_is_nothing_to_warn_of(
         assert warnings(lines) == []
     settings = without_postgres()
     (settings.data_dir / FILE_NAME).write_bytes(b"anything")
-    with capture_logs() as lines, TestClient(create_app(settings, cpu)) as client:
+    with capture_logs() as lines, TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
         assert client.get("/health/ready").status_code == 200
         assert warnings(lines) == []
     assert (settings.data_dir / FILE_NAME).read_bytes() == b"anything"
