@@ -59,7 +59,8 @@ WAY = (
     lines(
         "Lag by process",
         "Age of the oldest record that Postgres does not hold yet. It grows while Postgres is away, which no client"
-        " notices. From 60 s on, while every attempt fails, SentimentLogStalled pages; from 600 s on SentimentLogLags.",
+        " notices. From 60 s on, while every attempt fails, SentimentLogStalled pages; from 600 s on SentimentLogLags."
+        " A gap while the process answers: its spool cannot be read, and SentimentSpoolUnreadable pages.",
         "s",
         {"{{instance}}": by_process("spool_lag_seconds")},
         above(60, 600),
