@@ -190,7 +190,9 @@ class Metrics:
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
         self.spool_max_bytes = self._gauge("spool_max_bytes", "Bound of the bytes in the spool.")
-        self.spool_lag = self._gauge("spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet.")
+        self.spool_lag = self._gauge(
+            "spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet; NaN when unknown."
+        )
 
     def _add_drift_gauges(self) -> None:
         """Register what is known of the latest drift run on the model that serves."""

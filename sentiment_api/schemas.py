@@ -298,8 +298,8 @@ class LogHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the prediction log does. Counts are records since the start of the process."""
 
     spool_bytes: int
-    lag_s: float
-    """Age of the oldest record that Postgres does not hold."""
+    lag_s: float | None
+    """Age of the oldest record that Postgres does not hold; null while the spool cannot be read."""
     database: str
     """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
     spooled: int

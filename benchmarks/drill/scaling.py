@@ -1,7 +1,7 @@
 """The real rules and configurations, with all durations shortened and the addresses of this drill.
 
-Durations are `for`, the ranges in brackets, and the intervals of Prometheus and Alertmanager. What a rule compares with
-stays as it is: shares, ages and lags in seconds are those of the service, which is not faster here.
+Durations are `for`, the ranges in brackets, offsets, and the intervals of Prometheus and Alertmanager. What a rule
+compares with stays as it is: shares, ages and lags in seconds are those of the service, which is not faster here.
 """
 
 import re
@@ -14,7 +14,7 @@ from benchmarks.servers import ROOT
 
 _DEPLOY = ROOT / "deploy"
 _MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_RANGE = re.compile(r"\[(\d+)([smhd])\]")
+_RANGE = re.compile(r"(\[|\boffset )(\d+)([smhd])\b")
 _INTERVALS = ("scrape_interval", "evaluation_interval", "group_wait", "group_interval", "repeat_interval")
 
 
@@ -24,8 +24,8 @@ def shortened(duration: str, factor: int) -> str:
 
 
 def rules(text: str, factor: int) -> str:
-    """Return a file of rules with every `for` and every range shortened."""
-    text = _RANGE.sub(lambda found: f"[{shortened(found[1] + found[2], factor)}]", text)
+    """Return a file of rules with every `for`, range and offset shortened."""
+    text = _RANGE.sub(lambda found: found[1] + shortened(found[2] + found[3], factor), text)
     return re.sub(r"(?m)^( +for: )(\w+)$", lambda found: found[1] + shortened(found[2], factor), text)
 
 

@@ -84,7 +84,7 @@ class Shipper:
         self._last_failure = ""
         # Asked for when they are read: an attempt that hangs, or ships for minutes, must not hold them.
         metrics.spool_bytes.set_function(lambda: spool.size_bytes)
-        metrics.spool_lag.set_function(self._lag_if_known_s)
+        metrics.spool_lag.set_function(self.lag_s)
         metrics.newer.set_function(lambda: spool.newer_records)
 
     async def wake(self) -> None:
@@ -199,13 +199,13 @@ class Shipper:
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)
         self.totals.dropped = self._spool.dropped_records
 
-    def _lag_if_known_s(self) -> float:
-        try:
-            return self.lag_s()
-        except OSError:  # the files may be what fails, and everything else is still to be shown
-            return math.nan
-
     def lag_s(self) -> float:
-        """Return the age of the oldest record that Postgres does not hold, in seconds; 0 when it holds all."""
-        oldest_ms = self._spool.oldest_ms()
+        """Return the age of the oldest record that Postgres does not hold, in seconds; 0 when it holds all.
+
+        NaN while the files cannot be read: everything else is still to be shown.
+        """
+        try:
+            oldest_ms = self._spool.oldest_ms()
+        except OSError:
+            return math.nan
         return 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)

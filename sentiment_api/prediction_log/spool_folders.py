@@ -26,8 +26,12 @@ def files_of_records(folder: Path) -> list[Path]:
 
 
 def segments_in(folder: Path) -> list[Path]:
-    """Return the segments, oldest first."""
-    return sorted(folder.glob(f"*{SEGMENT}"))
+    """Return the segments, oldest first.
+
+    Raises:
+        OSError: the folder is not there or cannot be read. It must not look like an empty one.
+    """
+    return sorted(path for path in folder.iterdir() if path.suffix == SEGMENT)
 
 
 def is_held(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What operators and probes ask: the model, health, metrics. None of it waits for the model."""
 
+import math
 from typing import Any
 
 from litestar import Response, get
@@ -100,10 +101,10 @@ async def ready(
         status = "keys unknown"
     if is_draining(spool.folder):
         status = "draining"
-    totals = shipper.totals
+    totals, lag_s = shipper.totals, shipper.lag_s()
     log = LogHealth(
         spool_bytes=spool.size_bytes,
-        lag_s=round(shipper.lag_s(), 3),
+        lag_s=None if math.isnan(lag_s) else round(lag_s, 3),
         database=shipper.database,
         spooled=spool.appended_records,
         shipped=totals.shipped,

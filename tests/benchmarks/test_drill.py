@@ -24,9 +24,9 @@ def test_durations_are_divided(duration: str, shorter: str) -> None:
 
 
 def test_only_durations_of_rules_change() -> None:
-    """`for` and ranges are divided; what a rule compares with, and its other lines, stay as they are."""
-    text = "    expr: rate(a[5m]) > 60 and b < 30 * 3600\n    for: 10m\n    labels: {severity: page}\n"
-    expected = "    expr: rate(a[25000ms]) > 60 and b < 30 * 3600\n    for: 50000ms\n    labels: {severity: page}\n"
+    """`for`, ranges and offsets are divided; what a rule compares with, and its other lines, stay as they are."""
+    text = "    expr: rate(a[5m] offset 1h) > 60 and b < 30 * 3600\n    for: 10m\n    labels: {}\n"
+    expected = "    expr: rate(a[25000ms] offset 300000ms) > 60 and b < 30 * 3600\n    for: 50000ms\n    labels: {}\n"
     assert scaling.rules(text, 12) == expected
 
 
@@ -76,4 +76,4 @@ def test_sightings_are_a_table(tmp_path: Path) -> None:
 
 
 def _without_durations(rules: object) -> str:
-    return re.sub(r"\[\w+\]|'for': '\w+'", "", str(rules))
+    return re.sub(r"\[\w+\]|offset \w+|'for': '\w+'", "", str(rules))

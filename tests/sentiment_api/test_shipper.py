@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import math
 import uuid
 from collections.abc import Callable
 
@@ -81,6 +82,24 @@ async def test_a_shipper_that_hangs_does_not_hold_its_metrics(
     spool.append(encode(new_record()))
     assert value(metrics, "spool_bytes") == spool.size_bytes > 0
     assert 0 < value(metrics, "spool_lag_seconds") <= shipper.lag_s()
+
+
+async def test_a_spool_that_cannot_be_read_is_no_empty_one(
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord
+) -> None:
+    """Shipping fails, the lag is not known, and all goes on once the files are there again."""
+    metrics = Metrics()
+    shipper = Shipper(spool, engine, metrics)
+    spool.append(encode(new_record()))
+    elsewhere = spool.folder.with_name("elsewhere")
+    spool.folder.rename(elsewhere)
+    assert not await shipper.ship()
+    assert value(metrics, "ship_failures_total", kind="FilesFailed") == 1
+    assert math.isnan(value(metrics, "spool_lag_seconds"))
+    elsewhere.rename(spool.folder)
+    assert await shipper.ship()
+    assert len(await ids(engine)) == 1
+    assert value(metrics, "spool_lag_seconds") == 0
 
 
 async def test_shipped_twice_is_stored_once(engine: AsyncEngine, spool: Spool, new_record: NewRecord) -> None:

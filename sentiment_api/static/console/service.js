@@ -47,11 +47,16 @@ function say(status) {
 function now(log) {
   const rows = [
     ["Postgres", log.database, { up: null, unknown: null }[log.database] === undefined ? "bad" : null],
-    ["Oldest not in Postgres", duration(log.lag_s), log.lag_s > SLOW_S ? "warn" : null],
+    ["Oldest not in Postgres", ...lag(log.lag_s)],
     ["Spool", bytes(log.spool_bytes)],
   ];
   if (log.last_error !== null) rows.push(["Last failure", log.last_error]);
   return rows;
+}
+
+function lag(seconds) {
+  if (seconds === null) return ["unknown: the spool cannot be read", "bad"];
+  return [duration(seconds), seconds > SLOW_S ? "warn" : null];
 }
 
 function since(log) {

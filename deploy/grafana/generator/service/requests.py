@@ -27,7 +27,7 @@ NOW = (
     ),
     stat(
         "Slow replies",
-        "Share of the replies of /predict that take more than 0.25 s, in 5 minutes. The objective is 1 % over 30"
+        "Share of the predictions of /predict that take more than 0.25 s, in 5 minutes. The objective is 1 % over 30"
         " days; red is where SentimentSlowFast begins.",
         "percentunit",
         {"slow": seldom("sentiment:slow:ratio_rate5m")},
