@@ -27,7 +27,7 @@ from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.doors import KEYS_REFRESH_S, Doorkeeper, Doors
-from sentiment_api.draining import announce, withdraw
+from sentiment_api.draining import announce, is_draining, withdraw
 from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 from sentiment_api.edge import Edge
 from sentiment_api.hosts import OwnHosts
@@ -57,6 +57,7 @@ from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 from sentiment_api.use_cases.predict import PredictReviews
 
 _SPARE_THREADS = 4  # beside one for each admitted request: for the name look-ups that asyncio sends to the same pool
+_DRAINING_POLL_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -142,6 +143,7 @@ class _Parts:
             fsync=settings.spool_fsync,
         )
         announce(self.spool.folder, settings.port)
+        self._drains = False
         self.shadow = None
         if shadow_scorer is not None:
             self.shadow = Shadow(shadow_scorer, settings.shadow_share, self.spool, self.metrics)
@@ -187,9 +189,11 @@ class _Parts:
             asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
             asyncio.create_task(_repeat(self.doors.refresh, KEYS_REFRESH_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
+            asyncio.create_task(_repeat(self._notice_draining, _DRAINING_POLL_S)),
         ]
         _log.info("ready", address=f"{self.settings.host}:{self.settings.port}", model_version=version)
         yield
+        _log.info("stopping", spool_bytes=self.spool.size_bytes)
         for part in (self.shadow, self.batcher):
             if part is not None:
                 await asyncio.get_running_loop().run_in_executor(self.files, part.stop)
@@ -198,6 +202,8 @@ class _Parts:
         await asyncio.gather(*tasks, return_exceptions=True)
         if not await self.shipper.drain(self.settings.drain_timeout_s):
             _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
+        else:
+            _log.info("all predictions are in Postgres")
         await self.chores.end()
         withdraw(self.spool.folder)
         self.spool.close()
@@ -208,6 +214,13 @@ class _Parts:
     async def _sync(self) -> None:
         """Bound what a power cut can cost."""
         await asyncio.get_running_loop().run_in_executor(self.syncing, self.spool.sync)
+
+    async def _notice_draining(self) -> None:
+        """Have the log tell when somebody drained the service, or took it back."""
+        drains = await asyncio.get_running_loop().run_in_executor(self.files, is_draining, self.spool.folder)
+        if drains != self._drains:
+            _log.info("draining: not ready, and serves on" if drains else "drains no more: ready again")
+        self._drains = drains
 
     async def _refresh_drift_gauges(self) -> None:
         await refresh_drift_gauges(self.engine, self.metrics, self.classifier.bundle.manifest.version)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
@@ -276,5 +277,9 @@ async def on_database(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> 
 
 def unreachable(error: Exception) -> str:
     """Return one line that says how Postgres fails and what to look at."""
-    kind = type(getattr(error, "orig", None) or error).__name__
+    told = getattr(error, "orig", None) or error
+    kind, cause = type(told).__name__, told.__cause__ or told
+    # Other messages of this kind may quote the URL, which holds a password.
+    if isinstance(cause, asyncpg.ClientConfigurationError) and "certificate file" in str(cause):
+        return f"no connection to Postgres: {str(cause).splitlines()[0]}; name it as sslrootcert in the URL"
     return f"Postgres does not respond or refuses ({kind}); check SENTIMENT_DATABASE_URL, or `sentiment-api db status`"

@@ -234,6 +234,15 @@ async def test_check_says_what_is_well(database_settings: DatabaseSettings, data
     assert database == "database  reachable and migrated"
 
 
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Whoever asks for a checked connection is told which file is missing, and how to name another."""
+    url = "postgresql://me:secret@127.0.0.1:1/x?sslmode=verify-full"
+    message = refusal("db", "upgrade", SENTIMENT_DATABASE_URL=url, HOME=str(tmp_path))
+    assert f'root certificate file "{tmp_path}/.postgresql/root.crt" does not exist' in message
+    assert "sslrootcert" in message
+    assert "secret" not in message
+
+
 @pytest.mark.parametrize("command", [["check"], ["db", "upgrade"]])
 def test_a_database_that_is_away_is_told(command: list[str]) -> None:
     """Where nothing listens the message names the variable and hides the password."""

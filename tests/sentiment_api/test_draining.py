@@ -10,16 +10,20 @@ import httpx
 Drain = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_a_draining_service_is_not_ready_and_serves_on(service: Any, data_dir: Path, drain: Drain) -> None:
-    """Ready answers 503 with the reason, live and predictions 200; it can be taken back."""
+def test_a_draining_service_is_not_ready_and_serves_on(
+    service: Any, data_dir: Path, drain: Drain, waiting: Callable[..., None]
+) -> None:
+    """Ready answers 503 with the reason, live and predictions 200; it can be taken back. The log tells of both."""
     drained = drain(data_dir, "--grace", "0")
     assert drained.returncode == 0
     ready = httpx.get(f"{service.url}/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (503, "draining")
     assert httpx.get(f"{service.url}/health/live").status_code == 200
     assert httpx.post(f"{service.url}/predict", json={"text": "Works well."}).status_code == 200
+    waiting(lambda: "draining: not ready" in service.log(), "the log tells")
     drain(data_dir, "--undo")
     assert httpx.get(f"{service.url}/health/ready").status_code == 200
+    waiting(lambda: "ready again" in service.log(), "the log tells")
 
 
 def test_drain_and_stop_ends_the_service_and_the_next_start_is_ready(
@@ -29,6 +33,7 @@ def test_drain_and_stop_ends_the_service_and_the_next_start_is_ready(
     stopped = drain(data_dir, "--grace", "0", "--stop")
     assert (stopped.returncode, stopped.stdout.splitlines()[-1]) == (0, "stopped")
     assert service.wait() == 0
+    assert "all predictions are in Postgres" in service.log()
     service.start()
     assert service.is_ready()
 
