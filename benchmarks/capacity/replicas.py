@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.capacity.growth import postmaster
 from benchmarks.chaos.postgres import Database, Postgres
-from benchmarks.chaos.service import Service
+from benchmarks.chaos.service import Service, running
 from benchmarks.client import Client
 from benchmarks.scaling.usage import Usage, used
 
@@ -84,13 +84,8 @@ def _replicas(setup: Setup, folder: Path, database: Database) -> Iterator[list[S
         Service(folder / f"{number}.log", folder / "data", database.url, **settings) for number in range(setup.replicas)
     ]
     (folder / "data").mkdir()
-    try:
-        for service in services:
-            service.start()
+    with running(services):
         yield services
-    finally:
-        for service in services:
-            service.kill()
 
 
 async def _speed(services: list[Service], bodies: list[bytes], seconds: float) -> Figures:

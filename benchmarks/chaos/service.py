@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -147,6 +148,18 @@ class Service:
         if self._process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(self._process.pid).resume()
+
+
+@contextlib.contextmanager
+def running(services: Sequence[Service]) -> Iterator[None]:
+    """Start the services, one after the other, and kill all of them in the end."""
+    try:
+        for service in services:
+            service.start()
+        yield
+    finally:
+        for service in services:
+            service.kill()
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from benchmarks import models
 from benchmarks.chaos.postgres import Postgres
-from benchmarks.chaos.service import Service
+from benchmarks.chaos.service import Service, running
 from benchmarks.chaos.waiting import wait_until
 from benchmarks.remote_engine import SOCKET
 from benchmarks.servers import ROOT, clean_environment
@@ -62,10 +62,7 @@ def _services(
         for number, kind in enumerate(kinds)
     ]
     try:
-        for service in services:
-            service.start()
-        yield services
+        with running(services):
+            yield services
     finally:
-        for service in services:
-            service.kill()
         postgres.drop(database)
