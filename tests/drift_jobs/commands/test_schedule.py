@@ -1,6 +1,7 @@
 """`schedule` as a process: nights that were missed, signals, and what is away."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -26,9 +27,15 @@ Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
 
 
-def _schedule(*options: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def _schedule(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `drift-jobs schedule` while the block runs; it does not outlive a test that fails."""
     command = [sys.executable, "-m", "drift_jobs", "schedule", "--reference", "bundle", *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _until(process: subprocess.Popen[str], words: str) -> str:

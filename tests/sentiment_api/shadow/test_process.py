@@ -165,6 +165,7 @@ def test_a_process_that_stands_still_goes_with_its_service(other_model: Path, wa
             service.kill()
             waiting(lambda: has_ended(left), "it is gone")
         finally:
+            service.kill()
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
 
