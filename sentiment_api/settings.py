@@ -1,6 +1,7 @@
 """The settings, read from the environment (`SENTIMENT_...`) once, in a `__main__`, and passed on from there."""
 
 import datetime as dt
+import difflib
 import os
 import re
 from ipaddress import ip_address
@@ -14,10 +15,19 @@ from sentiment_api.errors import SettingsInvalid
 
 S = TypeVar("S", bound=BaseSettings)
 
+_PREFIX = "SENTIMENT_"
+_OF_THE_DRIFT_JOB = (
+    *("timezone", "drift_min_rows", "drift_sample", "drift_quiet_windows", "drift_segment_keys"),
+    *("service_url", "service_key", "notify_url", "notify_on"),
+)
+"""What `drift_jobs.settings` reads: services and jobs are often given one environment."""
+_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT$|_PORT_\d+_")
+"""Variables by which Kubernetes tells pods of a service whose name begins with `sentiment`."""
+
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="SENTIMENT_", frozen=True, extra="ignore", protected_namespaces=(), env_ignore_empty=True
+        env_prefix=_PREFIX, frozen=True, extra="ignore", protected_namespaces=(), env_ignore_empty=True
     )
 
 
@@ -192,9 +202,10 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
     Each variable may have `_FILE` at its end and name a file with the value, as secrets of containers come.
 
     Raises:
-        SettingsInvalid: a variable is missing, malformed or contradicts another, or a file cannot be read. The message
-            never shows a value.
+        SettingsInvalid: a variable is missing, malformed, contradicts another or is no setting, or a file cannot be
+            read. The message never shows a value.
     """
+    _refuse_strangers()
     given: dict[str, Any] = _from_files(kind)
     given.update((name, value) for name, value in overrides.items() if value is not None)
     try:
@@ -207,12 +218,29 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
         raise SettingsInvalid("; ".join(lines)) from error
 
 
+def _refuse_strangers() -> None:
+    """A name misspelt would else leave its setting as it was: texts kept, say, that were not to be."""
+    ours = (name for name, field in ServiceSettings.model_fields.items() if field.validation_alias is None)
+    known = {f"{name}{end}".upper() for name in (*ours, *_OF_THE_DRIFT_JOB) for end in ("", "_file")}
+    lines = []
+    for variable in sorted(os.environ):
+        name = variable.upper().removeprefix(_PREFIX)
+        if name in known or not variable.upper().startswith(_PREFIX) or _LINK.search(variable):
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        lines.append(
+            f"{variable}: there is no such setting; {f'did you mean {_PREFIX}{near[0]}?' if near else 'unset it'}"
+        )
+    if lines:
+        raise SettingsInvalid("; ".join(lines))
+
+
 def _from_files(kind: type[BaseSettings]) -> dict[str, str]:
     """Return the settings whose variables, with `_FILE` at the end, name files."""
     found = {}
     for name, field in kind.model_fields.items():
         alias = field.validation_alias
-        variable = alias if isinstance(alias, str) else f"SENTIMENT_{name}".upper()
+        variable = alias if isinstance(alias, str) else f"{_PREFIX}{name}".upper()
         if path := os.environ.get(f"{variable}_FILE"):
             found[alias if isinstance(alias, str) else name] = _content(variable, path)
     return found
@@ -238,4 +266,4 @@ def _variable(location: tuple[int | str, ...]) -> str:
     if not location:
         return ""
     name = str(location[0])
-    return f"{name}: " if name.isupper() else f"SENTIMENT_{name}: ".upper()
+    return f"{name}: " if name.isupper() else f"{_PREFIX}{name}: ".upper()

@@ -71,9 +71,14 @@ def list_(
 ) -> None:
     """Print name, id, scopes, limit, age and state of each, and no secret."""
     found = asyncio.run(on_database(lambda engine: list_keys(engine, revoked=everything)))
-    for row in found:
-        console.print(_line(row, dt.datetime.now(dt.UTC)))
-    if not found:
+    now = dt.datetime.now(dt.UTC)
+    lines = [_cells(row, now) for row in found]
+    if lines:
+        heading = ("NAME", "ID", "SCOPES", "LIMIT", "MADE", "STATE")
+        widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
+        for line in (heading, *lines):
+            console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+    else:
         console.print("There are no keys; `sentiment-api keys create` makes one.")
 
 
@@ -101,10 +106,10 @@ def _end(lifetime: str | None) -> dt.datetime | None:
     return dt.datetime.now(dt.UTC) + dt.timedelta(**{"days" if parts[2] == "d" else "hours": int(parts[1])})
 
 
-def _line(row: Mapping[str, Any], now: dt.datetime) -> str:
+def _cells(row: Mapping[str, Any], now: dt.datetime) -> tuple[str, ...]:
     limit = f"{row['tokens_per_minute']} tokens/min" if row["tokens_per_minute"] else "no limit"
-    who = f"{row['name']:<20}  {row['key_id']}  {','.join(row['scopes']):<24}"
-    return f"{who}  {limit:<18}  {row['created_at']:%Y-%m-%d}  {_state(row, now)}"
+    made = f"{row['created_at']:%Y-%m-%d}"
+    return row["name"], row["key_id"], ",".join(row["scopes"]), limit, made, _state(row, now)
 
 
 def _state(row: Mapping[str, Any], now: dt.datetime) -> str:

@@ -4,6 +4,8 @@ import { place, telling, told } from "./elements.js";
 import { hold, key, Problem } from "./requests.js";
 
 const PLAIN = /^[\x21-\x7e]+$/;
+// The service's own words are for programs: they name the headers.
+const ASKED = "Type one with the scopes read, to see, and predict and feedback, to try and to rate.";
 const NO_KEY = { title: "That is no API key", detail: "Expected sentiment_..., from `sentiment-api keys create`." };
 
 export function takeKey() {
@@ -33,7 +35,7 @@ function forget() {
 /** Show the form with what the service says of the key, and put the cursor there if nobody is elsewhere. */
 function ask(problem) {
   show();
-  place("key-problem").replaceChildren(told(problem, key() === null));
+  place("key-problem").replaceChildren(key() === null ? told({ ...problem, detail: ASKED }, true) : told(problem));
   if (document.activeElement === document.body) place("key-text").focus();
 }
 

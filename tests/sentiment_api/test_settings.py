@@ -1,5 +1,6 @@
-"""Settings that files hold, as secrets of containers come."""
+"""Settings that files hold, as secrets of containers come, and names that are none."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import make_url
 from drift_jobs.settings import DriftSettings
 from sentiment_api.database.connection import _dsn
 from sentiment_api.errors import SettingsInvalid
-from sentiment_api.settings import DatabaseSettings, ServiceSettings, read_settings
+from sentiment_api.settings import DatabaseSettings, ModelSettings, ServiceSettings, read_settings
 
 URL = "postgresql://shop@127.0.0.1/shop"
 Secret = Callable[[str, str], Path]
@@ -67,3 +68,35 @@ def test_an_empty_file_is_refused(secret: Secret) -> None:
     file = secret("SENTIMENT_DATABASE_PASSWORD_FILE", "\n")
     with pytest.raises(SettingsInvalid, match=f"SENTIMENT_DATABASE_PASSWORD_FILE: expected a value in {file}"):
         read_settings(DatabaseSettings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("SENTIMENT_TEXT_POLCY", "did you mean SENTIMENT_TEXT_POLICY?"),
+        ("sentiment_keyes", "did you mean SENTIMENT_KEYS?"),
+        ("SENTIMENT_DATABASE_PASWORD_FILE", "did you mean SENTIMENT_DATABASE_PASSWORD_FILE?"),
+        ("SENTIMENT_DRIFT_SAMPEL", "did you mean SENTIMENT_DRIFT_SAMPLE?"),
+        ("SENTIMENT_OTEL_SDK_DISABLED", "unset it"),
+        ("SENTIMENT_QUARTZ", "unset it"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, told: str) -> None:
+    """Misspelt it would change nothing, and texts be kept that were not to be; its value is not shown."""
+    monkeypatch.setenv(variable, "s3cret")
+    with pytest.raises(SettingsInvalid, match=rf"^{variable}: there is no such setting; {re.escape(told)}$"):
+        read_settings(ModelSettings)
+
+
+def test_each_program_lets_the_other_ones_settings_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service and its drift job are often given one environment; Kubernetes adds links to services."""
+    fields = {**ServiceSettings.model_fields, **DriftSettings.model_fields}
+    names = [name for name, field in fields.items() if field.validation_alias is None]
+    assert len(names) > 35
+    for name in names:
+        monkeypatch.setenv(f"SENTIMENT_{name.upper()}_FILE", "")
+    monkeypatch.setenv("SENTIMENT_API_SERVICE_HOST", "10.0.0.7")
+    monkeypatch.setenv("SENTIMENT_API_SERVICE_PORT_HTTP", "8000")
+    monkeypatch.setenv("SENTIMENT_API_PORT", "tcp://10.0.0.7:8000")
+    monkeypatch.setenv("SENTIMENT_API_PORT_8000_TCP_ADDR", "10.0.0.7")
+    assert read_settings(ModelSettings) == ModelSettings()
