@@ -66,6 +66,8 @@ class DatabaseSettings(DataSettings):
     """`postgresql://user:password@host:port/name` of an external Postgres."""
     database_password: SecretStr | None = None
     """Its password, of any characters, where `database_url` has none. Meant for `SENTIMENT_DATABASE_PASSWORD_FILE`."""
+    read_timeout_s: float = Field(default=2.0, gt=0)
+    """How long a reply may wait for what Postgres holds, such as a list of predictions; then it is 503."""
     keep: dt.timedelta = dt.timedelta(days=400)
     """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
 

@@ -29,6 +29,9 @@ from sentiment_api.settings import DatabaseSettings
 for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:
     del os.environ[_name]  # what `make` or a shell says of another service is not for the tests
 
+_PATIENT = {"SENTIMENT_READ_TIMEOUT_S": "30"}  # a busy machine may stand still for seconds, which is no fault of ours
+os.environ.update(_PATIENT)
+
 _TEMPLATE = "template_migrated"
 _ROOT = Path(__file__).parents[1]
 STARTER = _ROOT / "models" / "starter"
@@ -58,6 +61,7 @@ class ServiceProcess:
             "SENTIMENT_DATA_DIR": str(data_dir),
             "SENTIMENT_MODEL": str(STARTER),
             "SENTIMENT_PORT": str(port),
+            **_PATIENT,
             **environment,
         }
         self.url = f"http://127.0.0.1:{self._environment['SENTIMENT_PORT']}"

@@ -8,11 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.database.queries import TIMEOUT_S, read_rows
+from sentiment_api.database.queries import read_rows
 from sentiment_api.database.tables import api_keys
 from sentiment_api.errors import DatabaseAway, KeyRefused
 from sentiment_api.keys import Key
 
+_TIMEOUT_S = 2.0
+"""Not the one of replies: of the time within which a change of keys is heeded it is a part."""
 _KEPT = tuple(api_keys.c[name] for name in Key.__struct_fields__)
 
 
@@ -23,7 +25,7 @@ async def living_keys(engine: AsyncEngine) -> list[Key]:
         DatabaseAway: Postgres does not answer in time.
     """
     living = select(*_KEPT).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.key_id)
-    rows = await read_rows(engine, living)
+    rows = await read_rows(engine, living, timeout_s=_TIMEOUT_S)
     return [Key(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
 
@@ -94,7 +96,7 @@ async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float, owed: fl
     filled = func.least(limit, func.coalesce(api_keys.c.bucket, limit) + passed_s * limit / 60.0)
     this = api_keys.c.key_id == key_id
     try:
-        async with asyncio.timeout(TIMEOUT_S), engine.begin() as connection:
+        async with asyncio.timeout(_TIMEOUT_S), engine.begin() as connection:
             # Locked first: what is computed in the same statement as the lock may be of before it.
             await connection.execute(select(api_keys.c.key_id).where(this).with_for_update())
             found = float(await connection.scalar(select(filled).where(this)) or 0.0)

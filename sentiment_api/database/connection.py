@@ -21,6 +21,7 @@ DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OS
 
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 60.0
+_READ_TIMEOUT = "sentiment_read_timeout_s"
 _SESSION = {
     # What takes a lock and then looks must see what was committed before it had the lock.
     "default_transaction_isolation": "read committed",
@@ -62,7 +63,19 @@ def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _C
         command_timeout=command_timeout_s,
         server_settings=_SESSION,
     )
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_pre_ping=True, hide_parameters=True)
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        execution_options={_READ_TIMEOUT: settings.read_timeout_s},
+    )
+
+
+def read_timeout_s(engine: AsyncEngine) -> float:
+    """Return how long a reply may wait for what this engine reads."""
+    seconds: float = engine.get_execution_options()[_READ_TIMEOUT]
+    return seconds
 
 
 def _dsn(settings: DatabaseSettings) -> str:

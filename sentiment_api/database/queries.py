@@ -9,12 +9,11 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.connection import DATABASE_ERRORS, read_timeout_s
 from sentiment_api.database.partitions import id_from
 from sentiment_api.database.tables import CUSTOMER_SOURCES, feedback, predictions
 from sentiment_api.errors import DatabaseAway
 
-TIMEOUT_S = 2.0
 _ROWS_AT_ONCE = 500
 
 
@@ -36,7 +35,7 @@ async def find_prediction(engine: AsyncEngine, prediction_id: UUID) -> Mapping[s
     """Return the row of one prediction by column, None when there is none.
 
     Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+        DatabaseAway: Postgres does not answer in time.
     """
     rows = await read_rows(engine, select(predictions).where(predictions.c.prediction_id == prediction_id))
     return rows[0] if rows else None
@@ -46,7 +45,7 @@ async def has_prediction(engine: AsyncEngine, prediction_id: UUID) -> bool:
     """Return whether Postgres holds the prediction.
 
     Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+        DatabaseAway: Postgres does not answer in time.
     """
     query = select(predictions.c.prediction_id).where(predictions.c.prediction_id == prediction_id)
     return bool(await read_rows(engine, query))
@@ -56,7 +55,7 @@ async def find_feedback(engine: AsyncEngine, prediction_id: UUID) -> Mapping[str
     """Return the latest feedback for a prediction by column, None when there is none.
 
     Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+        DatabaseAway: Postgres does not answer in time.
     """
     newest_first = (feedback.c.received_at.desc(), feedback.c.feedback_id.desc())
     query = select(feedback).where(feedback.c.prediction_id == prediction_id).order_by(*newest_first).limit(1)
@@ -70,7 +69,7 @@ async def select_predictions(engine: AsyncEngine, selection: Selection) -> Seque
     Those three are null where there is none.
 
     Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`.
+        DatabaseAway: Postgres does not answer in time.
     """
     return await read_rows(engine, page_query(selection), "try again later, or ask for a shorter time")
 
@@ -153,15 +152,18 @@ def _written_out(name: str, values: Sequence[str]) -> BindParameter[Any]:
 
 
 async def read_rows(
-    engine: AsyncEngine, query: Select[Any], remedy: str = "try again later"
+    engine: AsyncEngine, query: Select[Any], remedy: str = "try again later", timeout_s: float | None = None
 ) -> Sequence[Mapping[str, Any]]:
-    """Return what one query finds, by column.
+    """Return what one query finds, by column. In time means within `timeout_s`, by default SENTIMENT_READ_TIMEOUT_S.
 
     Raises:
-        DatabaseAway: Postgres does not answer within `TIMEOUT_S`. The message ends with the remedy.
+        DatabaseAway: Postgres does not answer in time. The message ends with the remedy.
     """
     try:
-        async with asyncio.timeout(TIMEOUT_S), engine.connect() as connection:
+        async with (
+            asyncio.timeout(read_timeout_s(engine) if timeout_s is None else timeout_s),
+            engine.connect() as connection,
+        ):
             rows: Sequence[Mapping[str, Any]] = (await connection.execute(query)).mappings().all()
     except DATABASE_ERRORS as error:
         raise DatabaseAway(f"The database does not respond; {remedy}.") from error

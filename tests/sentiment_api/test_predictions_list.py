@@ -13,6 +13,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -249,6 +250,21 @@ def test_without_postgres_the_list_is_refused(cpu: Classifier, starter: Path, tm
     with TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
         reply = client.get("/predictions")
     assert (reply.status_code, reply.json()["type"]) == (503, "/problems/database-away")
+
+
+async def test_a_list_that_takes_too_long_is_given_up(
+    engine: AsyncEngine, database_settings: DatabaseSettings, cpu: Classifier, starter: Path, tmp_path: Path
+) -> None:
+    """While Postgres is busy a reply comes after SENTIMENT_READ_TIMEOUT_S, and the next one is as ever."""
+    url = database_settings.database_url
+    settings = ServiceSettings(database=None, database_url=url, data_dir=tmp_path, model=starter, read_timeout_s=0.3)
+    with TestClient(create_app(settings, cpu), base_url="http://127.0.0.1") as client:
+        async with engine.begin() as connection:
+            await connection.execute(text("lock table predictions in access exclusive mode"))
+            reply = client.get("/predictions")
+        assert (reply.status_code, reply.json()["type"]) == (503, "/problems/database-away")
+        assert "ask for a shorter time" in reply.json()["detail"]
+        assert client.get("/predictions").status_code == 200
 
 
 def test_the_parameters_are_documented(client: Client) -> None:
