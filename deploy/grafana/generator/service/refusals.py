@@ -4,7 +4,7 @@ from deploy.grafana.generator.panels import above, bars, lines
 from deploy.grafana.generator.promql import happened, rate, ratio, seldom, series
 
 _KEYS_READ = series("keys_read_timestamp_seconds")
-_PREDICTING = 'route=~"/predict|/predict/batch|/hf|/v2/models/.*"'
+_PREDICTING = 'route=~"/predict|/predict/batch"'
 
 REFUSED = (
     bars(
