@@ -1,5 +1,6 @@
 """Prometheus' configuration, and what promtool says of a real scrape."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +30,16 @@ def test_promtool_finds_no_fault_in_a_real_scrape(service: Running, promtool: Ca
     for text in ("Works as described.", ""):
         httpx.post(f"{service.url}/predict", json={"text": text})
     promtool("check", "metrics", given=httpx.get(f"{service.url}/metrics").text)
+
+
+def test_the_rules_watch_every_route_that_gives_answers(service: Running, root: Path) -> None:
+    """A route more would fail in silence: the objective counts what needs `predict` or `feedback`, and no other."""
+    paths = httpx.get(f"{service.url}/docs/openapi.json").json()["paths"]
+    needs = {
+        path: {scope for way in ask["post"]["security"] for scopes in way.values() for scope in scopes}
+        for path, ask in paths.items()
+        if "post" in ask
+    }
+    rules = (root / "deploy/prometheus/rules/recording.yml").read_text()
+    (watched,) = {frozenset(found.split("|")) for found in re.findall(r'requests_total{route=~"([^"]+)"', rules)}
+    assert watched == {path for path, scopes in needs.items() if scopes & {"predict", "feedback"}}
