@@ -1,4 +1,4 @@
-"""The dashboards' PromQL on a real Prometheus: of a real service, and of two replicas whose numbers are known."""
+"""The dashboards' PromQL on a real Prometheus: of a real service, and of replicas whose numbers are known."""
 
 import json
 import math
@@ -46,9 +46,9 @@ class Replica(CollectorRegistry):
 
 @pytest.fixture(scope="module")
 def replicas(scraping: Callable[..., AbstractContextManager[Query]]) -> Iterator[Query]:
-    """Ask a Prometheus that scrapes two replicas, of which one is asked nine times as much, and the other is slow."""
+    """Ask a Prometheus of three replicas: one that is asked nine times as much, a slow one, and one that is cut off."""
     with ExitStack() as opened:
-        ports = [opened.enter_context(_exposed(Replica(work))) for work in (_fast, _slow)]
+        ports = [opened.enter_context(_exposed(Replica(work))) for work in (_fast, _slow, _cut_off)]
         yield opened.enter_context(scraping(*(f"127.0.0.1:{port}" for port in ports)))
 
 
@@ -146,7 +146,7 @@ def test_label_shares_add_up(asked: Callable[[str, str], list[dict[str, Any]]]) 
 def test_what_replicas_repeat_is_told_once(
     asked: Callable[[str, str], list[dict[str, Any]]], title: str, legend: str, expected: float
 ) -> None:
-    """Each replica shows the same drift run and the same model: it is neither summed nor told twice."""
+    """Replicas show the same drift run and model: neither is summed or told twice, and an older run is not told."""
     (series,) = asked(title, legend)
     assert float(series["value"][1]) == pytest.approx(expected)
 
@@ -159,7 +159,7 @@ def test_each_replica_has_a_bound_of_its_own(
     asked: Callable[[str, str], list[dict[str, Any]]], title: str, legend: str
 ) -> None:
     """What a process must not reach is told for each process, not for all of them together."""
-    assert [float(series["value"][1]) for series in asked(title, legend)] == [1000, 1000]
+    assert [float(series["value"][1]) for series in asked(title, legend)] == [1000, 1000, 1000]
 
 
 @contextmanager
@@ -198,17 +198,34 @@ def _slow(metrics: Metrics) -> None:
     _work(metrics, requests=1, seconds=2.0, label="negative")
 
 
+def _cut_off(metrics: Metrics) -> None:
+    """Serve nobody, and show the run before the last, as a process does that does not reach Postgres."""
+    _show(metrics)
+    _show_run(metrics, finished=1000.0, verdict=0, golden=0.4, coverage=0.9, accuracy=0.99)
+
+
 def _work(metrics: Metrics, requests: int, seconds: float, label: str) -> None:
-    """Answer requests, and show what both replicas show."""
+    """Answer requests, and show what replicas show."""
     metrics.http_requests.labels("POST", "/predict", "200").inc(requests)
     metrics.predictions.labels(label).inc(requests)
     for _ in range(requests):
         metrics.http_duration.labels("/predict").observe(seconds)
+    _show(metrics)
+    _show_run(metrics, finished=2000.0, verdict=2, golden=0.004, coverage=0.1, accuracy=0.93)
+
+
+def _show(metrics: Metrics) -> None:
     for bound in (metrics.spool_max_bytes, metrics.admitted_max_tokens, metrics.engine_threads):
         bound.set(1000)
     metrics.model.labels("starter", "v1", "cpu").set(1)
-    metrics.drift_verdict.labels("v1").set(2)
-    metrics.drift_effect.labels("v1", "golden").set(0.004)
-    metrics.label_coverage.labels("v1").set(0.1)
-    metrics.estimated_accuracy.labels("v1", "lower").set(0.93)
-    metrics.labelled_accuracy.labels("v1", "upper").set(0.97)
+
+
+def _show_run(
+    metrics: Metrics, *, finished: float, verdict: int, golden: float, coverage: float, accuracy: float
+) -> None:
+    metrics.drift_finished.labels("v1").set(finished)
+    metrics.drift_verdict.labels("v1").set(verdict)
+    metrics.drift_effect.labels("v1", "golden").set(golden)
+    metrics.label_coverage.labels("v1").set(coverage)
+    metrics.estimated_accuracy.labels("v1", "lower").set(accuracy)
+    metrics.labelled_accuracy.labels("v1", "upper").set(accuracy + 0.04)

@@ -61,6 +61,14 @@ def by_process(metric: str) -> str:
     return f"sum by (instance) ({series(metric)})"
 
 
+def judged(gauge: str, by: str = "model_version") -> str:
+    """Return what the last run of the drift job says by a gauge.
+
+    Replicas show the same run: hence max. One that is cut off from Postgres shows an older one: it is left out.
+    """
+    return f"max by ({by}) ({gauge} and on (instance, model_version) sentiment:drift_current:instance)"
+
+
 def seldom(expression: str, label: str = "") -> str:
     """Return 0 while there is no such series yet: nothing of the kind has happened. The 0 is called `none`."""
     if not label:

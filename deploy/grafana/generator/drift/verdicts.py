@@ -2,7 +2,7 @@
 
 from deploy.grafana.generator.drift.words import VERDICT_COLUMN
 from deploy.grafana.generator.panels import Json, above, below, override, stat, table, timeline
-from deploy.grafana.generator.promql import seldom
+from deploy.grafana.generator.promql import judged, seldom
 from deploy.grafana.generator.statements import runs
 
 _STALE_S = 30 * 3600
@@ -39,7 +39,7 @@ NOW = (
         "The latest run on the model that serves. Drift pages (SentimentDrift); watch is a ticket"
         " (SentimentDriftWatch), and about one quiet night in twenty is so, too.",
         "none",
-        {"{{model_version}}": "max by (model_version) (sentiment_drift_verdict)"},
+        {"{{model_version}}": judged("sentiment_drift_verdict")},
         _VERDICT_STEPS,
         mappings=_VERDICTS,
     ),
@@ -63,14 +63,14 @@ NOW = (
         "How far the model's answers to its golden texts have moved since its export. Above 0.03"
         " SentimentGoldenTextsMoved pages: it is the model or its runtime, not the data.",
         "none",
-        {"{{model_version}}": 'max by (model_version) (sentiment_drift_effect{metric="golden"})'},
+        {"{{model_version}}": judged('sentiment_drift_effect{metric="golden"}')},
         above(0.015, 0.03),
     ),
     stat(
         "Feedback",
         "Share of the latest window's rows that have feedback. Accuracy is judged from 100 such rows on.",
         "percentunit",
-        {"feedback": seldom("max(sentiment_label_coverage)")},
+        {"feedback": seldom(f"max({judged('sentiment_label_coverage')})")},
         below(0.02),
     ),
     stat(

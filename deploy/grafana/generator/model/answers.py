@@ -1,21 +1,21 @@
 """What the model says, how right it is thought to be, and what it is asked."""
 
 from deploy.grafana.generator.panels import above, below, heatmap, lines, override, stat
-from deploy.grafana.generator.promql import buckets, quantile, quantiles, rate, ratio, series
+from deploy.grafana.generator.promql import buckets, judged, quantile, quantiles, rate, ratio, series
 
 _LEAST_ACCURACY = 0.90
 _THIN = override("lower|upper", custom__lineStyle={"fill": "dash", "dash": [4, 6]}, custom__fillOpacity=0)
 
 
 def _bounds(metric: str) -> str:
-    """Return an accuracy with the ends of its interval. Every replica shows the same one: hence max."""
-    return f"max by (bound, model_version) ({series(metric)})"
+    """Return an accuracy with the ends of its interval."""
+    return judged(series(metric), "bound, model_version")
 
 
 def _worst(metric: str, bound: str) -> str:
     """Return the lowest of the versions' accuracies, at one end of its interval."""
     where = f'bound="{bound}"'
-    return f"min(max by (model_version) ({series(metric, where)}))"
+    return f"min({judged(series(metric, where))})"
 
 
 NOW = (
