@@ -1,5 +1,6 @@
 """A fit that was stopped goes on to the same model, several processes learn as one, and bad input is one line."""
 
+import contextlib
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import polars as pl
+import psutil
 import pytest
 import torch
 from rich.console import Console
@@ -96,6 +98,9 @@ def start() -> Iterator[Start]:
 
     yield begin
     for process in started:
+        with contextlib.suppress(psutil.NoSuchProcess):  # torchrun's children hold its pipes open
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
         process.kill()
         process.communicate()
 
