@@ -3,7 +3,7 @@
 import datetime as dt
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -193,7 +193,7 @@ def exported(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: pyt
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Runs the command line in this process, sparing the seconds that torch takes to start: (code, output, errors)."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(console, "width", 200)  # it asked for the terminal's when it was made
@@ -204,4 +204,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             main()
         return (ended.value.code or 0, *capsys.readouterr())
 
-    return run
+    yield run
+    with console.capture():  # what a test kept it from printing it would print before the next one's words
+        pass
