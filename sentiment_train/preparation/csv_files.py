@@ -6,7 +6,8 @@ never closes is a character. What programs quote all the same, within one line, 
 """
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,6 @@ def csv_columns(source: Path, reading: Reading) -> list[str]:
     header = _header(source, reading)
     if not header.strip():
         raise UnusableData(f"cannot read {source}: expected a header line, found none")
-    # Not from a file of Python's: Arrow reads ahead in a thread of its own, and a process that ends with an error while
-    # that thread waits for Python's lock is aborted (seen in 4 of 450 on a busy machine).
     parsed = pa.csv.open_csv(pa.BufferReader(header.encode()), parse_options=_parse_options(source, header))
     names: list[str] = parsed.schema.names
     return names
@@ -54,12 +53,12 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
     first = 1
     options = _parse_options(source, _header(source, reading), judge)
     unquoted = [] if options.quote_char else [_unquoted(column) for column in columns.values()]
-    with Bytes(source) as opened:
+    with _opened(source) as (file, share):
         try:
-            for block in _reader(opened, reading, columns, options):
+            for block in _reader(file, reading, columns, options):
                 frame = pl.DataFrame(pa.Table.from_batches([block])).with_columns(unquoted)
                 for part in rows_of(frame, columns).iter_slices(BATCH_ROWS):
-                    yield Batch(part, range(first, first + len(part)), len(wrong), opened.share)
+                    yield Batch(part, range(first, first + len(part)), len(wrong), share())
                     first += len(part) + len(wrong)
                     wrong.clear()
             if wrong:
@@ -78,10 +77,25 @@ def _unquoted(column: str) -> pl.Expr:
     return pl.when(cell.str.contains(_QUOTED)).then(inner).otherwise(cell).alias(column)
 
 
-def _reader(opened: Bytes, reading: Reading, columns: Mapping[str, str], options: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
+    """Yield an open file of Arrow's, unzipped, and what tells how much of it has been read.
+
+    Not a file of Python's: Arrow reads ahead in a thread of its own, and a process that ends with an error while that
+    thread waits for Python's lock is aborted (4 of 450 times on a busy machine). Other encodings than UTF-8 are still
+    decoded by Python there.
+    """
+    with pa.OSFile(str(source)) as raw:
+        size = max(raw.size(), 1)
+        is_zipped = source.name.lower().endswith(".gz")
+        with pa.CompressedInputStream(raw, "gzip") if is_zipped else nullcontext(raw) as file:
+            yield file, lambda: min(1.0, raw.tell() / size)
+
+
+def _reader(file: Any, reading: Reading, columns: Mapping[str, str], options: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
     names = list(columns.values())
     return pa.csv.open_csv(
-        opened.file,
+        file,
         read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=reading.encoding, use_threads=False),
         parse_options=options,
         convert_options=pa.csv.ConvertOptions(

@@ -102,7 +102,9 @@ def translated(source: Path, reading: Reading) -> Iterator[None]:
     except _DAMAGED as error:
         raise UnusableData(f"cannot read {source}: {error}; copy it once more, or zip it again") from error
     except OSError as error:
-        raise UnusableData(f"cannot read {source}: {error.strerror or error}") from error
+        # Arrow's own of zipped bytes that were changed or cut off has no number, which the system's have.
+        remedy = "; copy it once more, or zip it again" if error.errno is None else ""
+        raise UnusableData(f"cannot read {source}: {error.strerror or error}{remedy}") from error
 
 
 def _not_in_encoding(source: Path, reading: Reading) -> UnusableData:

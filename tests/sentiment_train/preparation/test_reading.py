@@ -297,8 +297,16 @@ def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     """A zipped file that ends too early is refused, however much of it can be read."""
     path = _write(tmp_path / "shop.csv.gz", *[{"text": f"Number {n} of {n * n}"} for n in range(2000)])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UnusableData, match=r"cannot read .*shop\.csv\.gz"):
+    with pytest.raises(UnusableData, match=r"cannot read .*shop\.csv\.gz: .*; copy it once more, or zip it again"):
         _read(path)
+
+
+def test_a_file_that_was_zipped_in_parts_is_read_whole(tmp_path: Path) -> None:
+    """Zipped files may be appended to each other, as logs often are."""
+    path = _write(tmp_path / "shop.csv.gz", *[{"text": f"Number {n} of {n * n}"} for n in range(2000)])
+    lines = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(lines[:30_000]) + gzip.compress(lines[30_000:]))
+    assert len(_read(path)) == 2000
 
 
 def _damage(path: Path, lines: bytes) -> None:
