@@ -23,18 +23,18 @@ def texts(reviews: list[Path], count: int, seed: int = 0) -> list[str]:
     """
     chosen = random.Random(seed)  # noqa: S311 - no secret
     if reviews:
-        return [text[:20_000] for text in chosen.sample(_found(reviews, count), count)]
+        return [text[:20_000] for text in chosen.sample(_read(reviews, count), count)]
     lengths = (max(3, round(chosen.lognormvariate(4.1, 0.9))) for _ in range(count))
     return [" ".join(chosen.choices(_WORDS, k=min(length, 1500))) for length in lengths]
 
 
-def _found(files: list[Path], count: int) -> list[str]:
+def _read(files: list[Path], count: int) -> list[str]:
     texts: list[str] = []
     for path in files:
         try:
-            column = pl.read_parquet(path, columns=["text"])["text"].cast(pl.String).str.strip_chars()
+            column = pl.read_parquet(path, columns=["text"])["text"].str.strip_chars()
         except (OSError, pl.exceptions.PolarsError) as error:
-            what = str(error).splitlines()[0]
+            what = "".join(str(error).splitlines()[:1])
             sys.exit(f"--reviews {path}: expected a parquet file with a column text: {type(error).__name__}: {what}")
         texts += column.filter(column != "").to_list()
     if len(texts) < count:

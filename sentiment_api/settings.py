@@ -4,6 +4,7 @@ import datetime as dt
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -21,8 +22,10 @@ _OF_THE_DRIFT_JOB = (
     *("service_url", "service_key", "notify_url", "notify_on"),
 )
 """What `drift_jobs.settings` reads: services and jobs are often given one environment."""
-_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT$|_PORT_\d+_")
-"""Variables by which Kubernetes tells pods of a service whose name begins with `sentiment`."""
+_GONE = {"MAX_BATCH_TOKENS": "the engine knows what it takes"}
+"""Settings of earlier releases, and why they are no more."""
+_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)=|\w+_PORT=(tcp|udp|sctp)://")
+"""What Kubernetes tells pods of a service whose name begins with `sentiment`, with the beginning of the value."""
 
 
 class _Settings(BaseSettings):
@@ -66,8 +69,9 @@ class DatabaseSettings(DataSettings):
     """`postgresql://user:password@host:port/name` of an external Postgres."""
     database_password: SecretStr | None = None
     """Its password, of any characters, where `database_url` has none. Meant for `SENTIMENT_DATABASE_PASSWORD_FILE`."""
-    read_timeout_s: float = Field(default=2.0, gt=0)
-    """How long a reply may wait for what Postgres holds, such as a list of predictions; then it is 503."""
+    read_timeout_s: float = Field(default=2.0, gt=0, le=20)
+    """How long a reply may wait for what Postgres holds, such as a list of predictions; then it is 503. No longer than
+    others wait for the connection that it holds meanwhile, which is 30 s."""
     keep: dt.timedelta = dt.timedelta(days=400)
     """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
 
@@ -222,36 +226,53 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
 
 def _refuse_strangers() -> None:
     """A name misspelt would else leave its setting as it was: texts kept, say, that were not to be."""
-    ours = (name for name, field in ServiceSettings.model_fields.items() if field.validation_alias is None)
-    known = {f"{name}{end}".upper() for name in (*ours, *_OF_THE_DRIFT_JOB) for end in ("", "_file")}
+    known = _known()
     lines = []
-    for variable in sorted(os.environ):
+    for variable, value in sorted(os.environ.items()):
         name = variable.upper().removeprefix(_PREFIX)
-        if name in known or not variable.upper().startswith(_PREFIX) or _LINK.search(variable):
+        if not variable.upper().startswith(_PREFIX) or not value or known.get(name) == variable.upper():
             continue
-        near = difflib.get_close_matches(name, known, 1)
-        lines.append(
-            f"{variable}: there is no such setting; {f'did you mean {_PREFIX}{near[0]}?' if near else 'unset it'}"
-        )
+        if not _LINK.match(f"{variable.upper()}={value}"):
+            lines.append(f"{variable}: there is no such setting; {_remedy(name, known)}")
     if lines:
         raise SettingsInvalid("; ".join(lines))
+
+
+def _known() -> dict[str, str]:
+    """Return all variables by their names without the prefix."""
+    fields = ServiceSettings.model_fields.items()
+    names = [*(name for name, field in fields if field.validation_alias is None), *_OF_THE_DRIFT_JOB]
+    known = {f"{name}{end}".upper(): f"{_PREFIX}{name}{end}".upper() for name in names for end in ("", "_file")}
+    for _, field in fields:
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        known |= {choice: choice for choice in choices if isinstance(choice, str)}
+    return known
+
+
+def _remedy(name: str, known: Mapping[str, str]) -> str:
+    if name in _GONE:
+        return f"it is gone, {_GONE[name]}: unset it"
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {known[near[0]]}?" if near else "unset it"
 
 
 def _from_files(kind: type[BaseSettings]) -> dict[str, str]:
     """Return the settings whose variables, with `_FILE` at the end, name files."""
     found = {}
+    environment = {variable.upper(): value for variable, value in os.environ.items()}  # as pydantic reads the others
     for name, field in kind.model_fields.items():
         alias = field.validation_alias
         variable = alias if isinstance(alias, str) else f"{_PREFIX}{name}".upper()
-        if path := os.environ.get(f"{variable}_FILE"):
+        if path := environment.get(f"{variable}_FILE"):
+            if environment.get(variable):
+                raise SettingsInvalid(f"expected one of {variable} and {variable}_FILE, found both")
             found[alias if isinstance(alias, str) else name] = _content(variable, path)
     return found
 
 
 def _content(variable: str, path: str) -> str:
     """Return what the file holds, but for space around it: editors and `echo` end files with a line's end."""
-    if os.environ.get(variable):
-        raise SettingsInvalid(f"expected one of {variable} and {variable}_FILE, found both")
     try:
         content = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

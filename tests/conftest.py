@@ -29,7 +29,7 @@ from sentiment_api.settings import DatabaseSettings
 for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:
     del os.environ[_name]  # what `make` or a shell says of another service is not for the tests
 
-_PATIENT = {"SENTIMENT_READ_TIMEOUT_S": "30"}  # a busy machine may stand still for seconds, which is no fault of ours
+_PATIENT = {"SENTIMENT_READ_TIMEOUT_S": "20"}  # a busy machine may stand still for seconds, which is no fault of ours
 os.environ.update(_PATIENT)
 
 _TEMPLATE = "template_migrated"

@@ -14,7 +14,7 @@ from sentiment_api.errors import DatabaseAway, KeyRefused
 from sentiment_api.keys import Key
 
 _TIMEOUT_S = 2.0
-"""Not the one of replies: of the time within which a change of keys is heeded it is a part."""
+"""A part of the 5 s within which services heed a change of keys; what replies wait for Postgres may be set."""
 _KEPT = tuple(api_keys.c[name] for name in Key.__struct_fields__)
 
 

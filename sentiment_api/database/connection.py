@@ -7,6 +7,7 @@ from functools import partial
 import asyncpg
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sentiment_api.database.embedded import PORT, EmbeddedServer
@@ -16,7 +17,11 @@ from sentiment_api.settings import DatabaseSettings
 SCHEMA_REVISION = "0006"
 """The oldest schema that this release runs on. Revisions are numbered, so newer ones compare greater."""
 
-DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_ERRORS = (
+    *(DBAPIError, NoConnectionFree),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError),
+    *(OSError, TimeoutError),
+)
 """What a database that is away, or refuses, raises through SQLAlchemy or asyncpg."""
 
 _CONNECT_TIMEOUT_S = 5.0

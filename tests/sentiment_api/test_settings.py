@@ -8,9 +8,15 @@ import pytest
 from sqlalchemy import make_url
 
 from drift_jobs.settings import DriftSettings
-from sentiment_api.database.connection import _dsn
+from sentiment_api.database.connection import _dsn, make_engine, read_timeout_s
 from sentiment_api.errors import SettingsInvalid
-from sentiment_api.settings import DatabaseSettings, ModelSettings, ServiceSettings, read_settings
+from sentiment_api.settings import (
+    _OF_THE_DRIFT_JOB,
+    DatabaseSettings,
+    ModelSettings,
+    ServiceSettings,
+    read_settings,
+)
 
 URL = "postgresql://shop@127.0.0.1/shop"
 Secret = Callable[[str, str], Path]
@@ -77,7 +83,12 @@ def test_an_empty_file_is_refused(secret: Secret) -> None:
         ("sentiment_keyes", "did you mean SENTIMENT_KEYS?"),
         ("SENTIMENT_DATABASE_PASWORD_FILE", "did you mean SENTIMENT_DATABASE_PASSWORD_FILE?"),
         ("SENTIMENT_DRIFT_SAMPEL", "did you mean SENTIMENT_DRIFT_SAMPLE?"),
-        ("SENTIMENT_OTEL_SDK_DISABLED", "unset it"),
+        ("sentiment_text_polcy_file", "did you mean SENTIMENT_TEXT_POLICY_FILE?"),
+        ("SENTIMENT_OTEL_SDK_DISABLED", "did you mean OTEL_SDK_DISABLED?"),
+        ("SENTIMENT_OTEL_TRACES_EXPORTER", "did you mean OTEL_TRACES_EXPORTER?"),
+        ("SENTIMENT_APITALLY_WRITE_TOKEN", "did you mean APITALLY_WRITE_TOKEN?"),
+        ("SENTIMENT_HTTP_PORT", "did you mean SENTIMENT_PORT?"),
+        ("SENTIMENT_MAX_BATCH_TOKENS", "it is gone, the engine knows what it takes: unset it"),
         ("SENTIMENT_QUARTZ", "unset it"),
     ],
 )
@@ -94,9 +105,35 @@ def test_each_program_lets_the_other_ones_settings_pass(monkeypatch: pytest.Monk
     names = [name for name, field in fields.items() if field.validation_alias is None]
     assert len(names) > 35
     for name in names:
-        monkeypatch.setenv(f"SENTIMENT_{name.upper()}_FILE", "")
+        monkeypatch.setenv(
+            f"SENTIMENT_{name.upper()}_FILE", "/nowhere" if name not in ModelSettings.model_fields else ""
+        )
     monkeypatch.setenv("SENTIMENT_API_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("SENTIMENT_API_SERVICE_PORT_HTTP", "8000")
     monkeypatch.setenv("SENTIMENT_API_PORT", "tcp://10.0.0.7:8000")
     monkeypatch.setenv("SENTIMENT_API_PORT_8000_TCP_ADDR", "10.0.0.7")
+    monkeypatch.setenv("SENTIMENT_NOTHING", "")
     assert read_settings(ModelSettings) == ModelSettings()
+    assert {name.upper() for name in _OF_THE_DRIFT_JOB} == {
+        name.upper() for name in DriftSettings.model_fields if name not in ServiceSettings.model_fields
+    }
+
+
+def test_names_may_be_in_lower_case(secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both kinds are read so, or one of them would be accepted and do nothing."""
+    secret("sentiment_text_policy_file", "none")
+    monkeypatch.setenv("sentiment_keys", "required")
+    settings = read_settings(ServiceSettings)
+    assert (settings.text_policy, settings.keys) == ("none", "required")
+
+
+def test_replies_wait_two_seconds_for_postgres_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are told; a wait that others could not bear is refused."""
+    monkeypatch.setenv("SENTIMENT_DATABASE_URL", URL)
+    monkeypatch.delenv("SENTIMENT_READ_TIMEOUT_S")
+    assert read_timeout_s(make_engine(read_settings(DatabaseSettings))) == 2
+    monkeypatch.setenv("SENTIMENT_READ_TIMEOUT_S", "7")
+    assert read_timeout_s(make_engine(read_settings(DatabaseSettings))) == 7
+    monkeypatch.setenv("SENTIMENT_READ_TIMEOUT_S", "30")
+    with pytest.raises(SettingsInvalid, match="SENTIMENT_READ_TIMEOUT_S: Input should be less than or equal to 20"):
+        read_settings(DatabaseSettings)

@@ -38,7 +38,7 @@ def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=240,
         check=False,
     )
 
@@ -326,7 +326,7 @@ def test_every_module_can_be_imported_with_an_empty_environment() -> None:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -5,7 +5,7 @@ import { hold, key, Problem } from "./requests.js";
 
 const PLAIN = /^[\x21-\x7e]+$/;
 // The service's own words are for programs: they name the headers.
-const ASKED = "Type one with the scopes read, to see, and predict and feedback, to try and to rate.";
+const ASKED = "It needs the scope read to see what is here, predict to try a review, and feedback to rate it.";
 const NO_KEY = { title: "That is no API key", detail: "Expected sentiment_..., from `sentiment-api keys create`." };
 
 export function takeKey() {

@@ -22,7 +22,9 @@ def test_a_locked_service_asks_for_a_key_and_shows_nothing_before(
     """Without a key the page is there and no data; a wrong one is called so; the right one opens, and is forgotten."""
     page = visit(locked.url)
     form = page.locator("#key")
-    expect(form.get_by_role("alert")).to_have_text(re.compile("^An API key is needed.*to try and to rate.$"))
+    expect(form.get_by_role("alert")).to_have_text(
+        re.compile(r"^An API key is neededIt needs the scope read .*, and feedback to rate it\.$")
+    )
     expect(page.get_by_label("API key")).to_be_focused()
     expect(section(page, "Recent predictions").get_by_role("alert")).to_contain_text("An API key is needed")
     expect(page.get_by_role("banner").get_by_role("status")).to_have_text("ready")

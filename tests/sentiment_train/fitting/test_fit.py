@@ -98,8 +98,11 @@ def start() -> Iterator[Start]:
 
     yield begin
     for process in started:
-        with contextlib.suppress(psutil.NoSuchProcess):  # torchrun's children hold its pipes open
-            for child in psutil.Process(process.pid).children(recursive=True):
+        children: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(process.pid).children(recursive=True)
+        for child in children:  # torchrun's, which hold its pipes open
+            with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         process.kill()
         process.communicate()
@@ -153,7 +156,7 @@ def test_sigterm_leaves_a_checkpoint_and_says_how_to_go_on(
     process = start(_command(prepared, base, tmp_path / "run", recipe, "--checkpoint-steps", 20))
     _wait_for_checkpoint(process, tmp_path / "run")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 143
     assert errors.startswith("sentiment-train: stopped after step ")
     assert errors.endswith(" of 2800; the same command with --resume goes on\n")
@@ -186,7 +189,7 @@ def test_two_processes_learn_as_one(
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     process = start([*torchrun, *_command(prepared, base, tmp_path / "two", recipe, "--teacher", fitted)])
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     one = fit(prepared, str(base), tmp_path / "one", recipe, quiet, teachers=[fitted])
     two = json.loads((tmp_path / "two" / "fit.json").read_text())
@@ -208,7 +211,7 @@ def test_machines_with_disks_of_their_own_go_on_as_one(
     arguments = shlex.join([sys.executable, *_command(prepared, base, tmp_path, recipe, "--resume")])
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     process = start([*torchrun, "sh", "-c", f'{arguments} --out "{tmp_path}/$RANK"'])
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert not (tmp_path / "1").exists()
     one = fit(prepared, str(base), tmp_path / "one", recipe, quiet)

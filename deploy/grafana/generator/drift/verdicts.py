@@ -2,7 +2,7 @@
 
 from deploy.grafana.generator.drift.words import VERDICT_COLUMN
 from deploy.grafana.generator.panels import Json, above, below, override, stat, table, timeline
-from deploy.grafana.generator.promql import judged, seldom
+from deploy.grafana.generator.promql import judged
 from deploy.grafana.generator.statements import runs
 
 _STALE_S = 30 * 3600
@@ -70,7 +70,7 @@ NOW = (
         "Feedback",
         "Share of the latest window's rows that have feedback. Accuracy is judged from 100 such rows on.",
         "percentunit",
-        {"feedback": seldom(f"max({judged('sentiment_label_coverage')})")},
+        {"feedback": f"max({judged('sentiment_label_coverage')} or on () 0 * max(sentiment:drift_current:instance))"},
         below(0.02),
     ),
     stat(

@@ -28,8 +28,8 @@ NOW = (
     stat(
         "Accuracy, estimated",
         "Lower end of the 95 % interval of the accuracy on the last night's window, estimated without labels. Below"
-        " 0.90 SentimentEstimatedAccuracyLow is a ticket. Empty: no night was judged yet, or labels have proved it"
-        " wrong.",
+        " 0.90 SentimentEstimatedAccuracyLow is a ticket. Empty: no night was judged yet, labels have proved it"
+        " wrong, or the chosen instance does not know the newest night.",
         "percentunit",
         {"at least": _worst("estimated_accuracy", "lower")},
         below(red=_LEAST_ACCURACY),
@@ -37,7 +37,7 @@ NOW = (
     stat(
         "Accuracy, with labels",
         "Upper end of the 95 % interval of the accuracy on the rows with feedback. Below 0.90 SentimentAccuracyLow"
-        " pages. Empty: too little feedback.",
+        " pages. Empty: too little feedback, or the chosen instance does not know the newest night.",
         "percentunit",
         {"at most": _worst("labelled_accuracy", "upper")},
         below(red=_LEAST_ACCURACY),
