@@ -6,6 +6,7 @@ never closes is a character. What programs quote all the same, within one line, 
 """
 
 import codecs
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -21,6 +22,8 @@ from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Readin
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _BLOCK_BYTES = 2 << 20
 """Read at once; a row must be shorter. Arrow reads up to 32 of them ahead."""
+_WRONG_ROW = re.compile(r"Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")
+"""In Arrow's message, which counts the header and goes on to quote the row."""
 _QUOTED = r'^"(?:[^"]|"")*"$'
 
 
@@ -44,14 +47,15 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
     Raises:
         UnusableData: a row has more or fewer cells than the header.
     """
-    wrong: list[str] = []
+    wrong: list[int] = []
 
-    def judge(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
-        wrong.append(f"row {row.number - 1} has {row.actual_columns} cells where the header has {row.expected_columns}")
-        return "skip" if reading.skip_bad_rows else "error"
+    def skip(row: Any) -> str:  # noqa: ANN401 - pyarrow is untyped
+        wrong.append(row.number)
+        return "skip"
 
     first = 1
-    options = _parse_options(source, _header(source, reading), judge)
+    # Arrow's threads hold it too: what is said of their files in `_opened` holds for this.
+    options = _parse_options(source, _header(source, reading), skip if reading.skip_bad_rows else None)
     unquoted = [] if options.quote_char else [_unquoted(column) for column in columns.values()]
     with _opened(source) as (file, share):
         try:
@@ -65,9 +69,13 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
                 none = pl.DataFrame(schema=dict.fromkeys(columns.values(), pl.String))
                 yield Batch(rows_of(none, columns), (), len(wrong), 1.0)
         except pa.ArrowInvalid as error:
-            if wrong and not reading.skip_bad_rows:
-                raise UnusableData(f"{source}: {wrong[0]}; mend it or give --skip-bad-rows to leave it out") from error
-            raise
+            if (found := _WRONG_ROW.search(str(error))) is None:
+                raise
+            number, expected, cells = map(int, found.groups())
+            raise UnusableData(
+                f"{source}: row {number - 1} has {cells} cells where the header has {expected}; mend it or give "
+                "--skip-bad-rows to leave it out"
+            ) from error
 
 
 def _unquoted(column: str) -> pl.Expr:
@@ -112,7 +120,7 @@ def _header(source: Path, reading: Reading) -> str:
         return codecs.getreader(reading.encoding)(opened.file).readline().removeprefix("\ufeff")
 
 
-def _parse_options(source: Path, header: str, judge: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
+def _parse_options(source: Path, header: str, skip: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
     name = source.name.lower().removesuffix(".gz")
     delimiter = next(each for ending, each in DELIMITERS.items() if name.endswith(ending))
     # Where the comma is the decimal point, spreadsheet programs part the cells of a csv file with semicolons.
@@ -123,5 +131,5 @@ def _parse_options(source: Path, header: str, judge: Any = None) -> Any:  # noqa
         delimiter=delimiter,
         quote_char='"' if is_quoted else False,
         newlines_in_values=is_quoted,
-        invalid_row_handler=judge,
+        invalid_row_handler=skip,
     )
