@@ -8,6 +8,7 @@ Every server listens on a free port of 127.0.0.1 and serves the folder `model`. 
 and is shown when it does not start. How much load it gets is not decided here.
 """
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -32,7 +33,8 @@ _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 20
 _QUIET_CORES = 0.4
 """Less than this is idle: LitServe's polling takes about 0.1 of a core."""
-_held_ports: list[socket.socket] = []
+_held_ports = contextlib.ExitStack()
+atexit.register(_held_ports.close)
 
 
 class ServerDidNotStart(Exception):
@@ -282,9 +284,8 @@ def free_port() -> int:
     A bound socket that does not listen keeps it from everyone else who asks for any port, also while a server that is
     started again there is down. It lets a server listen that sets SO_REUSEADDR, as servers do.
     """
-    holder = socket.socket()
+    holder = _held_ports.enter_context(socket.socket())
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
-    _held_ports.append(holder)
     port: int = holder.getsockname()[1]
     return port
