@@ -1,6 +1,7 @@
-"""Writes down what a release leaves on disk and asks of Postgres: a spool segment and all its SQL, by its own code.
+"""Writes down what a release leaves on disk and asks of Postgres, by its own code.
 
-README.md beside this file says how it is run. It was written for release 0.1.0; what later releases add is added here.
+That is a spool segment, records set aside and all its SQL. README.md beside this file says how it is run. It has what
+the release needs that it is committed with; what later releases add is added here.
 """
 
 import asyncio
@@ -8,25 +9,34 @@ import base64
 import datetime as dt
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs.runs import DriftRun, MetricRow
-from drift_jobs.storage import results
+from drift_jobs.judging.calibration import Calibration
+from drift_jobs.runs import BackTest, DriftRun, MetricRow
+from drift_jobs.storage import baselines, calibrations, counts, first_traffic, listing, notices, results
 from drift_jobs.storage.predictions import read_predictions
+from drift_jobs.storage.references import Written
 from drift_jobs.windows import Window
-from sentiment_api.database import drift_queries, queries, schema
+from sentiment_api.database import api_keys, drift_queries, erasures, queries, schema
 from sentiment_api.database.connection import check_schema, connected
+from sentiment_api.database.drift_segments import product_segment
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.database.partitions import make_months
+from sentiment_api.database.partitions import drop_old_months, first_id, make_months
+from sentiment_api.database.shadow_counts import count_shadow
+from sentiment_api.database.tables import CUSTOMER_SOURCES, OWN_SOURCES
+from sentiment_api.keys import Key
 from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log import shipper, storing
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, encode
+from sentiment_api.prediction_log.set_aside import SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 
@@ -88,6 +98,19 @@ BARE_PREDICTION = PredictionRecord(
 )
 RATING = FeedbackRecord(feedback_id=RATED, prediction_id=FILLED, rating=2, label=None, request_id="request-3")
 LABEL = FeedbackRecord(feedback_id=LABELLED, prediction_id=BARE, rating=None, label="positive", request_id="request-4")
+SHADOW_ANSWER = ShadowRecord(
+    prediction_id=FILLED,
+    model_name="candidate",
+    model_version="ba9876543210",
+    engine="cpu",
+    logits=[-0.5, 0.5],
+    label="positive",
+    score=0.6875,
+    probabilities={"negative": 0.3125, "positive": 0.6875},
+    latency_ms=12.5,
+    processor_ms=8.25,
+)
+RECORDS = (FILLED_PREDICTION, BARE_PREDICTION, RATING, LABEL, SHADOW_ANSWER)
 WINDOW = Window(dt.datetime(2025, 11, 1, tzinfo=dt.UTC), dt.datetime(2025, 11, 2, tzinfo=dt.UTC))
 DRIFT_RUN = DriftRun(
     run_id=RUN,
@@ -103,20 +126,61 @@ DRIFT_RUN = DriftRun(
     reason="nothing",
     n_current=1,
     n_reference=1,
-    metrics=(MetricRow(metric="words", family="inputs", n=1),),
+    metrics=(
+        MetricRow(metric="words", family="inputs", n=1),
+        MetricRow(metric="words", segment=product_segment("mug-7 / é"), family="inputs", n=1),
+    ),
 )
+CALIBRATION = Calibration(
+    size=100,
+    windows=400,
+    products=12.5,
+    quantiles={"words": 0.25},
+    errors={"words": 3.5},
+    smallest_p=(0.0625, 0.5),
+    back_test=BackTest(
+        size=100, windows=400, watch_rate=0.0, watch_upper=0.0, drift_rate=0.0, drift_upper=0.0, alarms_a_year=0.0
+    ),
+)
+KEY = Key(key_id="0123456789ab", name="shop", secret_hash=bytes(32), scopes=("predict",), tokens_per_minute=6_000)
+ZONE = ZoneInfo("UTC")
+EARLY_VERSION = "fedcba987654"
+"""A model version with traffic enough to become its own baseline."""
+
+
+def early_traffic() -> list[PredictionRecord]:
+    """Return as many predictions, over as many days, as a first baseline takes."""
+    days, rows = first_traffic.MIN_DAYS, first_traffic.MIN_ROWS
+    pause = days * dt.timedelta(days=1) / rows
+    return [
+        replace(
+            BARE_PREDICTION,
+            prediction_id=first_id(WINDOW.start + number * pause),
+            source="api",
+            model_version=EARLY_VERSION,
+        )
+        for number in range(rows + 1)
+    ]
 
 
 def write_segment(path: Path) -> None:
-    """Write a segment of the four records as base64."""
+    """Write a segment of the records as base64."""
     with tempfile.TemporaryDirectory() as root:
         spool = Spool.claim(Path(root), 1 << 20)
-        for record in (FILLED_PREDICTION, BARE_PREDICTION, RATING, LABEL):
+        for record in RECORDS:
             spool.append(encode(record))
         spool.seal()
         (segment,) = spool.segments()
         path.write_text(base64.encodebytes(segment.read_bytes()).decode())
         spool.close()
+
+
+def write_set_aside(path: Path) -> None:
+    """Write the files of the same records set aside, a line for each."""
+    with tempfile.TemporaryDirectory() as root:
+        for record in RECORDS:
+            SetAside("22021", record).save(Path(root))
+        path.write_bytes(b"".join(file.read_bytes() + b"\n" for file in files_in(Path(root))))
 
 
 class Statements:
@@ -139,6 +203,12 @@ class Statements:
         self._origin = f"{function.__module__}.{function.__qualname__}"
         await function(*arguments, **named)
 
+    async def during_all_of(self, function: Callable[..., AsyncIterator[Any]], *arguments: Any) -> None:
+        """Do the same with a function that yields."""
+        self._origin = f"{function.__module__}.{function.__qualname__}"
+        async for _ in function(*arguments):
+            pass
+
     def __str__(self) -> str:
         """Return one paragraph for each, in the order in which they were sent."""
         return "\n\n".join(f"-- {origin}\n{_trimmed(each)}" for each, origin in self._found.items()) + "\n"
@@ -158,22 +228,114 @@ async def call_everything(engine: AsyncEngine, statements: Statements, root: Pat
     await statements.during(check_schema, engine)
     async with engine.begin() as connection:
         await statements.during(make_months, connection, [dt.date(2025, 10, 1), dt.date(2025, 11, 1)])
+    await statements.during(storing.store, engine, [*RECORDS, *early_traffic()])
+    await read(engine, statements)
+    async with engine.begin() as connection:
         await judge(connection, statements)
+        await compare(connection, statements)
+    await show_drift(engine, statements)
+    await ask_for_keys(engine, statements)
+    await erase(engine, statements)
+    # Of the two months the older one goes.
+    await statements.during(drop_old_months, engine, dt.datetime.now(dt.UTC) - WINDOW.start)
+
+
+async def read(engine: AsyncEngine, statements: Statements) -> None:
+    """Send what the service and its commands read of predictions."""
+    everything = (WINDOW.start, WINDOW.end, RUN, 10)
     await statements.during(queries.find_prediction, engine, FILLED)
     await statements.during(queries.has_prediction, engine, FILLED)
     await statements.during(queries.find_feedback, engine, FILLED)
-    await statements.during(drift_queries.latest_drift_run, engine, DRIFT_RUN.model_version)
+    for selection in (
+        queries.Selection(None, None, CUSTOMER_SOURCES, None, None, limit=10),
+        queries.Selection("mug-7 / é", "negative", CUSTOMER_SOURCES, *everything),
+        queries.Selection(None, None, OWN_SOURCES, *everything),
+    ):
+        await statements.during(queries.select_predictions, engine, selection)
+    for bounds in ((None, None), (WINDOW.start, WINDOW.end)):
+        await statements.during_all_of(queries.stream_feedback, engine, *bounds)
+        await statements.during(count_shadow, engine, {"1": "negative", "5": "positive"}, *bounds)
 
 
 async def judge(connection: AsyncConnection, statements: Statements) -> None:
-    """Send what the drift job sends."""
+    """Send what the drift job sends for a run."""
+    run = (WINDOW, DRIFT_RUN.model_version, "bundle")
     await statements.during(results.lock, connection, WINDOW, "bundle")
     await statements.during(read_predictions, connection, WINDOW)
-    await statements.during(results.store_run, connection, DRIFT_RUN, html="<p>", snapshot="{}")
-    await statements.during(results.latest_run, connection, WINDOW, DRIFT_RUN.model_version, "bundle")
+    await statements.during(
+        read_predictions, connection, WINDOW, cap=1, version=EARLY_VERSION, segment_keys=("shop", "country")
+    )
+    await statements.during(counts.versions_in, connection, WINDOW)
+    await statements.during(counts.input_state, connection, WINDOW, DRIFT_RUN.model_version)
+    await statements.during(results.store_run, connection, DRIFT_RUN, html="<p>", snapshot="{}", notice_due=True)
+    await statements.during(results.remember_state, connection, RUN, "1 rows")
+    await statements.during(results.latest_state, connection, *run)
+    await statements.during(results.latest_run, connection, *run)
+    await statements.during(results.past_runs, connection, *run[1:], WINDOW.end, 2)
+    await statements.during(results.runs_on, connection, [WINDOW], *run[1:])
     await statements.during(results.list_runs, connection, 10)
+    await statements.during(results.list_runs, connection, 10, version=DRIFT_RUN.model_version, verdict="drift")
     await statements.during(results.read_run, connection, RUN)
     await statements.during(results.read_html, connection, RUN)
+    await statements.during(listing.judged_windows, connection, WINDOW.end)
+    for written in (Written("auto"), Written("window", WINDOW)):
+        await statements.during(listing.judged_versions, connection, WINDOW, written)
+        await statements.during(listing.was_judging, connection, WINDOW.end, written)
+    await statements.during(notices.list_due, connection, WINDOW.start)
+    await statements.during(notices.is_due, connection, RUN)
+    await statements.during(notices.claim, connection, RUN)
+    await statements.during(notices.settle, connection, RUN)
+
+
+async def compare(connection: AsyncConnection, statements: Statements) -> None:
+    """Send what the drift job sends for its references."""
+    month = Window(WINDOW.start, dt.datetime(2025, 12, 1, tzinfo=dt.UTC))
+    wanted = (connection, DRIFT_RUN.model_version, "bundle", "state")
+    await statements.during(counts.day_counts, connection, EARLY_VERSION, month.start.date(), month.end.date(), ZONE)
+    await statements.during(first_traffic.baseline_for, connection, EARLY_VERSION, month.end, ZONE, month.end)
+    await statements.during(baselines.accept, connection, EARLY_VERSION, WINDOW, 1, "accepted", WINDOW.end)
+    await statements.during(baselines.accepted, connection, EARLY_VERSION)
+    await statements.during(baselines.accepted, connection, EARLY_VERSION, WINDOW.start)
+    await statements.during(baselines.list_baselines, connection)
+    await statements.during(baselines.list_baselines, connection, EARLY_VERSION)
+    await statements.during(calibrations.store_calibration, *wanted, CALIBRATION, WINDOW.end)
+    await statements.during(calibrations.find_calibration, *wanted, CALIBRATION.size)
+
+
+async def show_drift(engine: AsyncEngine, statements: Statements) -> None:
+    """Send what the service reads of the drift job's results."""
+    version = DRIFT_RUN.model_version
+    await statements.during(drift_queries.latest_drift_run, engine, version)
+    await statements.during(drift_queries.last_drift_success, engine, version)
+    await statements.during(drift_queries.find_drift_run, engine, RUN)
+    await statements.during(drift_queries.select_drift_runs, engine, None, None, 10)
+    run = await drift_queries.find_drift_run(engine, RUN)
+    await statements.during(drift_queries.select_drift_runs, engine, version, run, 10)
+    await statements.during(drift_queries.find_drift_metrics, engine, RUN)
+    await statements.during(drift_queries.find_drift_page, engine, RUN)
+
+
+async def ask_for_keys(engine: AsyncEngine, statements: Statements) -> None:
+    """Send all about API keys."""
+    await statements.during(api_keys.insert_key, engine, KEY)
+    await statements.during(api_keys.living_keys, engine)
+    await statements.during(api_keys.lease_tokens, engine, KEY.key_id, 10.0)
+    await statements.during(api_keys.list_keys, engine, revoked=False)
+    await statements.during(api_keys.list_keys, engine, revoked=True)
+    await statements.during(api_keys.revoke_key, engine, KEY.name, dry_run=True)
+    await statements.during(api_keys.revoke_key, engine, KEY.name, dry_run=False)
+
+
+async def erase(engine: AsyncEngine, statements: Statements) -> None:
+    """Send what erases, and what spools say of it."""
+    for subject in (erasures.Subject(BARE), erasures.Subject(None, "mug-7 / é", RUN)):
+        await statements.during(erasures.count_subject, engine, subject)
+        await statements.during(erasures.erase, engine, subject)
+    await statements.during(erasures.bury, engine, [FILLED])
+    await statements.during(erasures.last_tombstone, engine)
+    await statements.during(erasures.say_alive, engine, RUN, "host", "folder", 1)
+    await statements.during(erasures.spool_states, engine, 1)
+    await statements.during(erasures.say_gone, engine, [RUN])
 
 
 async def statements_on(database: DatabaseSettings) -> Statements:
@@ -201,4 +363,5 @@ def write_statements(path: Path) -> None:
 if __name__ == "__main__":
     folder, release = Path(sys.argv[1]), sys.argv[2]
     write_segment(folder / f"{release}.spool")
+    write_set_aside(folder / f"{release}.set-aside")
     write_statements(folder / f"{release}.sql")
