@@ -26,7 +26,7 @@ import polars as pl
 
 from benchmarks import machine, models, payload
 from benchmarks.engines import Candidate, CandidateUnavailable, Model, accuracy, batch_mates, catalogue, report, timing
-from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_api.model.tokenizer import ReviewTokenizer
 
 _RESULTS = Path(__file__).parent / "results"
 _CACHE = Path(__file__).parent / ".models" / "engines"

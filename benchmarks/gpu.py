@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 
 from benchmarks import machine, models, payload
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
-from sentiment_api.lanes import Entry, Lanes
-from sentiment_api.metrics import Metrics
+from sentiment_api.inference.lanes import Entry, Lanes
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.telemetry.metrics import Metrics
 
 RESULTS = Path(__file__).parent / "results"
 _QUEUE = 512

@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks import machine, models, payload
 from benchmarks.client import Client
 from benchmarks.servers import ours
-from sentiment_api.schemas import MAX_BATCH_ITEMS
+from sentiment_api.schemas.limits import MAX_BATCH_ITEMS
 
 RESULTS = Path(__file__).parent / "results"
 _BATCH_ITEMS = MAX_BATCH_ITEMS

@@ -39,11 +39,11 @@ from sentiment_api.database.partitions import first_id
 from sentiment_api.database.queries import Selection, page_query
 from sentiment_api.database.schema import upgrade
 from sentiment_api.database.tables import CUSTOMER_SOURCES
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
+from sentiment_api.telemetry.metrics import Metrics
 
 RESULTS = Path(__file__).parent / "results"
 _PARTS = ["lists", "inserts"]

@@ -33,11 +33,11 @@ from benchmarks import machine
 from benchmarks.chaos.command import own_postgres
 from benchmarks.log_records import new_record
 from sentiment_api.database.connection import connected
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
+from sentiment_api.telemetry.metrics import Metrics
 
 RESULTS = Path(__file__).parent / "results"
 _BOUND = 16 << 30

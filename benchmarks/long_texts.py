@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks import machine, models
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.cores import let_others_go_first
-from sentiment_api.engines import Engine, open_engine
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.cores import let_others_go_first
+from sentiment_api.model.engines import Engine, open_engine
 
 _M_ARENA_MAX = -8
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from sentiment_api.bundle import CPU_MODEL, Manifest, sealed, write_manifest
+from sentiment_api.model.bundle import CPU_MODEL, Manifest, sealed, write_manifest
 from sentiment_train.exporting.quantization import write_int8
 
 STARTER = Path(__file__).parents[1] / "models" / "starter"

@@ -26,8 +26,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import machine, models, payload
 from benchmarks.load import require_wrk, send, write_bodies
 from benchmarks.servers import Server, ours
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 
 RESULTS = Path(__file__).parent / "results"
 _PATIENCE_S = "60"

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from benchmarks.model_process import Answer, Question
-from sentiment_api import engines
 from sentiment_api.__main__ import main
-from sentiment_api.bundle import Bundle
-from sentiment_api.engines import BatchLimits, Output
+from sentiment_api.model import engines
+from sentiment_api.model.bundle import Bundle
+from sentiment_api.model.engines import BatchLimits, Output
 
 SOCKET = "BENCH_MODEL_SOCKET"
 

@@ -9,7 +9,7 @@ from drift_jobs.judging.calibration import QUIET_WINDOWS
 from drift_jobs.runs import DriftRun, Level, MetricRow
 from drift_jobs.storage.references import Written
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
+from sentiment_api.model.bundle import Bundle
 
 Tell = Callable[[str, int, int], None]
 """Hears how far a long step has come: what it is, how much of it is done, and how much there is."""

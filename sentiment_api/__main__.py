@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from sentiment_api import __version__
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
 from sentiment_api.commands import console, database, keys, set_aside, shadow
 from sentiment_api.commands.database import unreachable
 from sentiment_api.commands.drain import drain
-from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.errors import DatabaseNotReady, SentimentError
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
 from sentiment_api.server import serve as serve_http
 from sentiment_api.settings import ModelSettings, ServiceSettings, read_settings
 

@@ -17,28 +17,26 @@ from litestar.plugins import PluginProtocol
 from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.admission import Admission, WholeBody
-from sentiment_api.batching import Batcher
-from sentiment_api.budgets import Budgets, Meter
-from sentiment_api.bundle import open_bundle
-from sentiment_api.capacity import Capacity
-from sentiment_api.classifier import Classifier
-from sentiment_api.cores import usable_cores
+from sentiment_api.access.allowed_hosts import OwnHosts
+from sentiment_api.access.authentication import KEYS_REFRESH_S, Doorkeeper, Doors
+from sentiment_api.access.key_file import FILE_NAME, KeyFile
+from sentiment_api.access.rate_limits import Budgets, Meter
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.doors import KEYS_REFRESH_S, Doorkeeper, Doors
-from sentiment_api.draining import announce, is_draining, withdraw
-from sentiment_api.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
-from sentiment_api.edge import Edge
-from sentiment_api.hosts import OwnHosts
-from sentiment_api.known_keys import FILE_NAME, KeyFile
-from sentiment_api.metrics import Metrics
+from sentiment_api.http.admission import Admission, WholeBody
+from sentiment_api.http.edge import Edge
+from sentiment_api.http.problems import EXCEPTION_HANDLERS, REASONS
+from sentiment_api.inference.batching import Batcher
+from sentiment_api.inference.capacity import Capacity
+from sentiment_api.inference.result_cache import ResultCache
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
 from sentiment_api.prediction_log.chores import CHORES_S, Chores
+from sentiment_api.prediction_log.draining import announce, is_draining, withdraw
+from sentiment_api.prediction_log.privacy import TextKeeper, read_or_make_key
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.privacy import TextKeeper, read_or_make_key
-from sentiment_api.problems import EXCEPTION_HANDLERS, REASONS
-from sentiment_api.result_cache import ResultCache
 from sentiment_api.routes import documentation
 from sentiment_api.routes.console import console, console_file
 from sentiment_api.routes.drift import drift_report, drift_report_page, drift_reports, latest_drift_report
@@ -47,10 +45,12 @@ from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
 from sentiment_api.routes.predictions import logged_prediction, logged_predictions
 from sentiment_api.routes.report_pages import ReportPages
-from sentiment_api.schemas import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
+from sentiment_api.schemas.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.shadow.process import Scorer, ShadowProcess
+from sentiment_api.telemetry.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
+from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.use_cases.drift import LookUpDrift
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
@@ -257,6 +257,6 @@ def _plugins(settings: ServiceSettings) -> list[PluginProtocol]:
         return []
     told = settings.apitally_write_token is not None
     # Apitally hears of a request by its span.
-    names = ["sentiment_api.tracing:Tracing"] if told or settings.trace_exporters() else []
-    names += ["sentiment_api.apitally:told_without_texts"] if told else []
+    names = ["sentiment_api.telemetry.tracing:Tracing"] if told or settings.trace_exporters() else []
+    names += ["sentiment_api.telemetry.apitally:told_without_texts"] if told else []
     return [resolve_name(name)(settings) for name in names]

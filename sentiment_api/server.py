@@ -20,8 +20,8 @@ from granian.server import Server
 from sentiment_api.app import create_app
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.errors import SettingsInvalid, StartupError
-from sentiment_api.logs import configure_logs
 from sentiment_api.settings import ServiceSettings
+from sentiment_api.telemetry.logs import configure_logs
 
 _PR_SET_PDEATHSIG = 1
 _KILL_MARGIN_S = 5

@@ -20,10 +20,10 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.cores import usable_cores
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.schema import upgrade
+from sentiment_api.model.cores import usable_cores
 from sentiment_api.settings import DatabaseSettings
 
 for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:

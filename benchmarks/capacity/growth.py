@@ -14,15 +14,15 @@ from benchmarks import models
 from benchmarks.chaos.postgres import Database, Postgres
 from benchmarks.log_records import new_record
 from benchmarks.scaling.usage import used
-from sentiment_api.bundle import TOKENIZER
 from sentiment_api.database.connection import connected
-from sentiment_api.descriptors import describe
-from sentiment_api.metrics import Metrics
+from sentiment_api.model.bundle import TOKENIZER
+from sentiment_api.model.descriptors import describe
+from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
-from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_api.telemetry.metrics import Metrics
 
 Figures = dict[str, float]
 _BOUND = 16 << 30

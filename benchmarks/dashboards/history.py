@@ -17,7 +17,7 @@ from drift_jobs.judging.frames import DESCRIPTORS
 from drift_jobs.judging.record import CHECKED, WITHDRAWN
 from drift_jobs.runs import BackTest, Coverage, Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.storage.results import store_run
-from sentiment_api.drift_gauges import ESTIMATED_ACCURACY
+from sentiment_api.telemetry.drift_gauges import ESTIMATED_ACCURACY
 
 NIGHTS = 60
 _BUNDLE_NIGHTS = 15

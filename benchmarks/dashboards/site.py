@@ -25,8 +25,8 @@ from benchmarks.chaos.waiting import let_pass, wait_until
 from benchmarks.dashboards.history import Model, store_history
 from benchmarks.dashboards.traffic import Crowd
 from benchmarks.servers import ROOT, ServerDidNotStart, free_port
-from sentiment_api.bundle import open_bundle
 from sentiment_api.database.connection import connected
+from sentiment_api.model.bundle import open_bundle
 from sentiment_api.settings import DatabaseSettings
 
 SCRAPE_S = 2

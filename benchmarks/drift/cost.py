@@ -28,12 +28,12 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.chaos.service import Service
 from benchmarks.servers import clean_environment
-from sentiment_api.bundle import REFERENCE, Manifest, open_bundle
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.partitions import make_months, month_of
 from sentiment_api.database.schema import upgrade
-from sentiment_api.descriptors import DESCRIPTORS_VERSION, Descriptors
+from sentiment_api.model.bundle import REFERENCE, Manifest, open_bundle
+from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, Descriptors
 from sentiment_api.settings import DatabaseSettings
 
 NIGHTS = {"first night, 5,000 rows": (1, 5_000), "5,000 rows": (2, 5_000)}

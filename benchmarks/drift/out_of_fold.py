@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
-from sentiment_api.cores import usable_cores
-from sentiment_api.descriptors import describe
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
+from sentiment_api.model.descriptors import describe
 from sentiment_train.evaluation.scoring import score
 
 FOLDS: tuple[tuple[str, ...], ...] = (

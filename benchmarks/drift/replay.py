@@ -20,7 +20,7 @@ import polars as pl
 from benchmarks.chaos.postgres import Database, Postgres
 from benchmarks.drift.replay_quarters import Jobs, describe, judge_quarter, quarters, reference_of
 from benchmarks.drift.replay_traffic import move_clock, read_log, send
-from sentiment_api.bundle import open_bundle
+from sentiment_api.model.bundle import open_bundle
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from benchmarks.chaos.service import Service
 from benchmarks.chaos.stage import Stage
 from benchmarks.chaos.waiting import wait_until
 from benchmarks.scaling.proxy import Proxy, proxied
-from sentiment_api.draining import port_of
+from sentiment_api.prediction_log.draining import port_of
 
 CONNECTIONS = 16
 """Of clients, each of which asks as soon as it is answered: so many requests are under way at once."""

@@ -16,7 +16,7 @@ from benchmarks.chaos.service import Service, running
 from benchmarks.chaos.waiting import wait_until
 from benchmarks.remote_engine import SOCKET
 from benchmarks.servers import ROOT, clean_environment
-from sentiment_api.cores import usable_cores
+from sentiment_api.model.cores import usable_cores
 
 
 class _ServiceWithoutModel(Service):

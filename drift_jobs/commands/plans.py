@@ -4,7 +4,7 @@ from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import parse_reference
 from drift_jobs.tasks import Plan
 from drift_jobs.windows import time_zone
-from sentiment_api.bundle import open_bundle
+from sentiment_api.model.bundle import open_bundle
 
 
 def plan_of(settings: DriftSettings, reference: str) -> Plan:

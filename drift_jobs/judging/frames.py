@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sentiment_api.bundle import Manifest
-from sentiment_api.descriptors import Descriptors
+from sentiment_api.model.bundle import Manifest
+from sentiment_api.model.descriptors import Descriptors
 
 DESCRIPTORS = tuple(field.name for field in msgspec.structs.fields(Descriptors))
 

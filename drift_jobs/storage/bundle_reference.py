@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.judging.frames import DESCRIPTORS, label_set, matrix, sample_frame
-from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.model.bundle import REFERENCE, Bundle
 
 _COLUMNS = [
     "label", "target", "product_cluster", "timestamp", "logits", "probabilities", "embedding", *DESCRIPTORS,

@@ -16,9 +16,9 @@ from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, label_set, matrix, 
 from drift_jobs.judging.segments import SEGMENT_PREFIX
 from drift_jobs.storage.counts import allow_memory, count_rows, counted, id_hash
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Manifest
 from sentiment_api.database.tables import feedback, predictions
-from sentiment_api.descriptors import DESCRIPTORS_VERSION
+from sentiment_api.model.bundle import Manifest
+from sentiment_api.model.descriptors import DESCRIPTORS_VERSION
 
 _CHUNK = 5_000  # rows at a time are Python objects: 20 MB
 _PLAIN = (

@@ -18,7 +18,7 @@ from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.first_traffic import baseline_for, was_dropped
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window, parse_window
-from sentiment_api.bundle import REFERENCE, Bundle
+from sentiment_api.model.bundle import REFERENCE, Bundle
 
 AUTO: Final = "auto"
 BUNDLE: Final = "bundle"

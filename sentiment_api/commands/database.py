@@ -15,7 +15,6 @@ from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.bundle import open_bundle
 from sentiment_api.commands import console
 from sentiment_api.commands.export_feedback import Exported, unambiguous
 from sentiment_api.commands.export_feedback import export_feedback as write_feedback
@@ -24,7 +23,8 @@ from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, con
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
-from sentiment_api.schemas import Timestamp
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.schemas.fields import Timestamp
 from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sentiment_api.commands import console
-from sentiment_api.draining import begin_draining, end_draining, port_of, server_of
+from sentiment_api.prediction_log.draining import begin_draining, end_draining, port_of, server_of
 from sentiment_api.prediction_log.spool_folders import is_held
 from sentiment_api.settings import SpoolSettings, read_settings
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.queries import stream_feedback
 from sentiment_api.errors import ExportRefused
-from sentiment_api.redaction import is_redacted
+from sentiment_api.prediction_log.redaction import is_redacted
 
 COLUMNS = ("text", "rating", "product_id", "timestamp", "prediction_id")
 """The first four are what training reads; the last tells which rows to take out when a prediction is erased later."""

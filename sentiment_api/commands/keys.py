@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from sentiment_api.access.key_table import insert_key, list_keys, revoke_key
+from sentiment_api.access.keys import NAME, Key, Scope, make_key
 from sentiment_api.commands import console
 from sentiment_api.commands.database import on_database
-from sentiment_api.database.api_keys import insert_key, list_keys, revoke_key
-from sentiment_api.keys import NAME, Key, Scope, make_key
 
 EFFECTIVE_WITHIN_S = 5
 """As docs/decisions/0014-api-keys.md promises, as long as a service reaches Postgres."""

@@ -9,9 +9,9 @@ import typer
 
 from sentiment_api.commands import console
 from sentiment_api.database.partitions import created_at
-from sentiment_api.draining import withdraw
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log import set_aside
+from sentiment_api.prediction_log.draining import withdraw
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import SpoolSettings, read_settings
 

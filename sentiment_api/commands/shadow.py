@@ -6,10 +6,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from sentiment_api.bundle import open_bundle
 from sentiment_api.commands import console
 from sentiment_api.commands.database import moment, on_database
 from sentiment_api.database.shadow_counts import ShadowCounts, count_shadow
+from sentiment_api.model.bundle import open_bundle
 from sentiment_api.settings import ModelSettings, read_settings
 
 app = typer.Typer(

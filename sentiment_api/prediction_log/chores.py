@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombstone, say_alive, say_gone
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.files import alone_with, in_files
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import files_in
@@ -24,6 +23,7 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import SET_ASIDE
 from sentiment_api.prediction_log.storing import is_data_error
+from sentiment_api.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 

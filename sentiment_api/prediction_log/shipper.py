@@ -20,12 +20,12 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.files import FilesFailed, in_files
 from sentiment_api.prediction_log.groups import Group, Groups
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.storing import Outcome, sqlstate_of, store
+from sentiment_api.telemetry.metrics import Metrics
 
 POLL_S = 1.0
 GATHER_S = 0.2  # after a wake-up, so that a busy moment is one transaction and not fifty

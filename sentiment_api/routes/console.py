@@ -14,7 +14,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import File
 
-from sentiment_api.doors import DOOR, FREE
+from sentiment_api.access.authentication import DOOR, FREE
 from sentiment_api.routes.drift import REPORT_POLICY
 
 _POLICY: Final = (

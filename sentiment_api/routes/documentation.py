@@ -12,7 +12,7 @@ from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
-from sentiment_api.doors import DOOR, FREE, security_schemes
+from sentiment_api.access.authentication import DOOR, FREE, security_schemes
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",

@@ -8,15 +8,14 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import FromPath
 
-from sentiment_api.doors import door
-from sentiment_api.drift_schemas import DriftReport, DriftReportPage
-from sentiment_api.keys import Scope
-from sentiment_api.problems import AnyRequest, documented
+from sentiment_api.access.authentication import door
+from sentiment_api.access.keys import Scope
+from sentiment_api.http.problems import AnyRequest, documented
 from sentiment_api.routes.drift_examples import LIST, REPORT
 from sentiment_api.routes.parameters import id_parameter, query_parameters, with_parameters
 from sentiment_api.routes.report_pages import REPORT_PAGE, RUN_ID
 from sentiment_api.routes.requests import accepts_gzip, drift_reports_query_of, run_id_of
-from sentiment_api.schemas import DriftReportsQuery
+from sentiment_api.schemas.drift import DriftReport, DriftReportPage, DriftReportsQuery
 from sentiment_api.use_cases.drift import LookUpDrift
 
 REPORT_POLICY: Final = (

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 from litestar.openapi.spec import Example
 
-from sentiment_api.drift_schemas import DriftMetric, DriftReport, DriftReportPage, DriftReportSummary
-from sentiment_api.schemas import ModelName
+from sentiment_api.schemas.drift import DriftMetric, DriftReport, DriftReportPage, DriftReportSummary
+from sentiment_api.schemas.service import ModelName
 
 _RUN = UUID("019ac8b2-7c00-7000-8000-000000000001")
 _FACTS: dict[str, Any] = {

@@ -6,13 +6,13 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
-from sentiment_api.doors import door
-from sentiment_api.dto import StrictDTO
-from sentiment_api.keys import Scope
+from sentiment_api.access.authentication import door
+from sentiment_api.access.keys import Scope
+from sentiment_api.http.dto import StrictDTO
+from sentiment_api.http.problems import AnyRequest, documented
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import AnyRequest, documented
 from sentiment_api.routes.requests import request_id_of
-from sentiment_api.schemas import FeedbackReply, FeedbackRequest
+from sentiment_api.schemas.feedback import FeedbackReply, FeedbackRequest
 from sentiment_api.use_cases.feedback import TakeFeedback
 
 

@@ -9,27 +9,25 @@ from litestar.openapi import ResponseSpec
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from sentiment_api.batching import Batcher
-from sentiment_api.classifier import Classifier
-from sentiment_api.doors import DOOR, FREE, Doors, door
-from sentiment_api.draining import is_draining
-from sentiment_api.keys import Scope
-from sentiment_api.metrics import Metrics
+from sentiment_api.access.authentication import DOOR, FREE, Doors, door
+from sentiment_api.access.keys import Scope
+from sentiment_api.http.problems import AnyRequest
+from sentiment_api.inference.batching import Batcher
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.prediction_log.draining import is_draining
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.problems import AnyRequest
-from sentiment_api.schemas import (
+from sentiment_api.schemas.limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ITEMS,
     MAX_METADATA_BYTES,
     MAX_METADATA_KEYS,
     MAX_SINGLE_BYTES,
     MAX_TEXT_CHARACTERS,
-    HealthReply,
-    LogHealth,
-    ModelReply,
 )
+from sentiment_api.schemas.service import HealthReply, LogHealth, ModelReply
 from sentiment_api.shadow.comparison import Shadow
+from sentiment_api.telemetry.metrics import Metrics
 
 _OPENMETRICS = "application/openmetrics-text"
 _ENGINE_STOPPED = "engine stopped"

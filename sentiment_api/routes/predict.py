@@ -5,17 +5,18 @@ from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from sentiment_api.admission import LANE
+from sentiment_api.access.authentication import door
+from sentiment_api.access.keys import Scope
 from sentiment_api.database.tables import OWN_SOURCES
-from sentiment_api.doors import door
-from sentiment_api.dto import StrictDTO
 from sentiment_api.errors import RequestRefused
-from sentiment_api.keys import Scope
+from sentiment_api.http.admission import LANE
+from sentiment_api.http.dto import StrictDTO
+from sentiment_api.http.problems import AnyRequest, documented, refused_item
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.problems import AnyRequest, documented, refused_item
 from sentiment_api.routes.parameters import header_parameter, with_parameters
 from sentiment_api.routes.requests import SOURCE, caller_of, ticket_of
-from sentiment_api.schemas import MAX_BATCH_BYTES, BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
+from sentiment_api.schemas.limits import MAX_BATCH_BYTES
+from sentiment_api.schemas.predictions import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
 from sentiment_api.shadow.comparison import Candidate
 from sentiment_api.use_cases.predict import PredictReviews, Timing
 

@@ -4,12 +4,12 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from sentiment_api.doors import door
-from sentiment_api.keys import Scope
-from sentiment_api.problems import AnyRequest, documented
+from sentiment_api.access.authentication import door
+from sentiment_api.access.keys import Scope
+from sentiment_api.http.problems import AnyRequest, documented
 from sentiment_api.routes.parameters import query_parameters, with_parameters
 from sentiment_api.routes.requests import prediction_id_of, predictions_query_of
-from sentiment_api.schemas import LoggedPrediction, PredictionPage, PredictionsQuery
+from sentiment_api.schemas.predictions import LoggedPrediction, PredictionPage, PredictionsQuery
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 
 

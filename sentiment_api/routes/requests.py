@@ -3,17 +3,17 @@
 import re
 from uuid import UUID
 
-from sentiment_api.admission import TICKET
-from sentiment_api.capacity import Ticket
 from sentiment_api.database.tables import OWN_SOURCES
-from sentiment_api.edge import KEY, QUERY
 from sentiment_api.errors import DriftReportUnknown, FieldError, PredictionUnknown, RequestInvalid
-from sentiment_api.keys import Key
-from sentiment_api.problems import AnyRequest
-from sentiment_api.schemas import DriftReportsQuery, PredictionsQuery
+from sentiment_api.http.admission import TICKET
+from sentiment_api.http.edge import KEY_NAME, QUERY
+from sentiment_api.http.problems import AnyRequest
+from sentiment_api.inference.capacity import Ticket
+from sentiment_api.schemas.drift import DriftReportsQuery
+from sentiment_api.schemas.predictions import PredictionsQuery
+from sentiment_api.schemas.validation import parse_query
 from sentiment_api.use_cases.drift import NO_SUCH_REPORT
 from sentiment_api.use_cases.predict import Caller
-from sentiment_api.validation import parse_query
 
 MAX_IDEMPOTENCY_KEY = 200
 SOURCE = "X-Sentiment-Source"
@@ -44,12 +44,11 @@ def caller_of(request: AnyRequest) -> Caller:
     if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY and _PRINTABLE.fullmatch(key)):
         message = f"expected 1 to {MAX_IDEMPOTENCY_KEY} characters, none of them a control character"
         raise RequestInvalid([FieldError("Idempotency-Key", message)])
-    opened: Key | None = request.scope["state"].get(KEY)
     return Caller(
         request_id=request_id_of(request),
         idempotency_key=key,
         source=_source_of(request),
-        api_key_name=None if opened is None else opened.name,
+        api_key_name=request.scope["state"].get(KEY_NAME),
     )
 
 

@@ -18,12 +18,13 @@ import structlog
 
 from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import SpoolFull
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import ShadowRecord, encode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas import Prediction, ShadowHealth
+from sentiment_api.schemas.predictions import Prediction
+from sentiment_api.schemas.service import ShadowHealth
 from sentiment_api.shadow.process import Scorer, ShadowFailed
 from sentiment_api.shadow.scoring import ShadowAnswer, ShadowModel
+from sentiment_api.telemetry.metrics import Metrics
 
 MAX_WAITING = 64
 """Texts that may wait for the shadow. Short, as each is a text in memory and a longer queue makes nothing faster."""

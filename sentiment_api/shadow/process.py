@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from sentiment_api.cores import put_behind_everything
+from sentiment_api.model.cores import put_behind_everything
 from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel, Started
 
 T = TypeVar("T", Started, ShadowModel, ShadowAnswer)

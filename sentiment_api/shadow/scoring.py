@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
 from sentiment_api.errors import StartupError
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):

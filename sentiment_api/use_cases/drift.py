@@ -16,9 +16,9 @@ from sentiment_api.database.drift_queries import (
     latest_drift_run,
     select_drift_runs,
 )
-from sentiment_api.drift_schemas import DriftMetric, DriftReport, DriftReportPage, DriftReportSummary
 from sentiment_api.errors import DriftReportUnknown, FieldError, RequestInvalid
-from sentiment_api.schemas import DriftReportsQuery, ModelName
+from sentiment_api.schemas.drift import DriftMetric, DriftReport, DriftReportPage, DriftReportsQuery, DriftReportSummary
+from sentiment_api.schemas.service import ModelName
 
 NO_SUCH_REPORT = "No drift report has this id; GET /drift/reports lists them."
 

@@ -8,14 +8,14 @@ from concurrent.futures import Executor
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from sentiment_api.bundle import Manifest
 from sentiment_api.database.partitions import milliseconds_of
 from sentiment_api.database.queries import has_prediction
 from sentiment_api.errors import DatabaseAway, FieldError, PredictionUnknown, RequestInvalid
-from sentiment_api.metrics import Metrics
+from sentiment_api.model.bundle import Manifest
 from sentiment_api.prediction_log.records import FeedbackRecord, encode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas import FeedbackReply, FeedbackRequest
+from sentiment_api.schemas.feedback import FeedbackReply, FeedbackRequest
+from sentiment_api.telemetry.metrics import Metrics
 
 
 class TakeFeedback:

@@ -16,7 +16,9 @@ from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas import Feedback, LoggedPrediction, ModelName, PredictionPage, PredictionsQuery
+from sentiment_api.schemas.feedback import Feedback
+from sentiment_api.schemas.predictions import LoggedPrediction, PredictionPage, PredictionsQuery
+from sentiment_api.schemas.service import ModelName
 
 
 class LookUpPrediction:

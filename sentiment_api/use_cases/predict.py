@@ -14,23 +14,24 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from sentiment_api.batching import Batcher
-from sentiment_api.capacity import Ticket
-from sentiment_api.classifier import Classifier
 from sentiment_api.database.tables import CUSTOMER_SOURCES
-from sentiment_api.descriptors import DESCRIPTORS_VERSION, describe
 from sentiment_api.errors import ClientGone, DeadlineExceeded, RequestInvalid, RequestRefused
-from sentiment_api.lanes import Scored
-from sentiment_api.metrics import Metrics
-from sentiment_api.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, phases_at_hand
+from sentiment_api.inference.batching import Batcher
+from sentiment_api.inference.capacity import Ticket
+from sentiment_api.inference.lanes import Scored
+from sentiment_api.inference.result_cache import Answer, ResultCache
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, describe
+from sentiment_api.model.long_texts import Reading
+from sentiment_api.prediction_log.privacy import TextKeeper
 from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.privacy import TextKeeper
-from sentiment_api.result_cache import Answer, ResultCache
-from sentiment_api.schemas import ModelName, Prediction, PredictRequest
+from sentiment_api.schemas.predictions import Prediction, PredictRequest
+from sentiment_api.schemas.service import ModelName
+from sentiment_api.schemas.validation import field_errors
 from sentiment_api.shadow.comparison import Candidate, Shadow
-from sentiment_api.validation import field_errors
-from sentiment_api.windows import Reading
+from sentiment_api.telemetry.metrics import Metrics
+from sentiment_api.telemetry.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, phases_at_hand
 
 UNCACHED_SOURCES = ("golden",)
 """Golden texts show what the engine says now; an answer kept from before would hide that it has come to say other."""

@@ -8,9 +8,9 @@ import typer
 from rich.table import Column
 from rich.table import Table as ScreenTable
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
-from sentiment_api.cores import usable_cores
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
 from sentiment_train.commands import console
 from sentiment_train.evaluation.answers import answer_part, answer_texts
 from sentiment_train.evaluation.drawing import History

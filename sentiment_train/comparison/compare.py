@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.stats import norm
 
-from sentiment_api.classifier import Classifier
-from sentiment_api.cores import usable_cores
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
 from sentiment_train.comparison.contenders import Contender, Rows, check_labels, common_engine, data_warnings, sampled
 from sentiment_train.comparison.paired import holm, loss_beyond, mcnemar, score_interval, visible_loss
 from sentiment_train.comparison.timing import ROUNDS, TIMED_TEXTS, Latency, interleaved

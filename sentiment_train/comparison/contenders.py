@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sentiment_api.bundle import CPU_MODEL, WEIGHTS, Bundle, open_bundle
+from sentiment_api.model.bundle import CPU_MODEL, WEIGHTS, Bundle, open_bundle
 from sentiment_train.errors import NotComparable
 from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.prepared import read_data_record, read_part

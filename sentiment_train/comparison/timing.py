@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.classifier import Classifier
 
 ROUNDS = 5
 TIMED_TEXTS = 200

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableData
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.evaluation.texts import read_texts

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.evaluation.answers import Answers, answer_part, answer_texts
 from sentiment_train.evaluation.intervals import FEWEST_PRODUCTS, FEWEST_ROWS, LEVEL, RESAMPLES, clusters, intervals
 from sentiment_train.evaluation.measures import confusion, measures

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sentiment_api.bundle import MANIFEST, open_bundle
+from sentiment_api.model.bundle import MANIFEST, open_bundle
 from sentiment_train.errors import UnusableCheckpoint
 from sentiment_train.evaluation.answers import Answers
 from sentiment_train.evaluation.drawing import History, draw

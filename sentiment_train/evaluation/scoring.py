@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment_api.classifier import Classifier
-from sentiment_api.engines import BatchLimits, Output
-from sentiment_api.tokenizer import Tokens
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.tokenizer import Tokens
 
 
 class Scores(NamedTuple):

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.decomposition import PCA
 
-from sentiment_api.bundle import Projection
+from sentiment_api.model.bundle import Projection
 
 PROJECTED_DIMENSIONS = 32
 MIN_MISTAKES = 20

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from sentiment_api.bundle import Manifest
+from sentiment_api.model.bundle import Manifest
 from sentiment_train.evaluation.tables import (
     Table,
     abstain_table,

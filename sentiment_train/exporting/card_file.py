@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from sentiment_api.bundle import MANIFEST, Manifest, open_bundle
+from sentiment_api.model.bundle import MANIFEST, Manifest, open_bundle
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.exporting.card import CARD, Card, model_card, stated
 from sentiment_train.folders import replace_files

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from sentiment_api.bundle import Manifest
+from sentiment_api.model.bundle import Manifest
 
 _LICENCES = (
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "unlicense", "mpl-2.0", "openrail"),

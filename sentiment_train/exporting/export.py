@@ -13,7 +13,7 @@ from rich.console import Console
 from safetensors.numpy import save_file
 from transformers import DistilBertForSequenceClassification
 
-from sentiment_api.bundle import (
+from sentiment_api.model.bundle import (
     CONFIG,
     CPU_MODEL,
     PROJECTION,
@@ -24,7 +24,7 @@ from sentiment_api.bundle import (
     sealed,
     write_manifest,
 )
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation.answers import answer, answer_part, labelled
 from sentiment_train.evaluation.drawing import draw

@@ -7,8 +7,8 @@ answer means that the engine or the machine computes another function.
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment_api.bundle import GoldenText
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import GoldenText
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint
 
 MIN_GOLDEN = 4

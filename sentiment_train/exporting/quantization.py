@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
-from sentiment_api.bundle import CONFIG, WEIGHTS
+from sentiment_api.model.bundle import CONFIG, WEIGHTS
 from sentiment_train.errors import UnusableCheckpoint
 
 OPSET = 17

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from sentiment_api.classifier import Classifier
-from sentiment_api.descriptors import describe
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.descriptors import describe
 from sentiment_train.evaluation.scoring import score
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sentiment_api.bundle import MANIFEST, Manifest, open_bundle
+from sentiment_api.model.bundle import MANIFEST, Manifest, open_bundle
 from sentiment_train.errors import UnusableCheckpoint
 
 MOST_LOSSES = 200

@@ -5,7 +5,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_train.errors import UnusableData
 from sentiment_train.fitting.sentences import sentence_crops
 from sentiment_train.prepared import label_indexes

@@ -19,7 +19,7 @@ from accelerate.utils import broadcast_object_list
 from rich.console import Console
 from transformers import DistilBertForSequenceClassification, set_seed
 
-from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_train.errors import Interrupted, UnusableData
 from sentiment_train.fitting.checkpoints import check_positions, read_config, read_model, read_tokenizer, weights_hash
 from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.dashboards.history import Model, store_history
-from sentiment_api.bundle import open_bundle
-from sentiment_api.metrics import Metrics
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.telemetry.metrics import Metrics
 
 Query = Callable[[str], list[dict[str, Any]]]
 Asked = list[tuple[str, str, str]]

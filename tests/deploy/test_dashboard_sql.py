@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from benchmarks.dashboards.history import Model, store_history
 from sentiment_api.database.tables import drift_metrics, drift_runs, spools
-from sentiment_api.drift_gauges import ESTIMATED_ACCURACY
+from sentiment_api.telemetry.drift_gauges import ESTIMATED_ACCURACY
 
 WINDOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 FINISHED = datetime(2026, 3, 2, 3, tzinfo=UTC)

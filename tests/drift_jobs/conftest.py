@@ -20,10 +20,10 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.__main__ import main
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
-from sentiment_api.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
 from sentiment_api.database.partitions import make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
-from sentiment_api.descriptors import DESCRIPTORS_VERSION
+from sentiment_api.model.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
+from sentiment_api.model.descriptors import DESCRIPTORS_VERSION
 
 Record = dict[str, Any]
 MakeRecords = Callable[..., list[Record]]

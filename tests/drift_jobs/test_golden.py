@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from drift_jobs.golden import Answer, check_golden, compare_answers, prevailing, with_golden
 from drift_jobs.runs import MetricRow, RunVerdict
-from sentiment_api.bundle import Bundle, GoldenText, open_bundle
+from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle
 
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 

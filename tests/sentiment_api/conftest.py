@@ -25,11 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from sentiment_api.app import create_app
-from sentiment_api.bundle import Bundle, open_bundle, sealed, write_manifest
-from sentiment_api.classifier import Classifier
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.tables import drift_metrics, drift_runs
+from sentiment_api.model.bundle import Bundle, open_bundle, sealed, write_manifest
+from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.bundle import open_bundle
 from sentiment_api.database.tables import predictions
+from sentiment_api.model.bundle import open_bundle
 
 Waiting = Callable[[Callable[[], bool], str], None]
 

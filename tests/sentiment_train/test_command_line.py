@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 import sentiment_train
-from sentiment_api.bundle import open_bundle, sealed, write_manifest
+from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.prepared import read_part
 
 Command = Callable[..., tuple[object, str, str]]

@@ -15,9 +15,9 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
-from sentiment_api.descriptors import Descriptors
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.descriptors import Descriptors
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation.evaluate import evaluate
 from sentiment_train.exporting.card import Card

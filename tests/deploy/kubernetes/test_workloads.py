@@ -12,10 +12,10 @@ from drift_jobs.__main__ import app as drift_jobs
 from drift_jobs.commands.endings import DRIFT
 from drift_jobs.settings import DriftSettings
 from sentiment_api.__main__ import app as sentiment_api
-from sentiment_api.metrics import Metrics
 from sentiment_api.routes.operations import live, ready
 from sentiment_api.server import _kill_timeout_s
 from sentiment_api.settings import ServiceSettings, read_settings
+from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.__main__ import app as sentiment_train
 
 Document = dict[str, Any]

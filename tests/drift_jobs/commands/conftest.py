@@ -2,7 +2,7 @@
 
 import pytest
 
-from sentiment_api.bundle import Bundle
+from sentiment_api.model.bundle import Bundle
 from sentiment_api.settings import DatabaseSettings
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sentiment_api.bundle import Bundle
+from sentiment_api.model.bundle import Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sentiment_api.bundle import REFERENCE, Bundle, sealed, write_manifest
+from sentiment_api.model.bundle import REFERENCE, Bundle, sealed, write_manifest
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

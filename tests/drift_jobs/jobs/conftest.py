@@ -14,7 +14,7 @@ from drift_jobs.runs import DriftRun
 from drift_jobs.storage.references import Written
 from drift_jobs.tasks import Judged, Outcome, Plan, Tell
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
+from sentiment_api.model.bundle import Bundle
 
 AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[Judged]]]
 Judge = Callable[..., Awaitable[list[DriftRun]]]

@@ -21,9 +21,9 @@ from drift_jobs.storage.references import Written
 from drift_jobs.storage.results import read_html
 from drift_jobs.tasks import Failed, Judged, Outcome, Plan, Tell
 from drift_jobs.windows import Window
-from sentiment_api.bundle import REFERENCE
 from sentiment_api.database.connection import connected
 from sentiment_api.database.tables import drift_runs
+from sentiment_api.model.bundle import REFERENCE
 from sentiment_api.settings import DatabaseSettings
 
 MakeRecords = Callable[..., list[dict[str, Any]]]

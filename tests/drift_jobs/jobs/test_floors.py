@@ -24,8 +24,8 @@ from drift_jobs.storage.references import Resolved, Written
 from drift_jobs.storage.results import lock
 from drift_jobs.tasks import Plan, Task, Tell
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
 from sentiment_api.database.tables import drift_calibrations, drift_runs
+from sentiment_api.model.bundle import Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

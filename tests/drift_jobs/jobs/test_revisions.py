@@ -16,8 +16,8 @@ from drift_jobs.notices import due_notices
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.notices import settle
 from drift_jobs.tasks import Plan
-from sentiment_api.bundle import REFERENCE
 from sentiment_api.database.tables import drift_metrics, drift_runs
+from sentiment_api.model.bundle import REFERENCE
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

@@ -20,8 +20,8 @@ from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import read_html
 from drift_jobs.tasks import Plan
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle, GoldenText, open_bundle, sealed, write_manifest
 from sentiment_api.database.tables import drift_floors
+from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle, sealed, write_manifest
 from sentiment_api.settings import DatabaseSettings
 
 Record = dict[str, Any]

@@ -16,8 +16,8 @@ from drift_jobs.runs import DriftRun
 from drift_jobs.storage.references import Written
 from drift_jobs.tasks import Failed, Judged, Plan, Tell
 from drift_jobs.windows import Window
-from sentiment_api.bundle import REFERENCE
 from sentiment_api.database.tables import drift_runs
+from sentiment_api.model.bundle import REFERENCE
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

@@ -13,8 +13,8 @@ from drift_jobs.storage.baselines import Baseline, accept, list_baselines
 from drift_jobs.storage.first_traffic import FirstTraffic, baseline_for
 from drift_jobs.storage.references import Chosen, Written, choose
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
 from sentiment_api.database.partitions import drop_old_months
+from sentiment_api.model.bundle import Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

@@ -15,8 +15,8 @@ from drift_jobs.storage.baselines import accept
 from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.references import Resolved, Written, parse_reference, resolve
 from drift_jobs.windows import Window, parse_window
-from sentiment_api.bundle import REFERENCE, Bundle
 from sentiment_api.database.partitions import drop_old_months
+from sentiment_api.model.bundle import REFERENCE, Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

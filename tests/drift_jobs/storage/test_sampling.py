@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.storage.predictions import Rows, prediction_frame, read_predictions
 from drift_jobs.windows import Window
-from sentiment_api.bundle import Bundle
+from sentiment_api.model.bundle import Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]

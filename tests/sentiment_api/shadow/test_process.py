@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
-from sentiment_api.metrics import Metrics
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.shadow.process import ShadowFailed, ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer
+from sentiment_api.telemetry.metrics import Metrics
 
 Waiting = Callable[[Callable[[], bool], str], None]
 Count = Callable[..., float]

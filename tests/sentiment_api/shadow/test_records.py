@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.erasures import Subject, erase
 from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import PredictionRecord, ShadowRecord, encode
 from sentiment_api.prediction_log.segments import frame
 from sentiment_api.prediction_log.set_aside import SetAside, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
 ShadowOf = Callable[[PredictionRecord], ShadowRecord]

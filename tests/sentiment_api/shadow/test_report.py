@@ -14,10 +14,10 @@ from uuid_utils.compat import uuid7
 
 from sentiment_api.commands.shadow import paired, wilson
 from sentiment_api.database.partitions import first_id
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
+from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
 ShadowOf = Callable[[PredictionRecord], ShadowRecord]

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from sentiment_api.app import create_app
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
 from sentiment_api.database.tables import shadow_predictions
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import MAX_WAITING
 

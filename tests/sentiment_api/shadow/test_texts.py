@@ -7,9 +7,9 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from sentiment_api.metrics import Metrics
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.shadow.comparison import Candidate, Shadow
+from sentiment_api.telemetry.metrics import Metrics
 
 Waiting = Callable[[Callable[[], bool], str], None]
 Count = Callable[..., float]

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from sentiment_api.bundle import open_bundle, sealed, write_manifest
+from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.comparison.compare import compare
 from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
 from sentiment_train.comparison.verdict import Bounds

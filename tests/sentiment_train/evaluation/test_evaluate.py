@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableData
 from sentiment_train.evaluation.answers import Answers
 from sentiment_train.evaluation.evaluate import evaluate, evaluate_texts, evaluation, figures

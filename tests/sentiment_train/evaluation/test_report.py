@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
-from sentiment_api.bundle import open_bundle, sealed, write_manifest
+from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.errors import FolderTaken, NotWritten, UnusableCheckpoint
 from sentiment_train.evaluation.answers import Answers
 from sentiment_train.evaluation.drawing import draw

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sentiment_api.bundle import open_bundle
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.evaluation.answers import answer_texts
 from sentiment_train.evaluation.evaluate import evaluation
 from sentiment_train.evaluation.texts import read_texts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from sentiment_api.bundle import open_bundle
+from sentiment_api.model.bundle import open_bundle
 from sentiment_train.errors import UnusableCheckpoint
 from sentiment_train.exporting.card import Card
 from sentiment_train.exporting.card_file import restated, rewrite_card

@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sentiment_api.bundle import open_bundle, sealed
-from sentiment_api.classifier import Classifier
+from sentiment_api.model.bundle import open_bundle, sealed
+from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
 from sentiment_train.exporting.calibration import fit_temperature
 from sentiment_train.exporting.card import Card

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from sentiment_api.bundle import PROJECTION, REFERENCE, WEIGHTS, open_bundle
+from sentiment_api.model.bundle import PROJECTION, REFERENCE, WEIGHTS, open_bundle
 from sentiment_train.exporting.export import Card, export
 from sentiment_train.prepared import read_part
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentiment_api.tokenizer import ReviewTokenizer
+from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_train.errors import UnusableData
 from sentiment_train.fitting.examples import Examples, read_examples, steps_of_epoch
 

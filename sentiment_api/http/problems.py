@@ -1,0 +1,189 @@
+"""Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
+
+import math
+import traceback
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
+from litestar.types import ExceptionHandlersMap
+from litestar.utils import normalize_path
+
+from sentiment_api.errors import (
+    BodyTooSlow,
+    ClientGone,
+    DatabaseAway,
+    DeadlineExceeded,
+    Draining,
+    DriftReportUnknown,
+    HostForeign,
+    InferenceFailed,
+    KeyNeeded,
+    Locked,
+    NotJson,
+    Overloaded,
+    PredictionUnknown,
+    RequestInvalid,
+    RequestRefused,
+    ScopeMissing,
+    SpoolFull,
+    TooManyTokens,
+    WrongMediaType,
+)
+from sentiment_api.schemas.problems import FieldProblem, Problem
+from sentiment_api.telemetry.metrics import Metrics
+
+AnyRequest = Request[Any, Any, Any]
+MEDIA_TYPE = "application/problem+json"
+
+_KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
+    KeyNeeded: (401, "key-needed", "An API key is needed"),
+    ScopeMissing: (403, "scope-missing", "The API key does not open this"),
+    # 421, as nothing is wrong with the request but where it went; 400 would say that it is malformed.
+    HostForeign: (421, "host-foreign", "The request is for another host"),
+    NotJson: (400, "not-json", "The body is not JSON"),
+    RequestInvalid: (422, "invalid", "The request does not match the schema"),
+    BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
+    WrongMediaType: (415, "media-type", "Unsupported media type"),
+    PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
+    DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
+    Overloaded: (503, "overloaded", "Too much work is waiting"),
+    TooManyTokens: (429, "rate-limited", "The API key has asked as much as it may"),
+    DeadlineExceeded: (504, "deadline", "The deadline passed"),
+    SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
+    DatabaseAway: (503, "database-away", "The database does not respond"),
+    Draining: (503, "draining", "The service is stopping"),
+    ClientGone: (499, "client-gone", "The client went away"),  # nobody reads it: for metrics and logs, as nginx has it
+    InferenceFailed: (500, "inference-failed", "The model failed on this text"),
+}
+_DESCRIPTIONS = {
+    400: "Not JSON.",
+    401: "No living API key; only where the service asks for keys.",
+    403: "The API key does not hold the scope; `detail` names it.",
+    404: "There is none; `detail` says of what.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The body fails the schema; `errors` has the path of each field.",
+    429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
+    503: "No room or no database now; Retry-After says when to try again, where that is known.",
+    504: "The deadline passed.",
+}
+# Litestar's own details may quote the request, so ours replace them.
+_HTTP_TITLES = {
+    400: ("Bad request", "The request cannot be understood."),
+    404: ("Not found", "There is nothing at this path; GET /docs lists what there is."),
+    405: ("Method not allowed", "This path does not take this method; the Allow header lists those it takes."),
+    413: ("Body too large", "The body is larger than this path takes; GET /model lists the limits."),
+}
+_UNEXPECTED = (
+    "Internal error",
+    "Something failed on our side. The X-Request-ID header names this request in the logs.",
+)
+_TAKEN_BY_ALL: Final = "OPTIONS"
+"""A method that Litestar answers for every route."""
+_PACKAGE = Path(__file__).parents[1]
+_log = structlog.get_logger(__name__)
+
+
+REASONS = tuple(slug for _, slug, _ in _KINDS.values())
+"""The slugs of all problems that have one."""
+
+
+def documented(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return what the OpenAPI schema says of these statuses: a problem, each."""
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description=_DESCRIPTIONS[status], media_type=MEDIA_TYPE)
+        for status in statuses
+    }
+
+
+def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
+    """Count an item of a batch that has no answer, and return its problem."""
+    metrics: Metrics = request.app.state.metrics
+    metrics.refused_items.labels(_KINDS[type(refusal)][1]).inc()
+    _log_defect(request, refusal)
+    return problem_of(refusal)
+
+
+def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
+    """Return the problem of a refusal, for a whole reply or for one item of a batch."""
+    status, slug, title = _KINDS[type(refusal)]
+    errors = [FieldProblem(each.path, each.message) for each in getattr(refusal, "errors", [])]
+    return Problem(f"/problems/{slug}", title, status, str(refusal), instance, errors)
+
+
+def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
+    """Count a request that has no answer, and return the reply to it."""
+    metrics: Metrics = request.app.state.metrics
+    metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
+    _log_defect(request, refusal)
+    headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
+    if isinstance(refusal, Overloaded | TooManyTokens):
+        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
+    if isinstance(refusal, Locked):
+        headers["WWW-Authenticate"] = refusal.challenge
+    return _response(problem_of(refusal, _instance(request)), headers)
+
+
+def _log_defect(request: AnyRequest, refusal: RequestRefused) -> None:
+    """Log what is no fault of the client's; of a batch with a prediction the access log tells nothing but 200."""
+    if isinstance(refusal, InferenceFailed):
+        request_id = request.scope["state"].get("request_id")
+        _log.error("inference failed", error=refusal.kind, tokens=refusal.tokens, request_id=request_id)
+
+
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        _name_route(request)
+    phrase = HTTPStatus(error.status_code).phrase
+    title, detail = _HTTP_TITLES.get(error.status_code, (phrase, f"{phrase}."))
+    problem = Problem("about:blank", title, error.status_code, detail, _instance(request))
+    return _response(problem, dict(error.headers or {}))
+
+
+def _name_route(request: AnyRequest) -> None:
+    """Have the metrics and the log name the route that does not take the method: Litestar does not, for want of one."""
+    router = request.app.asgi_router
+    *_, template = router.handle_routing(path=normalize_path(request.scope["path"]), method=_TAKEN_BY_ALL)
+    request.scope["path_template"] = template
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
+    """A defect of ours. The log gets the kind and the place, not the message: it may quote a text."""
+    _log.error(
+        "unexpected error",
+        error=type(error).__name__,
+        place=_place(error),
+        route=request.scope.get("path_template"),
+        request_id=request.scope["state"].get("request_id"),
+    )
+    title, detail = _UNEXPECTED
+    return _response(Problem("about:blank", title, 500, detail, _instance(request)), {})
+
+
+def _instance(request: AnyRequest) -> str:
+    """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
+    return quote(request.scope["state"]["path"])
+
+
+def _place(error: Exception) -> str:
+    """Return the innermost line of this package that the error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    return f"{Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else "outside the service"
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
+    return Response(problem, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    RequestRefused: refused,
+    HTTPException: _http_error,
+    Exception: _unexpected,
+}

@@ -1,0 +1,171 @@
+"""The engine's threads: handlers put tokens in and wait, engine threads take batches out and answer.
+
+- No thread idles for more while something waits. What goes next, and in which company, is decided in `lanes`.
+- A text that is alone in the service may use all the cores.
+- When a batch fails it is halved and tried again, so that one poisonous text fails alone.
+- How much may wait is decided before, in `capacity`.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+import numpy as np
+
+from sentiment_api.errors import Draining, InferenceFailed
+from sentiment_api.inference.capacity import Capacity, Lane
+from sentiment_api.inference.lanes import Entry, Lanes, Scored
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import let_others_go_first
+from sentiment_api.telemetry.metrics import Metrics
+
+
+class Yielding(Protocol):
+    """What works only while the engine has nothing to do. Called under the batcher's lock: it must not wait."""
+
+    def live_begins(self) -> None:
+        """Hear that the engine had nothing to do and has now."""
+        ...
+
+    def live_ends(self) -> None:
+        """Hear that nothing waits or is computed any more."""
+        ...
+
+
+class Batcher:
+    """Owns the engine threads."""
+
+    def __init__(
+        self, classifier: Classifier, capacity: Capacity, metrics: Metrics, yielding: Yielding | None = None
+    ) -> None:
+        """Keep the parts; no thread runs before `start`."""
+        self._classifier = classifier
+        self._capacity = capacity
+        self._metrics = metrics
+        self._lanes = Lanes(classifier.engine.limits, metrics)
+        self._computing = 0
+        self._yielding = yielding
+        self._was_idle = True
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+        self._requests = itertools.count()
+        metrics.queued_tokens.set_function(lambda: self._lanes.tokens)
+        metrics.queued_texts.set_function(lambda: self._lanes.texts)
+        metrics.queued_requests.set_function(lambda: self._lanes.requests)
+        metrics.engine_threads.set(classifier.engine.threads)
+        metrics.engine_threads_alive.set_function(self._living)
+
+    def start(self) -> None:
+        """Start as many threads as the engine can use."""
+        for number in range(self._classifier.engine.threads):
+            thread = threading.Thread(target=self._work, name=f"engine-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Take no more work, finish what is queued, and return when the threads have ended."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def submit(self, texts: Sequence[list[int]], lane: Lane, deadline: float) -> list["Future[Scored]"]:
+        """Queue the token ids of one or more texts and return their futures, in order.
+
+        `deadline` is on the clock of `time.monotonic`.
+
+        Raises:
+            Draining: `stop` was called.
+        """
+        now, request = time.monotonic(), next(self._requests)
+        entries = [Entry(ids, deadline, now, Future(), request) for ids in texts]
+        with self._changed:
+            if self._stopping:
+                raise Draining("The service is stopping; send the request again to another instance.")
+            self._lanes.add(lane, entries)
+            self._tell()
+            self._changed.notify(len(entries))
+        return [entry.future for entry in entries]
+
+    def is_alive(self) -> bool:
+        """Return whether every engine thread runs."""
+        return self._living() == self._classifier.engine.threads
+
+    def _living(self) -> int:
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        let_others_go_first()
+        while True:
+            batch, alone = self._take()
+            if not batch:
+                return
+            outcomes = self._compute(batch, alone=alone)
+            with self._changed:
+                self._computing -= 1
+                self._tell()
+            for entry, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, InferenceFailed):
+                    entry.future.set_exception(outcome)
+                else:
+                    entry.future.set_result(outcome)
+
+    def _take(self) -> tuple[list[Entry], bool]:
+        """Wait for work; return the next batch, and whether it is all that there is to do.
+
+        An empty batch means that the thread is to end.
+        """
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._stopping or bool(self._lanes))
+                batch = self._lanes.take()
+                if batch:
+                    self._computing += 1
+                    return batch, self._computing == 1 and not self._lanes
+                self._tell()
+                if self._stopping:
+                    return [], False
+
+    def _tell(self) -> None:
+        """Tell who yields when the engine gets its first work, or has done its last."""
+        is_idle = not self._computing and not self._lanes
+        if self._yielding is not None and is_idle != self._was_idle:
+            (self._yielding.live_ends if is_idle else self._yielding.live_begins)()
+        self._was_idle = is_idle
+
+    def _compute(self, batch: list[Entry], *, alone: bool) -> list[Scored | InferenceFailed]:
+        """Return for each text, in order, what the engine says of it or that it failed."""
+        started = time.monotonic()
+        try:
+            output = self._classifier.forward([entry.ids for entry in batch], alone=alone)
+            if any(len(rows) != len(batch) or not np.isfinite(rows).all() for rows in output):
+                raise ValueError("expected one row of finite numbers for each text")  # noqa: TRY301 - handled like any
+        except Exception as error:  # noqa: BLE001 - whatever the engine raises, the callers must hear of it
+            return self._failed_or_halved(batch, error)
+        elapsed_s = time.monotonic() - started
+        self._observe(batch, elapsed_s, alone=alone)
+        return [
+            Scored(output.logits[row], output.pooled[row], started - entry.queued_at, elapsed_s)
+            for row, entry in enumerate(batch)
+        ]
+
+    def _failed_or_halved(self, batch: list[Entry], error: Exception) -> list[Scored | InferenceFailed]:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            return self._compute(batch[:middle], alone=False) + self._compute(batch[middle:], alone=False)
+        return [InferenceFailed(type(error).__name__, len(batch[0].ids))]
+
+    def _observe(self, batch: list[Entry], elapsed_s: float, *, alone: bool) -> None:
+        lengths = [len(entry.ids) for entry in batch]
+        threads = 1 if alone else self._classifier.engine.threads
+        self._capacity.saw_rate(sum(lengths) / max(elapsed_s, 1e-6) * threads, elapsed_s)
+        self._metrics.asked_tokens.inc(sum(lengths))
+        self._metrics.computed_tokens.inc(max(lengths) * len(lengths))
+        self._metrics.inference_seconds.observe(elapsed_s)
+        self._metrics.batch_texts.observe(len(batch))
+        self._metrics.batch_tokens.observe(sum(lengths))

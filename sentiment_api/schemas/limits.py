@@ -1,0 +1,9 @@
+"""The bounds of what a request may hold; `GET /model` lists them."""
+
+MAX_TEXT_CHARACTERS = 20_000
+MAX_BATCH_ITEMS = 256
+MAX_SINGLE_BYTES = 1 << 20
+MAX_BATCH_BYTES = 8 << 20
+MAX_METADATA_KEYS = 32
+MAX_METADATA_BYTES = 4096
+MAX_PAGE = 200

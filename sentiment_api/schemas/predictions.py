@@ -1,0 +1,119 @@
+"""Predictions: one review, many, and what was logged about them."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from pydantic import Field
+
+from sentiment_api.schemas.feedback import Feedback
+from sentiment_api.schemas.fields import Metadata, QueryTime, ShortText, StrictRequest, Text, Timestamp
+from sentiment_api.schemas.limits import MAX_BATCH_ITEMS, MAX_PAGE
+from sentiment_api.schemas.problems import Problem
+from sentiment_api.schemas.service import ModelName
+
+
+class PredictRequest(StrictRequest):
+    """One review."""
+
+    text: Text = Field(description="The review, 1 to 20,000 characters after stripping.")
+    product_id: ShortText | None = None
+    timestamp: Timestamp | None = Field(default=None, description="When the review was written, with an offset.")
+    metadata: Metadata | None = Field(default=None, description="Up to 32 scalar values, kept with the prediction.")
+    long_text: Literal["truncate", "window"] = Field(
+        default="truncate",
+        description="What becomes of a text with more tokens than the model reads: `truncate` reads its beginning and "
+        "says so, `window` reads all of it in overlapping windows and costs as much as they do.",
+    )
+
+
+class BatchRequest(StrictRequest):
+    """Several reviews. Each item is checked on its own, as a `PredictRequest`: one bad item fails alone.
+
+    A lone surrogate is the exception: it fails the whole body, as the body is then no text.
+    """
+
+    items: list[Any] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
+
+
+class DocumentedBatchRequest(StrictRequest):
+    """What OpenAPI shows for a `BatchRequest`: the items as they must be to be answered, each on its own."""
+
+    items: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
+
+
+class PredictionsQuery(StrictRequest):
+    """Which logged predictions, and how many at once."""
+
+    product_id: ShortText | None = None
+    label: ShortText | None = Field(default=None, description="The label that the model gave.")
+    source: Literal["api", "hf", "v2", "console", "golden", "bench"] | None = Field(
+        default=None, description="Where they came from; by default all that customers sent: api, hf and v2."
+    )
+    from_: QueryTime | None = Field(
+        default=None, alias="from", description="Predictions made at this time or later, as in RFC 3339, with offset."
+    )
+    to: QueryTime | None = Field(default=None, description="Predictions made before this time.")
+    cursor: UUID | None = Field(default=None, description="`next` of the page before.")
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The sentiment of one review."""
+
+    prediction_id: UUID
+    label: str
+    score: float
+    """Calibrated probability of the label, 0 to 1."""
+    probabilities: dict[str, float]
+    model: ModelName
+    tokens: int
+    """Tokens that the model read."""
+    truncated: bool
+    """Whether the review was longer than the model reads."""
+
+
+class ItemProblem(msgspec.Struct, frozen=True):
+    """Why one item of a batch has no prediction."""
+
+    error: Problem
+
+
+# No Struct: msgspec cannot describe a union of Structs for OpenAPI, and a tag would be a field on the wire.
+@dataclass(frozen=True)
+class BatchReply:
+    """For each item, in order, a prediction or an error."""
+
+    results: list[Prediction | ItemProblem]
+
+
+class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What was logged about one prediction."""
+
+    state: str
+    """`stored` in Postgres, or still `spooled`."""
+    prediction_id: UUID
+    created_at: dt.datetime
+    source: str
+    product_id: str | None
+    timestamp: dt.datetime | None
+    text: str | None
+    metadata: dict[str, Any] | None
+    label: str
+    score: float
+    probabilities: dict[str, float]
+    tokens: int
+    truncated: bool
+    model: ModelName
+    latency_ms: float
+    feedback: Feedback | None
+
+
+class PredictionPage(msgspec.Struct, frozen=True):
+    """Logged predictions that Postgres holds, newest first."""
+
+    predictions: list[LoggedPrediction]
+    next: UUID | None
+    """The cursor of the page that follows, null on the last one."""
