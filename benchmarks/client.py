@@ -1,10 +1,12 @@
-"""A small HTTP client on asyncio for loads that wrk cannot make: at a given rate, with retries, with probes beside it.
+"""A small HTTP client on asyncio for loads that wrk cannot make: at a given rate, with retries, with probes.
 
 It reads what our service sends, a status line, headers and a body with its length, and takes about 0.1 ms a request.
 """
 
 import asyncio
+import random
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -47,22 +49,6 @@ class Client:
         )
         return await self._ask(head.encode() + body)
 
-    async def answers_per_s(self, path: str, bodies: list[bytes], connections: int, seconds: float) -> float:
-        """Return the answers with 200 a second that as many connections get, each asking as soon as it is answered."""
-        end = time.perf_counter() + seconds
-        done = 0
-
-        async def connection(first: int) -> None:
-            nonlocal done
-            number = first * len(bodies) // connections
-            while time.perf_counter() < end:
-                reply = await self.post(path, bodies[number % len(bodies)])
-                done += reply.status == 200 and time.perf_counter() < end
-                number += 1
-
-        await asyncio.gather(*(connection(number) for number in range(connections)))
-        return done / seconds
-
     def close(self) -> None:
         """Close all connections."""
         for _, writer in self._idle:
@@ -97,6 +83,48 @@ class Client:
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self._host, self._port, limit=1 << 24)
+
+
+async def ask_without_pause(client: Client, bodies: Sequence[bytes], connections: int, seconds: float) -> list[Reply]:
+    """Return the replies of `/predict` to as many connections, each of which asks as soon as it is answered.
+
+    Connections begin at different bodies. What is answered after the end is left out.
+    """
+    end = time.perf_counter() + seconds
+    replies: list[Reply] = []
+
+    async def connection(first: int) -> None:
+        number = first * len(bodies) // connections
+        while time.perf_counter() < end:
+            reply = await client.post("/predict", bodies[number % len(bodies)])
+            if time.perf_counter() < end:
+                replies.append(reply)
+            number += 1
+
+    await asyncio.gather(*(connection(number) for number in range(connections)))
+    return replies
+
+
+async def answers_per_s(clients: Sequence[Client], bodies: Sequence[bytes], connections: int, seconds: float) -> float:
+    """Return the answers with 200 a second of all clients, which share the connections."""
+    each = connections // len(clients)
+    replies = await asyncio.gather(*(ask_without_pause(client, bodies, each, seconds) for client in clients))
+    return sum(reply.status == 200 for some in replies for reply in some) / seconds
+
+
+async def at_rate(ask: Callable[[int], Awaitable[Reply]], rate: float, seconds: float) -> list[Reply]:
+    """Ask at random moments, `rate` a second on average (a Poisson process), and return all replies.
+
+    `ask` gets the number of the request. The moments are the same each time.
+    """
+    chosen = random.Random(0)  # noqa: S311 - no secret
+    started, due = time.perf_counter(), 0.0
+    asked: list[asyncio.Future[Reply]] = []
+    while due < seconds:
+        await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
+        asked.append(asyncio.ensure_future(ask(len(asked))))
+        due += chosen.expovariate(rate)
+    return await asyncio.gather(*asked)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:

@@ -26,8 +26,8 @@ import polars as pl
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
-from benchmarks.chaos.service import Service
-from benchmarks.servers import clean_environment
+from benchmarks.processes import clean_environment
+from benchmarks.service_process import Service
 from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.partitions import make_months, month_of

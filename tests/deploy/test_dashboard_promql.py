@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.dashboards.history import Model, store_history
+from benchmarks.pictures.history import Model, store_history
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.telemetry.metrics import Metrics
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from benchmarks.dashboards.history import Model, store_history
+from benchmarks.pictures.history import Model, store_history
 from sentiment_api.database.tables import drift_metrics, drift_runs, spools
 from sentiment_api.telemetry.drift_gauges import ESTIMATED_ACCURACY
 

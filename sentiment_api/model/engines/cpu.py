@@ -22,7 +22,7 @@ from sentiment_api.model.bundle import CPU_MODEL, Bundle
 from sentiment_api.model.engines import BatchLimits, Output
 
 LIMITS = BatchLimits(texts=32, tokens=128, padding=0.0)
-"""Measured with `benchmarks.engine`: 3 tokens a text gain by half in a batch of 8, 32 tokens by a tenth, 64 nothing."""
+"""By `python -m benchmarks engine`: 3 tokens a text gain by half in a batch of 8, 32 tokens by a tenth, 64 nothing."""
 MAX_WIDE_THREADS = 8
 """Most cores for a text that is alone. Its matrices are too small to feed more."""
 _LOAD_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented, NoSuchFile, RuntimeException)

@@ -12,7 +12,7 @@ from sentiment_api.model.engines import BatchLimits, Output
 
 GPU_LIMITS = BatchLimits(texts=256, tokens=8_192, padding=0.15)
 CPU_LIMITS = BatchLimits(texts=32, tokens=512, padding=0.15)
-"""Measured with `benchmarks.engine`: 8 texts of 32 tokens go about as fast as any, and a pass holds up others."""
+"""By `python -m benchmarks engine`: 8 texts of 32 tokens go about as fast as any, and a pass holds up others."""
 
 
 class TorchEngine:

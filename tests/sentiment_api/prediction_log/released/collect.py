@@ -26,6 +26,7 @@ from drift_jobs.storage.predictions import read_predictions
 from drift_jobs.storage.references import Written
 from drift_jobs.windows import Window
 from sentiment_api.access import key_table
+from sentiment_api.access.keys import Key
 from sentiment_api.database import drift_queries, erasures, queries, schema
 from sentiment_api.database.connection import check_schema, connected
 from sentiment_api.database.drift_segments import product_segment
@@ -33,13 +34,12 @@ from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, first_id, make_months
 from sentiment_api.database.shadow_counts import count_shadow
 from sentiment_api.database.tables import CUSTOMER_SOURCES, OWN_SOURCES
-from sentiment_api.access.keys import Key
-from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.prediction_log import shipper, storing
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, encode
 from sentiment_api.prediction_log.set_aside import SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
+from sentiment_api.telemetry.metrics import Metrics
 
 FILLED = UUID("019a3cb6-bbff-7000-8000-000000000001")
 BARE = UUID("019a3cb6-bc00-7000-8000-000000000002")

@@ -1,0 +1,1 @@
+"""Training: reviews a second of a fit, and the memory of preparing data."""
