@@ -7,12 +7,12 @@ from deploy.grafana.generator.boards import render
 
 FOLDER = Path(__file__).parents[1] / "dashboards/sentiment"
 """Its name is that of the folder in Grafana."""
+_BOARDS = (service.BOARD, model.BOARD, drift.BOARD, prediction_log.BOARD)
 
 
 def files() -> dict[Path, str]:
     """Return the text of each dashboard's file."""
-    boards = {"service": service, "model": model, "drift": drift, "prediction-log": prediction_log}
-    return {FOLDER / f"{name}.json": render(module.BOARD) for name, module in boards.items()}
+    return {FOLDER / f"{board.name}.json": render(board) for board in _BOARDS}
 
 
 if __name__ == "__main__":

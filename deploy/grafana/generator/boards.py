@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.grafana.generator.panels import Json, Panel
-from deploy.grafana.generator.sources import POSTGRES, PROMETHEUS
+from deploy.grafana.generator.sources import INSTANCE, POSTGRES, PROMETHEUS
 
 GRID_COLUMNS = 24
 TAG = "sentiment"
@@ -16,15 +16,15 @@ TAG = "sentiment"
 class Board:
     """A dashboard."""
 
-    uid: str
-    title: str
+    name: str
+    """Of its file, and in its title; words are joined by `-`."""
     description: str
-    since: str
-    """The beginning of the time range that it opens with, such as `now-6h`."""
-    refresh: str
-    variables: Sequence[Json]
     rows: Mapping[str, Sequence[Panel]]
     """Panels by the title of their row, in the order that they are read in."""
+    variables: Sequence[Json] = (INSTANCE,)
+    since: str = "now-6h"
+    """The beginning of the time range that it opens with."""
+    refresh: str = "30s"
 
 
 def render(board: Board) -> str:
@@ -36,8 +36,8 @@ def dashboard(board: Board) -> Json:
     """Return the dashboard as Grafana's classic JSON model."""
     return {
         "id": None,
-        "uid": board.uid,
-        "title": board.title,
+        "uid": f"{TAG}-{board.name}",
+        "title": f"{TAG.capitalize()} {board.name.replace('-', ' ')}",
         "description": board.description,
         "tags": [TAG],
         "schemaVersion": 41,
