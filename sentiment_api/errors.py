@@ -1,20 +1,20 @@
 """Everything the service raises on purpose, as one tree.
 
 SentimentError
-├── StartupError             the service or a command cannot start: one line for the operator, exit code 1
+├── OperatorError             the service or a command cannot start: one line for the operator, exit code 1
 │   ├── SettingsInvalid      a setting is missing or contradicts another
 │   ├── BundleInvalid        the model folder is incomplete, damaged or of an unknown format
 │   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
-│   ├── KeyRefused           an API key cannot be made, or none has the name
+│   ├── KeyNameInvalid           an API key cannot be made, or none has the name
 │   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
-    ├── Locked               the door stays closed
-    │   ├── KeyNeeded        no living key was presented
+    ├── AccessDenied               the door stays closed
+    │   ├── ApiKeyRequired        no living key was presented
     │   └── ScopeMissing     the key that was presented does not hold the scope
-    ├── HostForeign          a service without keys was asked by a name that is not this machine's
+    ├── HostNotAllowed          a service without keys was asked by a name that is not this machine's
     ├── NotJson              the body is not JSON
     ├── RequestInvalid       the body is JSON that fails the schema
     ├── BodyTooSlow          the body did not arrive in time
@@ -22,7 +22,7 @@ SentimentError
     ├── PredictionUnknown    no prediction has this id
     ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
     ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
-    ├── TooManyTokens        the key has asked as much as it may; try again after `retry_after_s`
+    ├── RateLimited        the key has asked as much as it may; try again after `retry_after_s`
     ├── DeadlineExceeded     the answer did not come in time
     ├── SpoolFull            the prediction cannot be recorded, so it is not given
     ├── DatabaseAway         Postgres is needed for this answer and does not respond
@@ -40,39 +40,39 @@ class SentimentError(Exception):
     """The root of the tree."""
 
 
-class StartupError(SentimentError):
+class OperatorError(SentimentError):
     """The service or a command cannot start."""
 
 
-class SettingsInvalid(StartupError):
+class SettingsInvalid(OperatorError):
     """A setting is missing or contradicts another."""
 
 
-class BundleInvalid(StartupError):
+class BundleInvalid(OperatorError):
     """The model folder is incomplete, damaged or of an unknown format."""
 
 
-class EngineUnavailable(StartupError):
+class EngineUnavailable(OperatorError):
     """The engine's package is not installed, or the engine cannot run this bundle."""
 
 
-class SelfCheckFailed(StartupError):
+class SelfCheckFailed(OperatorError):
     """The golden texts do not get the answers recorded at export."""
 
 
-class DatabaseNotReady(StartupError):
+class DatabaseNotReady(OperatorError):
     """No embedded server can be started, or the schema is not migrated."""
 
 
-class ExportRefused(StartupError):
+class ExportRefused(OperatorError):
     """There is nothing to export, or no place for it."""
 
 
-class SetAsideInvalid(StartupError):
+class SetAsideInvalid(OperatorError):
     """A record set aside is not there, or not as it must be."""
 
 
-class KeyRefused(StartupError):
+class KeyNameInvalid(OperatorError):
     """An API key cannot be made, or none has the name."""
 
 
@@ -89,7 +89,7 @@ class RequestRefused(SentimentError):
     """One request cannot be answered."""
 
 
-class Locked(RequestRefused):
+class AccessDenied(RequestRefused):
     """The door stays closed, for one of the two reasons below."""
 
     def __init__(self, message: str, challenge: str) -> None:
@@ -98,15 +98,15 @@ class Locked(RequestRefused):
         self.challenge = challenge
 
 
-class KeyNeeded(Locked):
+class ApiKeyRequired(AccessDenied):
     """No living key was presented."""
 
 
-class ScopeMissing(Locked):
+class ScopeMissing(AccessDenied):
     """The key that was presented does not open this."""
 
 
-class HostForeign(RequestRefused):
+class HostNotAllowed(RequestRefused):
     """A service without keys was asked by a name that is not this machine's."""
 
 
@@ -148,7 +148,7 @@ class Overloaded(RequestRefused):
         self.retry_after_s = retry_after_s
 
 
-class TooManyTokens(RequestRefused):
+class RateLimited(RequestRefused):
     """The key has asked as much as it may."""
 
     def __init__(self, message: str, retry_after_s: float, headers: dict[str, str]) -> None:

@@ -6,9 +6,9 @@ from sqlalchemy.exc import DBAPIError
 
 from drift_jobs.errors import DriftError
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.errors import StartupError
+from sentiment_api.errors import OperatorError
 
-MENDABLE = (DriftError, StartupError, *DATABASE_ERRORS)
+MENDABLE = (DriftError, OperatorError, *DATABASE_ERRORS)
 """What an operator can mend."""
 
 

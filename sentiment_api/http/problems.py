@@ -15,24 +15,24 @@ from litestar.types import ExceptionHandlersMap
 from litestar.utils import normalize_path
 
 from sentiment_api.errors import (
+    AccessDenied,
+    ApiKeyRequired,
     BodyTooSlow,
     ClientGone,
     DatabaseAway,
     DeadlineExceeded,
     Draining,
     DriftReportUnknown,
-    HostForeign,
+    HostNotAllowed,
     InferenceFailed,
-    KeyNeeded,
-    Locked,
     NotJson,
     Overloaded,
     PredictionUnknown,
+    RateLimited,
     RequestInvalid,
     RequestRefused,
     ScopeMissing,
     SpoolFull,
-    TooManyTokens,
     WrongMediaType,
 )
 from sentiment_api.schemas.problems import FieldProblem, Problem
@@ -42,10 +42,10 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPE = "application/problem+json"
 
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
-    KeyNeeded: (401, "key-needed", "An API key is needed"),
+    ApiKeyRequired: (401, "key-needed", "An API key is needed"),
     ScopeMissing: (403, "scope-missing", "The API key does not open this"),
     # 421, as nothing is wrong with the request but where it went; 400 would say that it is malformed.
-    HostForeign: (421, "host-foreign", "The request is for another host"),
+    HostNotAllowed: (421, "host-foreign", "The request is for another host"),
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
@@ -53,7 +53,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
-    TooManyTokens: (429, "rate-limited", "The API key has asked as much as it may"),
+    RateLimited: (429, "rate-limited", "The API key has asked as much as it may"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
     DatabaseAway: (503, "database-away", "The database does not respond"),
@@ -122,10 +122,10 @@ def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
-    headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
-    if isinstance(refusal, Overloaded | TooManyTokens):
+    headers = dict(refusal.headers) if isinstance(refusal, RateLimited) else {}
+    if isinstance(refusal, Overloaded | RateLimited):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
-    if isinstance(refusal, Locked):
+    if isinstance(refusal, AccessDenied):
         headers["WWW-Authenticate"] = refusal.challenge
     return _response(problem_of(refusal, _instance(request)), headers)
 

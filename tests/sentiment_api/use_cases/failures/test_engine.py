@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.long_texts import Reading
+from sentiment_api.model.long_texts import EncodedText
 
 Client = TestClient[Litestar]
 Waiting = Callable[[Callable[[], bool], str], None]
@@ -27,7 +27,7 @@ POISON = {"text": "Lightning struck."}
 class BrokenClassifier(Classifier):
     """Has a defect that nobody foresaw."""
 
-    def read(self, text: str, *, whole: bool = False) -> Reading:  # noqa: ARG002 - the base class has it
+    def encode_windows(self, text: str, *, whole: bool = False) -> EncodedText:  # noqa: ARG002 - the base class has it
         """Fail with the text in the message."""
         raise KeyError(text)
 
