@@ -1,9 +1,7 @@
 """Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
 
 import math
-import traceback
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -34,6 +32,7 @@ from sentiment_api.errors import (
     ScopeMissing,
     SpoolFull,
     WrongMediaType,
+    place_of,
 )
 from sentiment_api.schemas.problems import FieldProblem, Problem
 from sentiment_api.telemetry.metrics import Metrics
@@ -86,7 +85,6 @@ _UNEXPECTED = (
 )
 _TAKEN_BY_ALL: Final = "OPTIONS"
 """A method that Litestar answers for every route."""
-_PACKAGE = Path(__file__).parents[1]
 _log = structlog.get_logger(__name__)
 
 
@@ -158,7 +156,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
     _log.error(
         "unexpected error",
         error=type(error).__name__,
-        place=_place(error),
+        place=place_of(error),
         route=request.scope.get("path_template"),
         request_id=request.scope["state"].get("request_id"),
     )
@@ -169,13 +167,6 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 def _instance(request: AnyRequest) -> str:
     """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
     return quote(request.scope["state"]["path"])
-
-
-def _place(error: Exception) -> str:
-    """Return the innermost line of this package that the error came through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
-    return f"{Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else "outside the service"
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

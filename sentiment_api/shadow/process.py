@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from sentiment_api.errors import ShadowFailed
 from sentiment_api.model.cores import deprioritize_process
 from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel, Started
 
@@ -19,10 +20,6 @@ T = TypeVar("T", Started, ShadowModel, ShadowAnswer)
 
 _encode = msgspec.msgpack.Encoder().encode
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-class ShadowFailed(Exception):
-    """The shadow gives no more answers; the message says why and quotes no text."""
 
 
 class Scorer(Protocol):

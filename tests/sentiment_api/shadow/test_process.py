@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sentiment_api.errors import ShadowFailed
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.shadow.comparison import Candidate, Shadow
-from sentiment_api.shadow.process import ShadowFailed, ShadowProcess
+from sentiment_api.shadow.process import ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer
 from sentiment_api.telemetry.metrics import Metrics
 

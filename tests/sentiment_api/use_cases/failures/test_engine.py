@@ -79,5 +79,5 @@ def test_an_unforeseen_error_is_told_to_the_log_and_not_to_the_client(
     assert_problem(reply, 500)
     line = next(line for line in lines if line["event"] == "unexpected error")
     assert (line["error"], line["request_id"], line["route"]) == ("KeyError", "order-9", "/predict")
-    assert line["place"].startswith("use_cases/predict.py:")
+    assert line["place"].startswith("sentiment_api/use_cases/predict.py:")
     assert secret not in str(lines)
