@@ -69,7 +69,7 @@ def create_app(
     The shadow model, if there is one, is loaded once the service runs.
 
     Raises:
-        StartupError: something is missing or damaged; the message says what, and the remedy.
+        OperatorError: something is missing or damaged; the message says what, and the remedy.
     """
     if classifier is None:
         classifier = Classifier.load(open_bundle(settings.model), settings.engine, settings.threads or usable_cores())

@@ -1,79 +1,100 @@
-"""Everything the service raises on purpose, as one tree.
+"""Everything that the service and its commands raise on purpose, as one tree.
 
 SentimentError
-├── StartupError             the service or a command cannot start: one line for the operator, exit code 1
+├── OperatorError            the service or a command cannot go on; an operator can mend it: one line, exit code 1
 │   ├── SettingsInvalid      a setting is missing or contradicts another
-│   ├── BundleInvalid        the model folder is incomplete, damaged or of an unknown format
+│   ├── BundleInvalid        the model folder is incomplete, damaged, unreadable or of an unknown format
 │   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
+│   ├── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
-│   ├── KeyRefused           an API key cannot be made, or none has the name
-│   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
-└── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
-    ├── Locked               the door stays closed
-    │   ├── KeyNeeded        no living key was presented
-    │   └── ScopeMissing     the key that was presented does not hold the scope
-    ├── HostForeign          a service without keys was asked by a name that is not this machine's
-    ├── NotJson              the body is not JSON
-    ├── RequestInvalid       the body is JSON that fails the schema
-    ├── BodyTooSlow          the body did not arrive in time
-    ├── WrongMediaType       the body is not declared as JSON
-    ├── PredictionUnknown    no prediction has this id
-    ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
-    ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
-    ├── TooManyTokens        the key has asked as much as it may; try again after `retry_after_s`
-    ├── DeadlineExceeded     the answer did not come in time
-    ├── SpoolFull            the prediction cannot be recorded, so it is not given
-    ├── DatabaseAway         Postgres is needed for this answer and does not respond
-    ├── Draining             the process is about to stop
-    ├── ClientGone           the client hung up before its answer
-    └── InferenceFailed      the engine failed on this one text
+│   └── KeyNameInvalid       the name of an API key is taken, or no key has it
+├── RequestRefused           one request cannot be answered; `http.problems` gives each its HTTP status
+│   ├── AccessDenied         the request may not come in
+│   │   ├── ApiKeyRequired   no living key was presented
+│   │   └── ScopeMissing     the key that was presented does not hold the scope
+│   ├── HostNotAllowed       a service without keys was asked by a name that is not this machine's
+│   ├── NotJson              the body is not JSON
+│   ├── RequestInvalid       the body is JSON that fails the schema
+│   ├── BodyTooSlow          the body did not arrive in time
+│   ├── WrongMediaType       the body is not declared as JSON
+│   ├── PredictionUnknown    no prediction has this id
+│   ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
+│   ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
+│   ├── RateLimited          the key has asked as much as it may; try again after `retry_after_s`
+│   ├── DeadlineExceeded     the answer did not come in time
+│   ├── SpoolFull            the prediction cannot be recorded, so it is not given
+│   ├── DatabaseAway         Postgres is needed for this answer and does not respond
+│   ├── Draining             the process is about to stop
+│   ├── ClientGone           the client hung up before its answer
+│   └── InferenceFailed      the engine failed on this one text
+└── BackgroundError          work behind the replies failed; it is logged and counted, and no request sees it
+    ├── FilesFailed          files of the spool cannot be read or written
+    ├── RecordNewer          a newer release wrote the record
+    └── ShadowFailed         the shadow model gives no more answers
 
 Messages say what was expected, what was found and the remedy. They never contain a client's text.
 """
 
-from typing import NamedTuple
+import traceback
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_PROJECT: Final = Path(__file__).parents[1]
+_PACKAGES: Final = ("sentiment_api", "sentiment_train", "drift_jobs")
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of this project that the error came through, such as `sentiment_api/app.py:12`.
+
+    For logs: unlike the error's message it cannot quote a text.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if any(_PROJECT / package in path.parents for package in _PACKAGES):
+            return f"{path.relative_to(_PROJECT)}:{frame.lineno}"
+    return "outside the project"
 
 
 class SentimentError(Exception):
     """The root of the tree."""
 
 
-class StartupError(SentimentError):
-    """The service or a command cannot start."""
+class OperatorError(SentimentError):
+    """The service or a command cannot go on, and an operator can mend it: one line, exit code 1."""
 
 
-class SettingsInvalid(StartupError):
+class SettingsInvalid(OperatorError):
     """A setting is missing or contradicts another."""
 
 
-class BundleInvalid(StartupError):
-    """The model folder is incomplete, damaged or of an unknown format."""
+class BundleInvalid(OperatorError):
+    """The model folder is incomplete, damaged, unreadable or of an unknown format."""
 
 
-class EngineUnavailable(StartupError):
+class EngineUnavailable(OperatorError):
     """The engine's package is not installed, or the engine cannot run this bundle."""
 
 
-class SelfCheckFailed(StartupError):
+class SelfCheckFailed(OperatorError):
     """The golden texts do not get the answers recorded at export."""
 
 
-class DatabaseNotReady(StartupError):
+class DatabaseNotReady(OperatorError):
     """No embedded server can be started, or the schema is not migrated."""
 
 
-class ExportRefused(StartupError):
+class ExportRefused(OperatorError):
     """There is nothing to export, or no place for it."""
 
 
-class SetAsideInvalid(StartupError):
+class SetAsideInvalid(OperatorError):
     """A record set aside is not there, or not as it must be."""
 
 
-class KeyRefused(StartupError):
-    """An API key cannot be made, or none has the name."""
+class KeyNameInvalid(OperatorError):
+    """The name of an API key is taken, or no living key has it."""
 
 
 class FieldError(NamedTuple):
@@ -89,8 +110,8 @@ class RequestRefused(SentimentError):
     """One request cannot be answered."""
 
 
-class Locked(RequestRefused):
-    """The door stays closed, for one of the two reasons below."""
+class AccessDenied(RequestRefused):
+    """The request may not come in, for one of the two reasons below."""
 
     def __init__(self, message: str, challenge: str) -> None:
         """Keep what `WWW-Authenticate` says (RFC 6750)."""
@@ -98,15 +119,15 @@ class Locked(RequestRefused):
         self.challenge = challenge
 
 
-class KeyNeeded(Locked):
+class ApiKeyRequired(AccessDenied):
     """No living key was presented."""
 
 
-class ScopeMissing(Locked):
+class ScopeMissing(AccessDenied):
     """The key that was presented does not open this."""
 
 
-class HostForeign(RequestRefused):
+class HostNotAllowed(RequestRefused):
     """A service without keys was asked by a name that is not this machine's."""
 
 
@@ -148,7 +169,7 @@ class Overloaded(RequestRefused):
         self.retry_after_s = retry_after_s
 
 
-class TooManyTokens(RequestRefused):
+class RateLimited(RequestRefused):
     """The key has asked as much as it may."""
 
     def __init__(self, message: str, retry_after_s: float, headers: dict[str, str]) -> None:
@@ -186,3 +207,19 @@ class InferenceFailed(RequestRefused):
         super().__init__("The model failed on this text.")
         self.kind = kind
         self.tokens = tokens
+
+
+class BackgroundError(SentimentError):
+    """Work behind the replies failed."""
+
+
+class FilesFailed(BackgroundError):
+    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may raise one."""
+
+
+class RecordNewer(BackgroundError):
+    """A newer release wrote the record, in a format that this release does not know."""
+
+
+class ShadowFailed(BackgroundError):
+    """The shadow model gives no more answers; the message says why and quotes no text."""

@@ -19,7 +19,7 @@ from granian.server import Server
 
 from sentiment_api.app import create_app
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
-from sentiment_api.errors import SettingsInvalid, StartupError
+from sentiment_api.errors import OperatorError, SettingsInvalid
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.logs import configure_logs
 
@@ -64,7 +64,7 @@ def serve(settings: ServiceSettings) -> None:
         _share_malloc_arenas()
         try:
             app = create_app(settings)
-        except StartupError as error:
+        except OperatorError as error:
             print(f"sentiment-api: {error}", file=sys.stderr)
             sys.exit(1)
         _spare_what_stays()

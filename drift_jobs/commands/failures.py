@@ -1,14 +1,12 @@
 """How a failure is told to an operator: one line, which never quotes a row."""
 
-import traceback
-
 from sqlalchemy.exc import DBAPIError
 
 from drift_jobs.errors import DriftError
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.errors import StartupError
+from sentiment_api.errors import OperatorError, place_of
 
-MENDABLE = (DriftError, StartupError, *DATABASE_ERRORS)
+MENDABLE = (DriftError, OperatorError, *DATABASE_ERRORS)
 """What an operator can mend."""
 
 
@@ -17,8 +15,7 @@ def failure_line(error: Exception) -> str:
     if isinstance(error, MENDABLE):
         return _one_line(error)
     # The kind and the place, not the message: it may quote a row.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"a defect, {type(error).__name__} at {place.filename}:{place.lineno}"
+    return f"a defect, {type(error).__name__} at {place_of(error)}"
 
 
 def _one_line(error: Exception) -> str:

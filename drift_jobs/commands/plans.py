@@ -11,7 +11,7 @@ def plan_of(settings: DriftSettings, reference: str) -> Plan:
     """Return how windows are judged.
 
     Raises:
-        DriftError, StartupError: the reference, the time zone or the bundle cannot be read.
+        DriftError, OperatorError: the reference, the time zone or the bundle cannot be read.
     """
     zone = time_zone(settings.timezone)
     return Plan(

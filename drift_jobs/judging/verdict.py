@@ -19,7 +19,7 @@ from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
 from drift_jobs.runs import Level, MetricRow, RunVerdict
 from drift_jobs.statistics.two_sample import Difference
-from sentiment_api.database.drift_segments import shown_segment
+from sentiment_api.database.drift_results import shown_segment
 
 _NAMED_METRICS: Final = 5  # as many as fit one line
 

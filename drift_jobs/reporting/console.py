@@ -12,7 +12,7 @@ from rich.table import Table
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, MetricRow, outcome
-from sentiment_api.database.drift_segments import shown_segment
+from sentiment_api.database.drift_results import shown_segment
 
 _WIDE: Final = 150
 """Columns of a terminal that has room for the smallest visible change and the notes, too."""

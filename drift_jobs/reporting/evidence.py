@@ -17,7 +17,7 @@ from drift_jobs.reporting.wording import (
     shown_value,
 )
 from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange
-from sentiment_api.database.drift_segments import shown_segment
+from sentiment_api.database.drift_results import shown_segment
 
 _BLIND = (
     "Estimated from the model's own probabilities, without labels. Such an estimate follows a change of what is "

@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from tenacity.wait import wait_base
 
 from drift_jobs.runs import DriftRun, Level, MetricRow
-from sentiment_api.database.drift_segments import shown_segment
+from sentiment_api.database.drift_results import shown_segment
 
 ATTEMPTS: Final = 5
 BACK_OFF: Final = wait_exponential_jitter(initial=1, max=8)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from drift_jobs.reporting.elements import Markup, element, joined
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, outcome
-from sentiment_api.database.drift_segments import shown_segment
+from sentiment_api.database.drift_results import shown_segment
 
 _NAMES: Final = {
     "label_share": "share of the positive label",

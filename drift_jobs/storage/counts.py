@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.partitions import first_id
-from sentiment_api.database.repeats import repeats
+from sentiment_api.database.queries import repeats
 from sentiment_api.database.tables import CUSTOMER_SOURCES, feedback, predictions
 
 EXTENDED_DAYS = 28

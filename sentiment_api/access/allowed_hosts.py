@@ -15,11 +15,11 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from sentiment_api.errors import HostForeign
+from sentiment_api.errors import HostNotAllowed
 from sentiment_api.http.problems import refused
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z.-]+))(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
-_REFUSAL = HostForeign(
+_REFUSAL = HostNotAllowed(
     "Expected a Host header with a loopback address or localhost, such as 127.0.0.1, found another host: a service "
     "without keys answers this machine only. If a proxy authenticates the clients set SENTIMENT_BEHIND_PROXY=true; "
     "otherwise have them send keys, with SENTIMENT_KEYS=required."

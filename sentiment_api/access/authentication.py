@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.access.key_file import KeyFile
 from sentiment_api.access.key_table import living_keys
 from sentiment_api.access.keys import Key, KeyRing, Scope
-from sentiment_api.errors import DatabaseAway, KeyNeeded, ScopeMissing
+from sentiment_api.errors import ApiKeyRequired, DatabaseAway, ScopeMissing
 from sentiment_api.http.edge import CREDENTIALS, KEY_NAME
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -106,12 +106,12 @@ class Doors:
         """Return the living key that was presented.
 
         Raises:
-            KeyNeeded: there is none.
+            ApiKeyRequired: there is none.
             DatabaseAway: the keys are not known.
         """
         if len(set(presented)) != 1:
             found = "several" if presented else "none"
-            raise KeyNeeded(
+            raise ApiKeyRequired(
                 f"Expected one API key as `Authorization: Bearer sentiment_...` or as `X-API-Key`, found {found}.",
                 "Bearer",
             )
@@ -120,7 +120,7 @@ class Doors:
         key = self._ring.find(presented[0], dt.datetime.now(dt.UTC))
         if key is None:
             message = "The API key opens nothing: it is malformed, unknown, revoked or expired."
-            raise KeyNeeded(message, 'Bearer error="invalid_token"')
+            raise ApiKeyRequired(message, 'Bearer error="invalid_token"')
         return key
 
 
@@ -137,7 +137,7 @@ class Doorkeeper(ASGIMiddleware):
         """Let the request in if its door is free or its key opens it, and note the key.
 
         Raises:
-            KeyNeeded, ScopeMissing: it may not come in.
+            ApiKeyRequired, ScopeMissing: it may not come in.
             DatabaseAway: the keys are not known.
         """
         # A route that says nothing is closed to all but admin: so are Litestar's own answers to OPTIONS.

@@ -11,7 +11,7 @@ from sentiment_api.access.keys import Key
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.queries import read_rows
 from sentiment_api.database.tables import api_keys
-from sentiment_api.errors import DatabaseAway, KeyRefused
+from sentiment_api.errors import DatabaseAway, KeyNameInvalid
 
 _TIMEOUT_S = 2.0
 """A part of the 5 s within which services heed a change of keys; what replies wait for Postgres may be set."""
@@ -33,7 +33,7 @@ async def insert_key(engine: AsyncEngine, key: Key) -> None:
     """Store a new key.
 
     Raises:
-        KeyRefused: a living key has its name.
+        KeyNameInvalid: a living key has its name.
         DATABASE_ERRORS: Postgres does not answer.
     """
     values = {name: getattr(key, name) for name in Key.__struct_fields__} | {"scopes": list(key.scopes)}
@@ -41,7 +41,7 @@ async def insert_key(engine: AsyncEngine, key: Key) -> None:
         async with engine.begin() as connection:
             await connection.execute(insert(api_keys).values(values))
     except IntegrityError as error:
-        raise KeyRefused(
+        raise KeyNameInvalid(
             f"expected a name that no living key has, found {key.name}; choose another, or run "
             f"`sentiment-api keys revoke {key.name}` first"
         ) from error
@@ -65,7 +65,7 @@ async def revoke_key(engine: AsyncEngine, name: str, *, dry_run: bool) -> dict[s
     """Revoke the living key of this name, unless it is a `dry_run`, and return its key_id, scopes and created_at.
 
     Raises:
-        KeyRefused: no living key has this name.
+        KeyNameInvalid: no living key has this name.
         DATABASE_ERRORS: Postgres does not answer.
     """
     shown = (api_keys.c.key_id, api_keys.c.scopes, api_keys.c.created_at)
@@ -77,7 +77,7 @@ async def revoke_key(engine: AsyncEngine, name: str, *, dry_run: bool) -> dict[s
             revoked = update(api_keys).where(*living).values(revoked_at=func.now()).returning(*shown)
             found = (await connection.execute(revoked)).mappings().first()
     if found is None:
-        raise KeyRefused(f"expected the name of a living key, found {name}; `sentiment-api keys list` shows them")
+        raise KeyNameInvalid(f"expected the name of a living key, found {name}; `sentiment-api keys list` shows them")
     return dict(found)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.access.authentication import KEY
 from sentiment_api.access.key_table import lease_tokens
 from sentiment_api.access.keys import Key
-from sentiment_api.errors import DatabaseAway, TooManyTokens
+from sentiment_api.errors import DatabaseAway, RateLimited
 from sentiment_api.http.admission import LANE, TICKET
 from sentiment_api.inference.capacity import Ticket
 
@@ -76,7 +76,7 @@ class Budgets:
         """Put so many tokens aside for a request of this key.
 
         Raises:
-            TooManyTokens: nothing is left.
+            RateLimited: nothing is left.
         """
         limit = key.tokens_per_minute or 0
         budget = self._budgets.setdefault(key.key_id, Budget(self._clock()))
@@ -85,7 +85,7 @@ class Budgets:
                 if budget.free <= 0 and self._clock() >= budget.ask_at:
                     await self._lease(key.key_id, limit, budget)
         if budget.free <= 0:
-            raise TooManyTokens(
+            raise RateLimited(
                 f"The key may ask {limit} tokens a minute, and has.",
                 retry_after_s=budget.wait_s(limit, self._clock()),
                 headers=self.headers(key),
@@ -162,7 +162,7 @@ class Meter(ASGIMiddleware):
         """Let the request in if its key has something left.
 
         Raises:
-            TooManyTokens: it has not.
+            RateLimited: it has not.
         """
         key: Key | None = scope["state"].get(KEY)
         if key is None or key.tokens_per_minute is None or LANE not in scope["route_handler"].opt:

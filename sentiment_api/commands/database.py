@@ -164,14 +164,16 @@ def erase(
     """
     if (prediction_id is None) == (product_id is None):
         raise typer.BadParameter("expected one of --prediction-id and --product-id")
-    subject = (
-        erasures.Subject(prediction_id=prediction_id) if prediction_id else erasures.Subject.product(product_id or "")
+    target = (
+        erasures.ErasureTarget(prediction_id=prediction_id)
+        if prediction_id
+        else erasures.ErasureTarget.product(product_id or "")
     )
     if dry_run:
-        found = asyncio.run(on_database(lambda engine: erasures.count_subject(engine, subject)))
+        found = asyncio.run(on_database(lambda engine: erasures.count_erasable(engine, target)))
         console.print(f"would erase {found.predictions} predictions and {found.feedback} feedback, and what is spooled")
         return
-    if not asyncio.run(on_database(lambda engine: _erase(engine, subject, timeout))):
+    if not asyncio.run(on_database(lambda engine: _erase(engine, target, timeout))):
         raise typer.Exit(1)
 
 
@@ -243,9 +245,9 @@ async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -
     return await drop_old_months(engine, keep)
 
 
-async def _erase(engine: AsyncEngine, subject: erasures.Subject, timeout_s: float) -> bool:
+async def _erase(engine: AsyncEngine, target: erasures.ErasureTarget, timeout_s: float) -> bool:
     """Erase and wait for the services; return whether all that run have purged their files."""
-    number, found = await erasures.erase(engine, subject)
+    number, found = await erasures.erase(engine, target)
     console.print(f"erased {found.predictions} predictions and {found.feedback} feedback from Postgres")
     deadline = time.monotonic() + timeout_s
     with Status("waiting for the services to purge their spools", console=console):

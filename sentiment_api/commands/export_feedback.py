@@ -25,7 +25,7 @@ COLUMNS = ("text", "rating", "product_id", "timestamp", "prediction_id")
 RatingOf = Callable[[str], int | None]
 
 
-class _Format(NamedTuple):
+class _FileFormat(NamedTuple):
     """How a file is written."""
 
     header: bytes
@@ -47,10 +47,10 @@ def _zipped(file: IO[bytes]) -> gzip.GzipFile:
     return gzip.open(file, "wb")
 
 
-_FORMATS = {
-    ".csv": _Format(_csv_line(list(COLUMNS)), _csv_line, lambda file: file),
-    ".jsonl": _Format(b"", _json_line, lambda file: file),
-    ".jsonl.gz": _Format(b"", _json_line, _zipped),
+_FILE_FORMATS = {
+    ".csv": _FileFormat(_csv_line(list(COLUMNS)), _csv_line, lambda file: file),
+    ".jsonl": _FileFormat(b"", _json_line, lambda file: file),
+    ".jsonl.gz": _FileFormat(b"", _json_line, _zipped),
 }
 
 
@@ -135,11 +135,11 @@ async def _write(
     return Exported(*(counts[name] for name in Exported._fields))
 
 
-def _format_of(path: Path) -> _Format:
-    for ending, form in _FORMATS.items():
+def _format_of(path: Path) -> _FileFormat:
+    for ending, form in _FILE_FORMATS.items():
         if path.name.endswith(ending):
             return form
-    raise ExportRefused(f"expected a file ending in {', '.join(_FORMATS)}, found {path}")
+    raise ExportRefused(f"expected a file ending in {', '.join(_FILE_FORMATS)}, found {path}")
 
 
 def _check_free(path: Path, *, force: bool) -> None:

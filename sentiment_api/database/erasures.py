@@ -15,11 +15,11 @@ from sqlalchemy import ARRAY, ColumnElement, Table, Text, Uuid, and_, any_, dele
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.drift_erasures import forget_product
+from sentiment_api.database.drift_results import erase_product_from_runs
 from sentiment_api.database.partitions import first_id, kept_from, lock_out_inserts
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions, spools, tombstones
 
-LIVES_S = 60.0
+HEARTBEAT_TIMEOUT_S = 60.0
 """A process that has not said for so long that it lives is taken for dead. They say it four times as often."""
 _id = predictions.c.prediction_id
 
@@ -55,7 +55,7 @@ class Tombstones:
         return until is not None and prediction_id < until
 
 
-class Subject(NamedTuple):
+class ErasureTarget(NamedTuple):
     """What is to be erased: one prediction, or all of a product that were given before `until`."""
 
     prediction_id: UUID | None = None
@@ -63,12 +63,12 @@ class Subject(NamedTuple):
     until: UUID | None = None
 
     @classmethod
-    def product(cls, product_id: str) -> "Subject":
+    def product(cls, product_id: str) -> "ErasureTarget":
         """Return all predictions of the product until now."""
         return cls(None, product_id, first_id(dt.datetime.now(dt.UTC)))
 
 
-class Found(NamedTuple):
+class ErasedRows(NamedTuple):
     """How many rows an erasure finds in Postgres."""
 
     predictions: int
@@ -86,37 +86,37 @@ class SpoolState(NamedTuple):
     """Whether it has purged its files of the tombstone asked about."""
 
 
-async def count_subject(engine: AsyncEngine, subject: Subject) -> Found:
+async def count_erasable(engine: AsyncEngine, target: ErasureTarget) -> ErasedRows:
     """Return what `erase` would delete now."""
-    ids = select(predictions.c.prediction_id).where(_covers(subject))
+    ids = select(predictions.c.prediction_id).where(_covers(target))
     async with engine.connect() as connection:
         rows = await connection.scalar(select(func.count()).select_from(ids.subquery()))
-        said = await connection.scalar(select(func.count()).select_from(feedback).where(_of(feedback, subject, ids)))
-    return Found(rows or 0, said or 0)
+        said = await connection.scalar(select(func.count()).select_from(feedback).where(_of(feedback, target, ids)))
+    return ErasedRows(rows or 0, said or 0)
 
 
-async def erase(engine: AsyncEngine, subject: Subject) -> tuple[int, Found]:
-    """Delete the subject from Postgres for good; return the number of the last tombstone and how many rows went.
+async def erase(engine: AsyncEngine, target: ErasureTarget) -> tuple[int, ErasedRows]:
+    """Delete the target from Postgres for good; return the number of the last tombstone and how many rows went.
 
     A product goes out of the drift job's results too, which do not count as rows here. Inserts wait meanwhile.
     """
     async with engine.begin() as connection:
-        if subject.product_id is not None:
-            await forget_product(connection, subject.product_id)  # first: inserts need not wait for it
+        if target.product_id is not None:
+            await erase_product_from_runs(connection, target.product_id)  # first: inserts need not wait for it
         await lock_out_inserts(connection)
-        await connection.execute(insert(tombstones).values(subject._asdict()).on_conflict_do_nothing())
-        gone = delete(predictions).where(_covers(subject)).returning(_id).cte("gone")
+        await connection.execute(insert(tombstones).values(target._asdict()).on_conflict_do_nothing())
+        gone = delete(predictions).where(_covers(target)).returning(_id).cte("gone")
         ids = select(gone.c.prediction_id)
-        said = delete(feedback).where(_of(feedback, subject, ids)).returning(feedback.c.feedback_id).cte("said")
-        shadowed = delete(shadow_predictions).where(_of(shadow_predictions, subject, ids)).cte("shadowed")
+        said = delete(feedback).where(_of(feedback, target, ids)).returning(feedback.c.feedback_id).cte("said")
+        shadowed = delete(shadow_predictions).where(_of(shadow_predictions, target, ids)).cte("shadowed")
         # Feedback and shadow answers for them may lie in a spool, and do not say of which product they are.
         marked = insert(tombstones).from_select(["prediction_id"], ids).on_conflict_do_nothing().cte("marked")
         counts = select(_count(gone), _count(said)).add_cte(marked, shadowed)
-        found = Found(*(await connection.execute(counts)).one())
+        found = ErasedRows(*(await connection.execute(counts)).one())
         return await _last_number(connection), found
 
 
-async def bury(engine: AsyncEngine, prediction_ids: Collection[UUID]) -> None:
+async def write_tombstones(engine: AsyncEngine, prediction_ids: Collection[UUID]) -> None:
     """Write tombstones of predictions that are covered as a product's, and delete what came before them for those."""
     async with engine.begin() as connection:
         await lock_out_inserts(connection)
@@ -132,7 +132,7 @@ async def last_tombstone(engine: AsyncEngine) -> tuple[int, UUID]:
         return await _last_number(connection), await kept_from(connection)
 
 
-async def covering(
+async def find_tombstones(
     connection: AsyncConnection, prediction_ids: Collection[UUID], product_ids: Collection[str]
 ) -> Tombstones:
     """Return the tombstones that name any of these predictions or products."""
@@ -141,7 +141,7 @@ async def covering(
     return Tombstones.of((await connection.execute(query)).mappings().all())
 
 
-async def say_alive(engine: AsyncEngine, spool_id: UUID, host: str, folder: str, purged_to: int) -> None:
+async def record_heartbeat(engine: AsyncEngine, spool_id: UUID, host: str, folder: str, purged_to: int) -> None:
     """Note that the process of this spool lives, and the last tombstone that its files were purged of."""
     values = {"spool_id": spool_id, "host": host, "folder": folder, "seen_at": func.now(), "purged_to": purged_to}
     statement = insert(spools).values(values)
@@ -149,7 +149,7 @@ async def say_alive(engine: AsyncEngine, spool_id: UUID, host: str, folder: str,
         await connection.execute(statement.on_conflict_do_update(index_elements=["spool_id"], set_=values))
 
 
-async def say_gone(engine: AsyncEngine, spool_ids: Collection[UUID], lived_within_s: float = 0.0) -> None:
+async def deregister_spools(engine: AsyncEngine, spool_ids: Collection[UUID], lived_within_s: float = 0.0) -> None:
     """Note that these spools are empty and no process has them; leave out those that were said to live lately."""
     silent = spools.c.seen_at <= func.now() - dt.timedelta(seconds=lived_within_s)
     async with engine.begin() as connection:
@@ -158,22 +158,22 @@ async def say_gone(engine: AsyncEngine, spool_ids: Collection[UUID], lived_withi
 
 async def spool_states(engine: AsyncEngine, number: int) -> list[SpoolState]:
     """Return all spools that may hold records, and whether each was purged of tombstone `number`."""
-    lives = spools.c.seen_at > func.now() - dt.timedelta(seconds=LIVES_S)
+    lives = spools.c.seen_at > func.now() - dt.timedelta(seconds=HEARTBEAT_TIMEOUT_S)
     query = select(spools, lives.label("lives"), (spools.c.purged_to >= number).label("purged"))
     async with engine.connect() as connection:
         rows = (await connection.execute(query.order_by(spools.c.host, spools.c.folder))).mappings().all()
     return [SpoolState(*(row[name] for name in SpoolState._fields)) for row in rows]
 
 
-def _covers(subject: Subject) -> ColumnElement[bool]:
-    if subject.prediction_id is not None:
-        return _id == subject.prediction_id
-    return and_(predictions.c.product_id == subject.product_id, _id < subject.until)
+def _covers(target: ErasureTarget) -> ColumnElement[bool]:
+    if target.prediction_id is not None:
+        return _id == target.prediction_id
+    return and_(predictions.c.product_id == target.product_id, _id < target.until)
 
 
-def _of(table: Table, subject: Subject, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column
-    """Return which rows of a table go with the subject, whose predictions that Postgres holds are `ids`."""
-    return or_(table.c.prediction_id == subject.prediction_id, table.c.prediction_id.in_(ids))
+def _of(table: Table, target: ErasureTarget, ids: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a query of one column
+    """Return which rows of a table go with the target, whose predictions that Postgres holds are `ids`."""
+    return or_(table.c.prediction_id == target.prediction_id, table.c.prediction_id.in_(ids))
 
 
 def _any_of(ids: Collection[UUID]) -> Any:  # noqa: ANN401 - one parameter, however many they are

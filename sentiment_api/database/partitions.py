@@ -91,12 +91,12 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
 
     It gives up after a while: those who insert wait behind it, and one of them may hang.
     """
-    await prepare_to_write(connection)
+    await require_durable_commit(connection)
     await connection.execute(text("set local lock_timeout = '10s'"))
     await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
 
 
-async def prepare_to_write(connection: AsyncConnection) -> None:
+async def require_durable_commit(connection: AsyncConnection) -> None:
     """Have the commit of this transaction wait for the disk, and the server end it when its client has gone.
 
     A database may be told not to wait (`synchronous_commit = off`), and loses what it confirmed when it crashes. A

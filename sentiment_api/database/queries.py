@@ -14,6 +14,8 @@ from sentiment_api.database.partitions import id_from
 from sentiment_api.database.tables import CUSTOMER_SOURCES, feedback, predictions
 from sentiment_api.errors import DatabaseAway
 
+REPEAT_WINDOW = dt.timedelta(hours=24)
+"""A prediction is a repeat when its idempotency key was used within this time before it."""
 _ROWS_AT_ONCE = 500
 
 
@@ -125,6 +127,24 @@ def latest_feedback(of: FromClause) -> FromClause:
         .limit(1)
         .lateral()
     )
+
+
+def repeats(first: UUID | None, end: UUID | None) -> Select[Any]:
+    """Return the query for the ids, from `first` on and before `end`, of customers' predictions that are repeats.
+
+    It looks back from `first` as well, so it also yields repeats that lie before it, though not all of them.
+    """
+    table = predictions.c
+    within: list[ColumnElement[bool]] = [table.source.in_(CUSTOMER_SOURCES), table.idempotency_key.is_not(None)]
+    if first is not None:
+        milliseconds = REPEAT_WINDOW // dt.timedelta(milliseconds=1)
+        within.append(table.prediction_id >= UUID(int=max(0, first.int - (milliseconds << 80))))
+    if end is not None:
+        within.append(table.prediction_id < end)
+    key = (table.idempotency_key, table.api_key_name)
+    previous = func.lag(table.created_at).over(partition_by=key, order_by=table.prediction_id).label("previous")
+    keyed = select(table.prediction_id, table.created_at, previous).where(*within).subquery("keyed")
+    return select(keyed.c.prediction_id).where(keyed.c.previous > keyed.c.created_at - REPEAT_WINDOW)
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:

@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.partitions import id_from
-from sentiment_api.database.queries import latest_feedback
-from sentiment_api.database.repeats import repeats
+from sentiment_api.database.queries import latest_feedback, repeats
 from sentiment_api.database.tables import predictions, shadow_predictions
 
 

@@ -1,9 +1,7 @@
 """Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
 
 import math
-import traceback
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,25 +13,26 @@ from litestar.types import ExceptionHandlersMap
 from litestar.utils import normalize_path
 
 from sentiment_api.errors import (
+    AccessDenied,
+    ApiKeyRequired,
     BodyTooSlow,
     ClientGone,
     DatabaseAway,
     DeadlineExceeded,
     Draining,
     DriftReportUnknown,
-    HostForeign,
+    HostNotAllowed,
     InferenceFailed,
-    KeyNeeded,
-    Locked,
     NotJson,
     Overloaded,
     PredictionUnknown,
+    RateLimited,
     RequestInvalid,
     RequestRefused,
     ScopeMissing,
     SpoolFull,
-    TooManyTokens,
     WrongMediaType,
+    place_of,
 )
 from sentiment_api.schemas.problems import FieldProblem, Problem
 from sentiment_api.telemetry.metrics import Metrics
@@ -42,10 +41,10 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_TYPE = "application/problem+json"
 
 _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
-    KeyNeeded: (401, "key-needed", "An API key is needed"),
+    ApiKeyRequired: (401, "key-needed", "An API key is needed"),
     ScopeMissing: (403, "scope-missing", "The API key does not open this"),
     # 421, as nothing is wrong with the request but where it went; 400 would say that it is malformed.
-    HostForeign: (421, "host-foreign", "The request is for another host"),
+    HostNotAllowed: (421, "host-foreign", "The request is for another host"),
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
@@ -53,7 +52,7 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
-    TooManyTokens: (429, "rate-limited", "The API key has asked as much as it may"),
+    RateLimited: (429, "rate-limited", "The API key has asked as much as it may"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
     DatabaseAway: (503, "database-away", "The database does not respond"),
@@ -86,7 +85,6 @@ _UNEXPECTED = (
 )
 _TAKEN_BY_ALL: Final = "OPTIONS"
 """A method that Litestar answers for every route."""
-_PACKAGE = Path(__file__).parents[1]
 _log = structlog.get_logger(__name__)
 
 
@@ -122,10 +120,10 @@ def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
-    headers = dict(refusal.headers) if isinstance(refusal, TooManyTokens) else {}
-    if isinstance(refusal, Overloaded | TooManyTokens):
+    headers = dict(refusal.headers) if isinstance(refusal, RateLimited) else {}
+    if isinstance(refusal, Overloaded | RateLimited):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
-    if isinstance(refusal, Locked):
+    if isinstance(refusal, AccessDenied):
         headers["WWW-Authenticate"] = refusal.challenge
     return _response(problem_of(refusal, _instance(request)), headers)
 
@@ -158,7 +156,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
     _log.error(
         "unexpected error",
         error=type(error).__name__,
-        place=_place(error),
+        place=place_of(error),
         route=request.scope.get("path_template"),
         request_id=request.scope["state"].get("request_id"),
     )
@@ -169,13 +167,6 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 def _instance(request: AnyRequest) -> str:
     """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
     return quote(request.scope["state"]["path"])
-
-
-def _place(error: Exception) -> str:
-    """Return the innermost line of this package that the error came through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
-    return f"{Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else "outside the service"
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

@@ -19,7 +19,7 @@ from sentiment_api.errors import Draining, InferenceFailed
 from sentiment_api.inference.capacity import Capacity, Lane
 from sentiment_api.inference.lanes import Entry, Lanes, Scored
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.cores import let_others_go_first
+from sentiment_api.model.cores import lower_thread_priority
 from sentiment_api.telemetry.metrics import Metrics
 
 
@@ -100,7 +100,7 @@ class Batcher:
         return sum(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        let_others_go_first()
+        lower_thread_priority()
         while True:
             batch, alone = self._take()
             if not batch:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from sentiment_api.errors import BundleInvalid, SelfCheckFailed
 from sentiment_api.model.bundle import TOKENIZER, Bundle
-from sentiment_api.model.engines import Engine, Output, open_engine
-from sentiment_api.model.long_texts import Reading, Window, windows
+from sentiment_api.model.engines import Engine, EngineOutput, open_engine
+from sentiment_api.model.long_texts import EncodedText, TextWindow, split_into_windows
 from sentiment_api.model.tokenizer import ReviewTokenizer, Tokens
 
 GOLDEN_TOLERANCE = 0.03
@@ -60,15 +60,15 @@ class Classifier:
         """Return the text's tokens, cut at the model's limit."""
         return self._tokenizer.encode(text)
 
-    def read(self, text: str, *, whole: bool = False) -> Reading:
-        """Return the text as the model reads it: its beginning, or with `whole` all of it in overlapping windows."""
+    def encode_windows(self, text: str, *, whole: bool = False) -> EncodedText:
+        """Return the text's beginning as one window, or with `whole` all of it in overlapping windows."""
         if whole:
             ids = self._tokenizer.encode_whole(text)
-            return Reading(windows(ids, self.bundle.manifest.max_tokens), len(ids), truncated=False)
+            return EncodedText(split_into_windows(ids, self.bundle.manifest.max_tokens), len(ids), truncated=False)
         beginning, truncated = self.encode(text)
-        return Reading([Window(beginning, 1.0)], len(beginning), truncated)
+        return EncodedText([TextWindow(beginning, 1.0)], len(beginning), truncated)
 
-    def forward(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+    def forward(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:
         """Return uncalibrated logits and pooled embeddings of one batch of token ids; see `Engine.run`."""
         return self.engine.run(batch, alone=alone)
 

@@ -34,7 +34,7 @@ def usable_cores() -> int:
     return max(1, affinity if quota is None else min(affinity, int(quota)))
 
 
-def let_others_go_first() -> None:
+def lower_thread_priority() -> None:
     """Lower the priority of the thread that calls: what only takes a moment need not wait for the end of its turn.
 
     Only Linux has priorities of threads.
@@ -46,7 +46,7 @@ def let_others_go_first() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LAST_NICENESS))
 
 
-def put_behind_everything(pid: int) -> None:
+def deprioritize_process(pid: int) -> None:
     """Give a process the processor only where nobody else wants it, and let it be the first to go for want of memory.
 
     It is one that was just started: threads that it has already would keep what they have. None of it needs a

@@ -13,8 +13,8 @@ OVERLAP_SHARE = 0.25
 """Least share of a window that its neighbour reads too, so that no sentence is only seen cut in two."""
 
 
-class Window(NamedTuple):
-    """What one forward pass reads of a text."""
+class TextWindow(NamedTuple):
+    """The part of a text that one forward pass reads."""
 
     ids: list[int]
     """Token ids with both special tokens."""
@@ -22,28 +22,28 @@ class Window(NamedTuple):
     """Its say in the text's answer; the weights of a text add up to 1."""
 
 
-class Reading(NamedTuple):
-    """A text as the model reads it."""
+class EncodedText(NamedTuple):
+    """A text as token ids, in one window or several."""
 
-    windows: list[Window]
+    windows: list[TextWindow]
     tokens: int
     """Of the text as far as it is read, special tokens included."""
     truncated: bool
     """Whether the text goes on after that."""
 
-    def pooled(self, rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the mean of one row for each window, by their weights."""
+    def weighted_mean(self, rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the weighted mean of `rows`, one `(dim,)` for each window, as `(dim,)`."""
         mean: NDArray[np.float32] = np.einsum("w,wi->i", [window.weight for window in self.windows], rows)
         return mean.astype(np.float32)
 
 
-def windows(ids: list[int], max_tokens: int) -> list[Window]:
+def split_into_windows(ids: list[int], max_tokens: int) -> list[TextWindow]:
     """Return the windows of a whole encoded text, special tokens included: as few as cover it, evenly spaced.
 
     A text of at most `max_tokens` is one window.
     """
     if len(ids) <= max_tokens:
-        return [Window(ids, 1.0)]
+        return [TextWindow(ids, 1.0)]
     first, content, last = ids[:1], ids[1:-1], ids[-1:]
     size = max_tokens - 2
     step = size - math.ceil(OVERLAP_SHARE * size)
@@ -53,7 +53,7 @@ def windows(ids: list[int], max_tokens: int) -> list[Window]:
     for start in starts:
         readers[start : start + size] += 1
     return [
-        Window(
+        TextWindow(
             [*first, *content[start : start + size], *last],
             float((1 / readers[start : start + size]).sum()) / len(content),
         )

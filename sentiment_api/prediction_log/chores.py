@@ -15,7 +15,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS
-from sentiment_api.database.erasures import LIVES_S, bury, covering, last_tombstone, say_alive, say_gone
+from sentiment_api.database.erasures import (
+    HEARTBEAT_TIMEOUT_S,
+    deregister_spools,
+    find_tombstones,
+    last_tombstone,
+    record_heartbeat,
+    write_tombstones,
+)
 from sentiment_api.prediction_log.files import alone_with, in_files
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import files_in
@@ -27,7 +34,7 @@ from sentiment_api.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
-CHORES_S = LIVES_S / 4
+CHORES_S = HEARTBEAT_TIMEOUT_S / 4
 _FIRST = UUID(int=0)
 _LEAVE_TIMEOUT_S = 2.0
 _log = structlog.get_logger(__name__)
@@ -95,13 +102,13 @@ class Chores:
             await self._purge(bound)
         self._purged_to, self._kept_from = number, bound
         await self.say_alive()
-        await say_gone(self._engine, self._spool.emptied, lived_within_s=LIVES_S)
+        await deregister_spools(self._engine, self._spool.emptied, lived_within_s=HEARTBEAT_TIMEOUT_S)
 
     async def say_alive(self) -> None:
         """Say that this process lives and how far its files are purged. Nothing holds this up for long."""
         host, folder = socket.gethostname(), str(self._spool.folder)
         with contextlib.suppress(*DATABASE_ERRORS):
-            await say_alive(self._engine, self._spool.spool_id, host, folder, self._purged_to)
+            await record_heartbeat(self._engine, self._spool.spool_id, host, folder, self._purged_to)
 
     async def end(self) -> None:
         """Take leave, if nothing is left that an erasure could have to wait for."""
@@ -109,7 +116,7 @@ class Chores:
             return
         with contextlib.suppress(*DATABASE_ERRORS):
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
-                await say_gone(self._engine, [self._spool.spool_id])
+                await deregister_spools(self._engine, [self._spool.spool_id])
 
     async def _adopt(self) -> None:
         try:
@@ -147,11 +154,11 @@ class Chores:
         # Postgres holds no NUL: no tombstone names such a product, and it would refuse the question.
         products = {each.product_id for each in subjects if each.product_id is not None and "\0" not in each.product_id}
         async with self._engine.connect() as connection:
-            tombstones = await covering(connection, {each.prediction_id for each in subjects}, products)
+            tombstones = await find_tombstones(connection, {each.prediction_id for each in subjects}, products)
         erased = {each.prediction_id for each in subjects if tombstones.cover(each.prediction_id, each.product_id)}
         if erased:
             # Before their records go: they are all that tells of which product they are.
-            await bury(self._engine, erased)
+            await write_tombstones(self._engine, erased)
         return erased | {each.prediction_id for each in subjects if each.prediction_id < bound}
 
 

@@ -9,13 +9,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
+from sentiment_api.errors import FilesFailed
+
 T = TypeVar("T")
 
 _FRESH = ".fresh"
-
-
-class FilesFailed(Exception):
-    """Files of the spool cannot be read or written. Not an OSError, as a database that is away may be one."""
 
 
 async def in_files(executor: Executor | None, work: Callable[[], T]) -> T:

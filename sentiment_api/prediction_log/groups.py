@@ -6,7 +6,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from sentiment_api.prediction_log.records import Record, RecordNewer, decode
+from sentiment_api.errors import RecordNewer
+from sentiment_api.prediction_log.records import Record, decode
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.spool import Spool
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from sentiment_api.database.partitions import created_at
+from sentiment_api.errors import RecordNewer
 
 RECORD_FORMAT = 2
 """The newest that this release knows. 1: predictions and feedback; 2: shadow answers, too."""
@@ -104,10 +105,6 @@ def kind_of(record: Record) -> str:
     return str(record.__struct_config__.tag)
 
 
-class RecordNewer(Exception):
-    """A record has a format that this release does not know."""
-
-
 class _Format(msgspec.Struct):
     """What every record of every release has."""
 
@@ -140,7 +137,7 @@ def decode(payload: bytes) -> Record:
     return record
 
 
-def _reason(payload: bytes) -> "RecordNewer | None":
+def _reason(payload: bytes) -> RecordNewer | None:
     """Return why a payload cannot be decoded, if that is because it is newer."""
     try:
         found = _format_decoder.decode(payload).format
@@ -149,7 +146,7 @@ def _reason(payload: bytes) -> "RecordNewer | None":
     return _newer(found) if found > RECORD_FORMAT else None
 
 
-def _newer(found: int) -> "RecordNewer":
+def _newer(found: int) -> RecordNewer:
     return RecordNewer(f"expected a record of format {RECORD_FORMAT} or older, found {found}")
 
 

@@ -20,7 +20,8 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.prediction_log.files import FilesFailed, in_files
+from sentiment_api.errors import FilesFailed
+from sentiment_api.prediction_log.files import in_files
 from sentiment_api.prediction_log.groups import Group, Groups
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool

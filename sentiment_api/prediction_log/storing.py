@@ -11,14 +11,14 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.erasures import bury, covering
+from sentiment_api.database.erasures import find_tombstones, write_tombstones
 from sentiment_api.database.partitions import (
     INSERT_LOCK,
     created_at,
     kept_from,
     make_months,
     month_of,
-    prepare_to_write,
+    require_durable_commit,
 )
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, kind_of
@@ -105,7 +105,7 @@ async def _insert(engine: AsyncEngine, records: list[Record]) -> Outcome:
         except asyncpg.CheckViolationError:
             await _make_months(engine, records)
         except _Unburied as found:
-            await bury(engine, found.prediction_ids)
+            await write_tombstones(engine, found.prediction_ids)
     return await _insert_in_known_months(engine, records)
 
 
@@ -142,13 +142,13 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     Raises:
         _Unburied: a prediction was erased with its product, and has no tombstone of its own yet.
     """
-    await prepare_to_write(connection)  # the spool's copy is removed after the commit
+    await require_durable_commit(connection)  # the spool's copy is removed after the commit
     await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
     bound = await kept_from(connection)
     young = [record for record in records if record.prediction_id >= bound]
     products = {r.prediction_id: r.product_id for r in young if isinstance(r, PredictionRecord)}
     ids, product_ids = {r.prediction_id for r in young}, {each for each in products.values() if each is not None}
-    tombstones = await covering(connection, ids, product_ids)
+    tombstones = await find_tombstones(connection, ids, product_ids)
     kept = [record for record in young if not tombstones.cover(record.prediction_id, None)]
     unburied = [r.prediction_id for r in kept if tombstones.cover(r.prediction_id, products.get(r.prediction_id))]
     if unburied:

@@ -17,12 +17,12 @@ import numpy as np
 import structlog
 
 from sentiment_api.database.tables import CUSTOMER_SOURCES
-from sentiment_api.errors import SpoolFull
+from sentiment_api.errors import ShadowFailed, SpoolFull
 from sentiment_api.prediction_log.records import ShadowRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas.predictions import Prediction
 from sentiment_api.schemas.service import ShadowHealth
-from sentiment_api.shadow.process import Scorer, ShadowFailed
+from sentiment_api.shadow.process import Scorer
 from sentiment_api.shadow.scoring import ShadowAnswer, ShadowModel
 from sentiment_api.telemetry.metrics import Metrics
 

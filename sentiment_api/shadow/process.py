@@ -12,17 +12,14 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from sentiment_api.model.cores import put_behind_everything
+from sentiment_api.errors import ShadowFailed
+from sentiment_api.model.cores import deprioritize_process
 from sentiment_api.shadow.scoring import Failure, Message, Question, ShadowAnswer, ShadowModel, Started
 
 T = TypeVar("T", Started, ShadowModel, ShadowAnswer)
 
 _encode = msgspec.msgpack.Encoder().encode
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-class ShadowFailed(Exception):
-    """The shadow gives no more answers; the message says why and quotes no text."""
 
 
 class Scorer(Protocol):
@@ -138,7 +135,7 @@ class ShadowProcess:
                 )
             except OSError as error:
                 raise ShadowFailed(f"no process can be started for it: {error.strerror}") from error
-            put_behind_everything(self._process.pid)
+            deprioritize_process(self._process.pid)
 
     def _received(self, kind: type[T]) -> T:
         assert self._connection is not None  # noqa: S101 - `start` comes first

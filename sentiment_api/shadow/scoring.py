@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sentiment_api.errors import StartupError
+from sentiment_api.errors import OperatorError
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 
@@ -84,7 +84,7 @@ def main() -> None:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the service must hear of it
             # Others' messages may quote a text.
-            reason = str(error) if isinstance(error, StartupError) else type(error).__name__
+            reason = str(error) if isinstance(error, OperatorError) else type(error).__name__
             connection.send_bytes(_encode(Failure(reason)))
 
 
@@ -116,8 +116,8 @@ def _serve(connection: Connection, classifier: Classifier) -> None:
 
 def _answer(classifier: Classifier, question: Question) -> ShadowAnswer:
     started, used = time.perf_counter(), time.process_time()
-    reading = classifier.read(question.text, whole=question.whole)
-    logits = reading.pooled([classifier.forward([window.ids]).logits[0] for window in reading.windows])
+    reading = classifier.encode_windows(question.text, whole=question.whole)
+    logits = reading.weighted_mean([classifier.forward([window.ids]).logits[0] for window in reading.windows])
     probabilities = classifier.calibrate(logits)
     if not np.isfinite(probabilities).all():
         raise ValueError("expected finite probabilities")

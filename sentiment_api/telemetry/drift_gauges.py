@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.drift_queries import find_drift_metrics, last_drift_success, latest_drift_run
+from sentiment_api.database.drift_results import find_drift_metrics, last_drift_success, latest_drift_run
 from sentiment_api.errors import DatabaseAway
 from sentiment_api.telemetry.metrics import Metrics
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.drift_queries import (
+from sentiment_api.database.drift_results import (
     find_drift_metrics,
     find_drift_page,
     find_drift_run,

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.partitions import created_at, milliseconds_of
 from sentiment_api.database.queries import Selection, find_feedback, find_prediction, select_predictions
 from sentiment_api.database.tables import CUSTOMER_SOURCES
-from sentiment_api.errors import DatabaseAway, PredictionUnknown
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, RecordNewer, decode
+from sentiment_api.errors import DatabaseAway, PredictionUnknown, RecordNewer
+from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas.feedback import Feedback
 from sentiment_api.schemas.predictions import LoggedPrediction, PredictionPage, PredictionsQuery

@@ -22,7 +22,7 @@ from sentiment_api.inference.lanes import Scored
 from sentiment_api.inference.result_cache import Answer, ResultCache
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, describe
-from sentiment_api.model.long_texts import Reading
+from sentiment_api.model.long_texts import EncodedText
 from sentiment_api.prediction_log.privacy import TextKeeper
 from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
@@ -77,7 +77,7 @@ class _Task(NamedTuple):
     """One review on its way to its answer."""
 
     request: PredictRequest
-    reading: Reading
+    reading: EncodedText
     key: bytes
     cached: Answer | None
 
@@ -186,7 +186,7 @@ class PredictReviews:
         version = self._classifier.bundle.manifest.version
         key = self._keeper.digest(f"{version} {request.long_text} {request.text}")
         with self._turns_to_read:
-            reading = self._classifier.read(request.text, whole=request.long_text == "window")
+            reading = self._classifier.encode_windows(request.text, whole=request.long_text == "window")
         return _Task(request, reading, key, None if fresh else self._cache.get(key))
 
     def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
@@ -203,8 +203,8 @@ class PredictReviews:
         """Put the windows of a text together, and keep the answer if there is a cache."""
         for each in scored:
             self._metrics.queue_seconds.observe(each.queue_s)
-        logits = task.reading.pooled([each.logits for each in scored])
-        pooled = task.reading.pooled([each.pooled for each in scored])
+        logits = task.reading.weighted_mean([each.logits for each in scored])
+        pooled = task.reading.weighted_mean([each.pooled for each in scored])
         # A copy: a view would keep more memory than the cache counts.
         answer = Answer(logits, self._classifier.project(pooled[None])[0].copy())
         self._cache.put(task.key, answer)

@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from traceback import extract_tb
 from typing import Annotated, Any, Literal
 
 import typer
 
-from sentiment_api.errors import SentimentError
+from sentiment_api.errors import SentimentError, place_of
 from sentiment_train.commands import console
 from sentiment_train.comparison.compare import compare as compare_models
 from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
@@ -98,10 +97,9 @@ def _rows(data: Path | None, texts: Path | None, part: str, sample: int | None) 
 
 def _unforeseen(error: Exception) -> str:
     """Return what happened and where, without its message, which may quote a review."""
-    place = extract_tb(error.__traceback__)[-1]
     return (
-        f"expected to compare the models, found {type(error).__name__} in {Path(place.filename).name}, line "
-        f"{place.lineno}; make sure that models and data are whole, or report it"
+        f"expected to compare the models, found {type(error).__name__} at {place_of(error)}; make "
+        "sure that models and data are whole, or report it"
     )
 
 

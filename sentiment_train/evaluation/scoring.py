@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 from sentiment_api.model.tokenizer import Tokens
 
 
@@ -31,7 +31,7 @@ def score(classifier: Classifier, texts: Sequence[str]) -> Scores:
     order = sorted(range(len(texts)), key=lambda index: len(tokens[index].ids))
     batches = _batches([tokens[index].ids for index in order], classifier.engine.limits)
     with ThreadPoolExecutor(classifier.engine.threads) as pool:
-        outputs: list[Output] = list(pool.map(classifier.forward, batches))
+        outputs: list[EngineOutput] = list(pool.map(classifier.forward, batches))
     back = np.argsort(order)
     return Scores(
         np.concatenate([output.logits for output in outputs])[back],

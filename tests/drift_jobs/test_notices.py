@@ -22,7 +22,7 @@ from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import store_run
 from drift_jobs.tasks import Judged, Outcome
 from sentiment_api.database.connection import make_engine
-from sentiment_api.database.drift_erasures import forget_product
+from sentiment_api.database.drift_results import erase_product_from_runs
 from sentiment_api.database.tables import drift_runs
 from sentiment_api.settings import DatabaseSettings
 
@@ -99,7 +99,7 @@ async def test_what_was_erased_is_not_told(engine: AsyncEngine, store: Store, re
     alone = _run(window_start=NOW - 2 * DAY, metrics=(replace(WHOLE, verdict="none"), MUG))
     await store(both, alone)
     async with engine.begin() as connection:
-        await forget_product(connection, "mug-7")
+        await erase_product_from_runs(connection, "mug-7")
     assert await due_notices(engine, NOW) == [both.run_id]
     server = receive(lambda _: (204, None))
     await post_due(engine, both.run_id, server.url)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from sentiment_api.model.bundle import open_bundle
-from sentiment_api.model.cores import let_others_go_first
+from sentiment_api.model.cores import lower_thread_priority
 from sentiment_api.model.engines import Engine, open_engine
 
 _M_ARENA_MAX = -8
@@ -53,7 +53,7 @@ class ModelProcess:
                 threading.Thread(target=self._serve, args=(listener.accept(),), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        let_others_go_first()
+        lower_thread_priority()
         decoder, encoder = msgspec.msgpack.Decoder(Question), msgspec.msgpack.Encoder()
         while True:
             try:

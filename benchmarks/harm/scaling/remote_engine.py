@@ -14,7 +14,7 @@ from benchmarks.harm.scaling.model_process import Answer, Question
 from sentiment_api.__main__ import main
 from sentiment_api.model import engines
 from sentiment_api.model.bundle import Bundle
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 
 SOCKET = "BENCH_MODEL_SOCKET"
 
@@ -32,7 +32,7 @@ class RemoteEngine:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Answer)
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:
         """Return the other process's output."""
         if not hasattr(self._mine, "connection"):
             self._mine.connection = Client(os.environ[SOCKET], family="AF_UNIX")
@@ -40,7 +40,7 @@ class RemoteEngine:
         connection.send_bytes(self._encoder.encode(Question(alone, batch)))
         answer = self._decoder.decode(connection.recv_bytes())
         logits = np.frombuffer(answer.logits, np.float32).reshape(len(batch), answer.n_labels)
-        return Output(logits, np.frombuffer(answer.pooled, np.float32).reshape(len(batch), -1))
+        return EngineOutput(logits, np.frombuffer(answer.pooled, np.float32).reshape(len(batch), -1))
 
 
 if __name__ == "__main__":

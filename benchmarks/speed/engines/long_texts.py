@@ -55,6 +55,6 @@ def _compare(classifier: Classifier, path: Path, threads: int) -> dict[str, floa
 
 
 def _is_right(classifier: Classifier, text: str, label: str, *, whole: bool) -> bool:
-    reading = classifier.read(text, whole=whole)
-    logits = reading.pooled([classifier.forward([window.ids]).logits[0] for window in reading.windows])
+    reading = classifier.encode_windows(text, whole=whole)
+    logits = reading.weighted_mean([classifier.forward([window.ids]).logits[0] for window in reading.windows])
     return classifier.labels[int(np.argmax(logits))] == label

@@ -21,7 +21,7 @@ _ENGINES = {
 _REMEDIES = {"cpu": "pip install onnxruntime", "torch": "pip install 'sentiment-service[train]'"}
 
 
-class Output(NamedTuple):
+class EngineOutput(NamedTuple):
     """What one forward pass gives, rows in the order of the texts."""
 
     logits: NDArray[np.float32]
@@ -55,7 +55,7 @@ class Engine(Protocol):
     """Forward passes that may run at once."""
     limits: BatchLimits
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:
         """Return the output for texts within `limits`, each at least one token id.
 
         `alone` says that nothing else runs or waits, so that the pass may use all the cores.

@@ -19,7 +19,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from sentiment_api.errors import EngineUnavailable
 from sentiment_api.model.bundle import CPU_MODEL, Bundle
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 
 LIMITS = BatchLimits(texts=32, tokens=128, padding=0.0)
 """By `python -m benchmarks engine`: 3 tokens a text gain by half in a batch of 8, 32 tokens by a tenth, 64 nothing."""
@@ -58,11 +58,11 @@ class CpuEngine:
                 ) from error
             raise EngineUnavailable(f"ONNX Runtime cannot load {path}; export the bundle again: {error}") from error
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:
         """Return the output for texts of one length."""
         session = self._wide if alone else self._narrow
         logits, pooled = session.run(["logits", "pooled"], {"input_ids": np.array(batch, dtype=np.int64)})
-        return Output(logits, pooled)
+        return EngineOutput(logits, pooled)
 
 
 def _session(path: str, threads: int) -> onnxruntime.InferenceSession:

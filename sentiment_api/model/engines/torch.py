@@ -8,7 +8,7 @@ from transformers import DistilBertForSequenceClassification
 
 from sentiment_api.errors import EngineUnavailable
 from sentiment_api.model.bundle import Bundle
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 
 GPU_LIMITS = BatchLimits(texts=256, tokens=8_192, padding=0.15)
 CPU_LIMITS = BatchLimits(texts=32, tokens=512, padding=0.15)
@@ -38,18 +38,18 @@ class TorchEngine:
         self.threads = 1
         torch.set_num_threads(threads)
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:  # noqa: ARG002 - all cores, or all of the GPU, every time
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:  # noqa: ARG002 - all cores, or all of the GPU, every time
         """Return the output for the texts in `batch`, padded to the longest."""
         with torch.inference_mode():
             return self._forward(*_padded(batch))
 
-    def _forward(self, ids: torch.Tensor, mask: torch.Tensor) -> Output:
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor) -> EngineOutput:
         ids, mask = ids.to(self._device), mask.to(self._device)
         hidden = self._model.distilbert(input_ids=ids, attention_mask=mask).last_hidden_state
         logits = self._model.classifier(torch.relu(self._model.pre_classifier(hidden[:, 0])))
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weights).sum(1) / weights.sum(1)
-        return Output(_float32(logits), _float32(pooled))
+        return EngineOutput(_float32(logits), _float32(pooled))
 
 
 def _padded(batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,7 @@ from sentiment_api.access.keys import Key, KeyRing, Scope, make_key
 from sentiment_api.app import create_app
 from sentiment_api.commands.keys import EFFECTIVE_WITHIN_S
 from sentiment_api.database.tables import predictions
-from sentiment_api.errors import DatabaseAway, KeyNeeded
+from sentiment_api.errors import ApiKeyRequired, DatabaseAway
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 from sentiment_api.telemetry.metrics import Metrics
@@ -209,7 +209,7 @@ async def test_known_keys_open_for_a_day_without_postgres(engine: AsyncEngine, t
     now[0] += KEYS_KNOWN_FOR_S - 1
     await doors.refresh()
     assert doors.find((key,)).name == "shop"
-    with pytest.raises(KeyNeeded):
+    with pytest.raises(ApiKeyRequired):
         doors.find((make_key().text,))
     now[0] += 1
     with pytest.raises(DatabaseAway):

@@ -21,7 +21,7 @@ from sentiment_api.access.key_file import FILE_NAME, KEEP_S, KeyFile, KnownKeys
 from sentiment_api.access.key_table import insert_key, revoke_key
 from sentiment_api.access.keys import Key, NewKey, make_key
 from sentiment_api.app import create_app
-from sentiment_api.errors import DatabaseAway, KeyNeeded
+from sentiment_api.errors import ApiKeyRequired, DatabaseAway
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.metrics import Metrics
@@ -174,7 +174,7 @@ async def test_the_day_counts_from_the_time_in_the_file(engine: AsyncEngine, tmp
     found = doors.find((shop.text,))
     assert (found.name, found.scopes, found.tokens_per_minute) == ("shop", ("predict",), 600_000)
     assert metrics.registry.get_sample_value("sentiment_keys_read_timestamp_seconds") == read_at
-    with pytest.raises(KeyNeeded):
+    with pytest.raises(ApiKeyRequired):
         doors.find((ended.text,))
     now[0] += HOUR_S - 60
     assert doors.know()
@@ -184,7 +184,7 @@ async def test_the_day_counts_from_the_time_in_the_file(engine: AsyncEngine, tmp
         doors.find((shop.text,))
     await rename(engine, "elsewhere", "api_keys")
     await doors.refresh()
-    with pytest.raises(KeyNeeded):
+    with pytest.raises(ApiKeyRequired):
         doors.find((shop.text,))
 
 
@@ -249,7 +249,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_revocation(engine: AsyncEngine
     assert doors.find((shop.text,)).name == "shop"
     await revoke_key(engine, "shop", dry_run=False)
     await doors.refresh()
-    with pytest.raises(KeyNeeded):
+    with pytest.raises(ApiKeyRequired):
         doors.find((shop.text,))
     assert not path.exists()
     goes_on.set()

@@ -13,7 +13,7 @@ from sentiment_api.access.key_table import living_keys
 from sentiment_api.access.keys import Key, KeyRing, Scope, make_key
 from sentiment_api.commands.keys import app
 from sentiment_api.database.tables import api_keys
-from sentiment_api.errors import KeyRefused
+from sentiment_api.errors import KeyNameInvalid
 from sentiment_api.settings import DatabaseSettings
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,7 @@ async def test_a_revoked_key_frees_its_name(engine: AsyncEngine, database_settin
     """A name is taken while its key lives; a dry run revokes nothing; the revoked one stays in the full list."""
     await run(database_settings, "create", "shop", "--scope", "predict")
     taken = await run(database_settings, "create", "shop", "--scope", "read")
-    assert (type(taken.exception), taken.stdout) == (KeyRefused, "")
+    assert (type(taken.exception), taken.stdout) == (KeyNameInvalid, "")
     assert str(taken.exception).startswith("expected a name that no living key has, found shop; choose another")
     tried = await run(database_settings, "revoke", "shop", "--dry-run")
     assert (tried.exit_code, tried.stdout[:19]) == (0, "would revoke shop (")
@@ -95,7 +95,7 @@ async def test_a_revoked_key_frees_its_name(engine: AsyncEngine, database_settin
     assert (done.exit_code, done.stdout[:14]) == (0, "revoked shop (")
     assert await living_keys(engine) == []
     again = await run(database_settings, "revoke", "shop")
-    assert (type(again.exception), again.stdout) == (KeyRefused, "")
+    assert (type(again.exception), again.stdout) == (KeyNameInvalid, "")
     assert str(again.exception) == "expected the name of a living key, found shop; `sentiment-api keys list` shows them"
     assert (await run(database_settings, "create", "shop", "--scope", "read")).exit_code == 0
     everything = (await run(database_settings, "list", "--all")).stdout.splitlines()[1:]

@@ -20,7 +20,7 @@ from sentiment_api.access.keys import Key, make_key
 from sentiment_api.access.rate_limits import Budgets
 from sentiment_api.app import create_app
 from sentiment_api.database.tables import api_keys
-from sentiment_api.errors import TooManyTokens
+from sentiment_api.errors import RateLimited
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 
@@ -48,7 +48,7 @@ async def spend(budgets: Budgets, key: Key, tokens: int, estimate: float = 0.0) 
     """Ask for a request of so many tokens; return whether it was let in."""
     try:
         await budgets.take(key, estimate)
-    except TooManyTokens:
+    except RateLimited:
         return False
     budgets.settle(key, estimate, tokens)
     return True
@@ -90,7 +90,7 @@ async def test_a_refused_client_is_told_when_to_come_back(engine: AsyncEngine) -
     key, _ = await limited(engine)
     budgets = Budgets(engine, clock=lambda: 1000.0)
     await spend(budgets, key, 2 * LIMIT)
-    with pytest.raises(TooManyTokens) as refused:
+    with pytest.raises(RateLimited) as refused:
         await budgets.take(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(60, abs=6)
     assert refused.value.headers == {
@@ -104,7 +104,7 @@ async def test_what_is_put_aside_and_not_spent_locks_nobody_out(engine: AsyncEng
     key, _ = await limited(engine)
     budgets = Budgets(engine, clock=lambda: 1000.0)
     await budgets.take(key, 10 * LIMIT)
-    with pytest.raises(TooManyTokens) as refused:
+    with pytest.raises(RateLimited) as refused:
         await budgets.take(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(9 * 60, abs=6)
     budgets.settle(key, 10 * LIMIT, 0)
@@ -125,7 +125,7 @@ async def test_what_one_process_owes_all_of_them_wait_for(engine: AsyncEngine) -
     one, other = Budgets(engine), Budgets(engine)
     assert await spend(one, key, 2 * LIMIT)
     assert not await spend(one, key, 1)
-    with pytest.raises(TooManyTokens) as refused:
+    with pytest.raises(RateLimited) as refused:
         await other.take(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(60, abs=6)
 

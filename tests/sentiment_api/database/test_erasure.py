@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from uuid_utils.compat import uuid7
 
-from sentiment_api.database.erasures import Subject, Tombstones, count_subject, erase, spool_states
+from sentiment_api.database.erasures import ErasureTarget, Tombstones, count_erasable, erase, spool_states
 from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.prediction_log.chores import Chores
@@ -98,11 +98,11 @@ async def test_a_stored_prediction_is_erased_with_its_feedback(
     gone, kept = new_record(), new_record()
     process.append(gone, kept, rating_of(gone), rating_of(gone), rating_of(kept))
     assert await process.shipper.ship()
-    subject = Subject(prediction_id=gone.prediction_id)
-    assert await count_subject(engine, subject) == (1, 2)
+    subject = ErasureTarget(prediction_id=gone.prediction_id)
+    assert await count_erasable(engine, subject) == (1, 2)
     assert (await erase(engine, subject))[1] == (1, 2)
     assert (await ids(engine), await rated(engine)) == ({kept.prediction_id}, {kept.prediction_id})
-    assert await count_subject(engine, subject) == (0, 0)
+    assert await count_erasable(engine, subject) == (0, 0)
 
 
 async def test_a_product_is_erased_until_now_and_not_for_ever(
@@ -112,7 +112,7 @@ async def test_a_product_is_erased_until_now_and_not_for_ever(
     old, other = new_record(product_id="mug-7"), new_record(product_id="mug-8")
     process.append(old, other, rating_of(old))
     assert await process.shipper.ship()
-    assert (await erase(engine, Subject.product("mug-7")))[1] == (1, 1)
+    assert (await erase(engine, ErasureTarget.product("mug-7")))[1] == (1, 1)
     new = new_record(product_id="mug-7", prediction_id=first_id(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)))
     process.append(old, new)
     assert await process.shipper.ship()
@@ -125,8 +125,8 @@ async def test_a_spooled_prediction_is_never_stored(
     """Erased while Postgres was away for the shipper, its record and its feedback are left out and counted."""
     by_id, of_product, kept = new_record(product_id=None), new_record(product_id="mug-7"), new_record(product_id="x")
     process.append(by_id, of_product, kept, rating_of(by_id), rating_of(kept))
-    await erase(engine, Subject(prediction_id=by_id.prediction_id))
-    await erase(engine, Subject.product("mug-7"))
+    await erase(engine, ErasureTarget(prediction_id=by_id.prediction_id))
+    await erase(engine, ErasureTarget.product("mug-7"))
     assert await process.shipper.ship()
     assert (await ids(engine), await rated(engine)) == ({kept.prediction_id}, {kept.prediction_id})
     process.append(rating_of(of_product), rating_of(by_id))
@@ -147,7 +147,7 @@ async def test_feedback_goes_wherever_its_prediction_was(
     process.append(spooled)
     SetAside("22021", aside).save(process.spool.folder)
     beside.append(purged)
-    await erase(engine, Subject.product("mug-7"))
+    await erase(engine, ErasureTarget.product("mug-7"))
     assert await rated(engine) == {record.prediction_id for record in (spooled, aside, purged)}
     assert await process.shipper.ship()
     await process.chores.do()
@@ -169,7 +169,7 @@ async def test_erasure_waits_for_an_insert_in_flight(
         await reader.execute(text("lock table predictions in share mode"))
         shipping = asyncio.create_task(process.shipper.ship())
         await _someone_waits(engine, "relation")
-        erasing = asyncio.create_task(erase(engine, Subject(prediction_id=record.prediction_id)))
+        erasing = asyncio.create_task(erase(engine, ErasureTarget(prediction_id=record.prediction_id)))
         await _someone_waits(engine, "advisory")
     assert await shipping
     assert (await erasing)[1] == (1, 0)
@@ -201,7 +201,7 @@ async def test_each_process_purges_its_files_and_says_so(
     process.append(record, kept)
     SetAside("22021", aside).save(beside.spool.folder)
     beside.spool.keep_newer([encode(record)])
-    number, _ = await erase(engine, Subject.product("mug-7"))
+    number, _ = await erase(engine, ErasureTarget.product("mug-7"))
     assert [state.purged for state in await spool_states(engine, number)] == [False, False]
     await process.chores.do()
     assert sorted(state.purged for state in await spool_states(engine, number)) == [False, True]
@@ -224,7 +224,7 @@ async def test_the_dead_are_purged_when_they_are_adopted(
     """What a dead process left was not there when the others purged: it is purged when it is taken over."""
     record = new_record()
     await process.chores.do()
-    number, _ = await erase(engine, Subject(prediction_id=record.prediction_id))
+    number, _ = await erase(engine, ErasureTarget(prediction_id=record.prediction_id))
     await process.chores.do()
     dead = Spool.claim(process.spool.folder.parent, 1 << 20)
     dead.append(encode(record))
@@ -240,7 +240,7 @@ async def test_what_was_adopted_while_postgres_was_away_is_purged_when_it_is_bac
 ) -> None:
     """A process that purged before it adopted has not purged what it adopted, and does not say so."""
     record = new_record()
-    number, _ = await erase(engine, Subject(prediction_id=record.prediction_id))
+    number, _ = await erase(engine, ErasureTarget(prediction_id=record.prediction_id))
     await process.chores.do()
     dead = Spool.claim(process.spool.folder.parent, 1 << 20)
     SetAside("22021", record).save(dead.folder)
@@ -268,11 +268,11 @@ async def test_what_postgres_cannot_hold_is_purged_by_its_id_and_stops_nothing(
     poison, other = new_record(product_id="mug\0seven"), new_record(product_id="mug-7")
     for record in (poison, other):
         SetAside("22021", record).save(process.spool.folder)
-    number, _ = await erase(engine, Subject.product("mug-7"))
+    number, _ = await erase(engine, ErasureTarget.product("mug-7"))
     await process.chores.do()
     assert [path.stem for path in files_in(process.spool.folder)] == [str(poison.prediction_id)]
     assert (await spool_states(engine, number))[0].purged
-    await erase(engine, Subject(prediction_id=poison.prediction_id))
+    await erase(engine, ErasureTarget(prediction_id=poison.prediction_id))
     await process.chores.do()
     assert files_in(process.spool.folder) == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_api.model.cores import cpu_quota, let_others_go_first, usable_cores
+from sentiment_api.model.cores import cpu_quota, lower_thread_priority, usable_cores
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_computing_thread_lets_the_others_of_its_process_go_first() -> None:
     nice: list[int] = []
 
     def compute() -> None:
-        let_others_go_first()
+        lower_thread_priority()
         nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
 
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

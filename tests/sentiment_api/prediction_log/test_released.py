@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database import schema
 from sentiment_api.database.tables import feedback, metadata, predictions, shadow_predictions, tombstones
-from sentiment_api.prediction_log.records import PredictionRecord, RecordNewer, decode, encode
+from sentiment_api.errors import RecordNewer
+from sentiment_api.prediction_log.records import PredictionRecord, decode, encode
 from sentiment_api.prediction_log.segments import frame, read_segment
 from sentiment_api.prediction_log.set_aside import files_in, find_all, replay
 from sentiment_api.prediction_log.shipper import Shipper

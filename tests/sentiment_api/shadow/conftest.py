@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
+from sentiment_api.errors import ShadowFailed
 from sentiment_api.prediction_log.records import PredictionRecord, Record, ShadowRecord, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas.predictions import Prediction
 from sentiment_api.schemas.service import ModelName
 from sentiment_api.shadow.comparison import Candidate, Shadow
-from sentiment_api.shadow.process import ShadowFailed
 from sentiment_api.shadow.scoring import ShadowAnswer, ShadowModel
 from sentiment_api.telemetry.metrics import Metrics
 

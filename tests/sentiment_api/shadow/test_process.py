@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sentiment_api.errors import ShadowFailed
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.shadow.comparison import Candidate, Shadow
-from sentiment_api.shadow.process import ShadowFailed, ShadowProcess
+from sentiment_api.shadow.process import ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -70,9 +71,9 @@ def test_the_process_answers_as_its_model_does(process: ShadowProcess, other_mod
     classifier = Classifier.load(open_bundle(other_model), "cpu", 1)
     assert (model.version, model.labels) == (classifier.bundle.manifest.version, classifier.labels)
     answer = process.score(text, whole=whole)
-    reading = classifier.read(text, whole=whole)
+    reading = classifier.encode_windows(text, whole=whole)
     assert (len(reading.windows) > 1) is whole
-    expected = reading.pooled([classifier.forward([window.ids]).logits[0] for window in reading.windows])
+    expected = reading.weighted_mean([classifier.forward([window.ids]).logits[0] for window in reading.windows])
     assert answer.logits == pytest.approx(expected.tolist(), abs=1e-5)
     assert answer.probabilities == pytest.approx(classifier.calibrate(expected).tolist(), abs=1e-5)
     assert answer.latency_ms > 0

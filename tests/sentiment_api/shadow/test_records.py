@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.erasures import Subject, erase
+from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
 from sentiment_api.prediction_log.records import PredictionRecord, ShadowRecord, encode
@@ -71,8 +71,8 @@ async def test_erasure_takes_shadow_answers_too(
     by_id, of_product, kept = new_record(product_id=None), new_record(product_id="mug-7"), new_record(product_id="x")
     records = [by_id, of_product, kept]
     await ship(engine, spool, *records, *map(shadow_of, records))
-    await erase(engine, Subject(prediction_id=by_id.prediction_id))
-    await erase(engine, Subject.product("mug-7"))
+    await erase(engine, ErasureTarget(prediction_id=by_id.prediction_id))
+    await erase(engine, ErasureTarget.product("mug-7"))
     assert await scored(engine) == {kept.prediction_id}
     metrics = await ship(engine, spool, *map(shadow_of, records))
     assert await scored(engine) == {kept.prediction_id}
@@ -86,7 +86,7 @@ async def test_a_shadow_answer_goes_when_its_prediction_is_left_out(
     """It was stored while its prediction, of an erased product, was still spooled."""
     record = new_record(product_id="mug-7")
     await ship(engine, spool, shadow_of(record))
-    await erase(engine, Subject.product("mug-7"))
+    await erase(engine, ErasureTarget.product("mug-7"))
     assert await scored(engine) == {record.prediction_id}
     await ship(engine, spool, record)
     assert await scored(engine) == set()

@@ -168,7 +168,9 @@ def test_what_nobody_foresaw_is_no_verdict(exported: Path, prepared: Path, tmp_p
     (data / "data.json").write_text("{}")
     code, _, errors = command("compare", exported, exported, "--data", data)
     assert code == 2
-    assert errors.startswith("sentiment-train: expected to compare the models, found KeyError in contenders.py, line ")
+    assert errors.startswith(
+        "sentiment-train: expected to compare the models, found KeyError at sentiment_train/comparison/contenders.py:"
+    )
     assert errors.count("\n") == 1
 
 

@@ -13,7 +13,7 @@ from sentiment_api.inference.capacity import Capacity, Lane
 from sentiment_api.inference.lanes import Scored
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 from sentiment_api.telemetry.metrics import Metrics
 
 NewBatcher = Callable[..., tuple[Batcher, "FakeEngine"]]
@@ -43,7 +43,7 @@ class FakeEngine:
         """The first tokens of texts that need not wait at the gate."""
         self.entered = threading.Semaphore(0)
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:
         """Return `[first token, length]` as the logits of each text."""
         self.batches.append(batch)
         self.alone.append(alone)
@@ -54,7 +54,7 @@ class FakeEngine:
         if any(FATAL in ids for ids in batch):
             raise SystemExit  # what ends a thread, and no other
         logits = np.array([[ids[0], len(ids)] for ids in batch], dtype=np.float32)
-        return Output(logits, logits)
+        return EngineOutput(logits, logits)
 
     def firsts(self) -> list[list[int]]:
         """Return the first tokens of each batch's texts."""

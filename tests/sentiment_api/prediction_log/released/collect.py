@@ -27,9 +27,9 @@ from drift_jobs.storage.references import Written
 from drift_jobs.windows import Window
 from sentiment_api.access import key_table
 from sentiment_api.access.keys import Key
-from sentiment_api.database import drift_queries, erasures, queries, schema
+from sentiment_api.database import drift_results, erasures, queries, schema
 from sentiment_api.database.connection import check_schema, connected
-from sentiment_api.database.drift_segments import product_segment
+from sentiment_api.database.drift_results import product_segment
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, first_id, make_months
 from sentiment_api.database.shadow_counts import count_shadow
@@ -306,14 +306,14 @@ async def compare(connection: AsyncConnection, statements: Statements) -> None:
 async def show_drift(engine: AsyncEngine, statements: Statements) -> None:
     """Send what the service reads of the drift job's results."""
     version = DRIFT_RUN.model_version
-    await statements.during(drift_queries.latest_drift_run, engine, version)
-    await statements.during(drift_queries.last_drift_success, engine, version)
-    await statements.during(drift_queries.find_drift_run, engine, RUN)
-    await statements.during(drift_queries.select_drift_runs, engine, None, None, 10)
-    run = await drift_queries.find_drift_run(engine, RUN)
-    await statements.during(drift_queries.select_drift_runs, engine, version, run, 10)
-    await statements.during(drift_queries.find_drift_metrics, engine, RUN)
-    await statements.during(drift_queries.find_drift_page, engine, RUN)
+    await statements.during(drift_results.latest_drift_run, engine, version)
+    await statements.during(drift_results.last_drift_success, engine, version)
+    await statements.during(drift_results.find_drift_run, engine, RUN)
+    await statements.during(drift_results.select_drift_runs, engine, None, None, 10)
+    run = await drift_results.find_drift_run(engine, RUN)
+    await statements.during(drift_results.select_drift_runs, engine, version, run, 10)
+    await statements.during(drift_results.find_drift_metrics, engine, RUN)
+    await statements.during(drift_results.find_drift_page, engine, RUN)
 
 
 async def ask_for_keys(engine: AsyncEngine, statements: Statements) -> None:
@@ -329,14 +329,14 @@ async def ask_for_keys(engine: AsyncEngine, statements: Statements) -> None:
 
 async def erase(engine: AsyncEngine, statements: Statements) -> None:
     """Send what erases, and what spools say of it."""
-    for subject in (erasures.Subject(BARE), erasures.Subject(None, "mug-7 / é", RUN)):
-        await statements.during(erasures.count_subject, engine, subject)
+    for subject in (erasures.ErasureTarget(BARE), erasures.ErasureTarget(None, "mug-7 / é", RUN)):
+        await statements.during(erasures.count_erasable, engine, subject)
         await statements.during(erasures.erase, engine, subject)
-    await statements.during(erasures.bury, engine, [FILLED])
+    await statements.during(erasures.write_tombstones, engine, [FILLED])
     await statements.during(erasures.last_tombstone, engine)
-    await statements.during(erasures.say_alive, engine, RUN, "host", "folder", 1)
+    await statements.during(erasures.record_heartbeat, engine, RUN, "host", "folder", 1)
     await statements.during(erasures.spool_states, engine, 1)
-    await statements.during(erasures.say_gone, engine, [RUN])
+    await statements.during(erasures.deregister_spools, engine, [RUN])
 
 
 async def statements_on(database: DatabaseSettings) -> Statements:

@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 from sentiment_api.app import create_app
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.engines import BatchLimits, Output
+from sentiment_api.model.engines import BatchLimits, EngineOutput
 from sentiment_api.settings import ServiceSettings
 
 Client = TestClient[Litestar]
@@ -42,7 +42,7 @@ class FakeEngine:
         self.marked = -1
         self.mood = "raises"
 
-    def run(self, batch: list[list[int]], *, alone: bool = False) -> Output:  # noqa: ARG002 - the protocol has it
+    def run(self, batch: list[list[int]], *, alone: bool = False) -> EngineOutput:  # noqa: ARG002 - the protocol has it
         """Return logits of 2 and -2, or break over the marked token."""
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
@@ -51,8 +51,10 @@ class FakeEngine:
             raise RuntimeError(SECRET)
         if any(poisoned) and self.mood == "ends its thread":
             raise SystemExit
-        output = Output(np.array([[2.0, -2.0]] * len(batch), np.float32), np.ones((len(batch), self._dimensions), "f4"))
-        if self.mood in Output._fields:
+        output = EngineOutput(
+            np.array([[2.0, -2.0]] * len(batch), np.float32), np.ones((len(batch), self._dimensions), "f4")
+        )
+        if self.mood in EngineOutput._fields:
             getattr(output, self.mood)[poisoned] = np.nan
         return output
 

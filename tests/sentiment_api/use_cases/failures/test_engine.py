@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.long_texts import Reading
+from sentiment_api.model.long_texts import EncodedText
 
 Client = TestClient[Litestar]
 Waiting = Callable[[Callable[[], bool], str], None]
@@ -27,7 +27,7 @@ POISON = {"text": "Lightning struck."}
 class BrokenClassifier(Classifier):
     """Has a defect that nobody foresaw."""
 
-    def read(self, text: str, *, whole: bool = False) -> Reading:  # noqa: ARG002 - the base class has it
+    def encode_windows(self, text: str, *, whole: bool = False) -> EncodedText:  # noqa: ARG002 - the base class has it
         """Fail with the text in the message."""
         raise KeyError(text)
 
@@ -79,5 +79,5 @@ def test_an_unforeseen_error_is_told_to_the_log_and_not_to_the_client(
     assert_problem(reply, 500)
     line = next(line for line in lines if line["event"] == "unexpected error")
     assert (line["error"], line["request_id"], line["route"]) == ("KeyError", "order-9", "/predict")
-    assert line["place"].startswith("use_cases/predict.py:")
+    assert line["place"].startswith("sentiment_api/use_cases/predict.py:")
     assert secret not in str(lines)

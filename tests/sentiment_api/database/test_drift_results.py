@@ -1,4 +1,4 @@
-"""A product that is erased is gone from the drift job's results, too."""
+"""The drift job's results: how segments are shown to people, and that an erased product leaves nothing in them."""
 
 import gzip
 from collections.abc import Awaitable, Callable
@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.database.drift_erasures import ERASED_REASON
-from sentiment_api.database.drift_segments import product_segment, shown_segment
-from sentiment_api.database.erasures import Subject, erase
+from sentiment_api.database.drift_results import ERASED_REASON, SHOWN_CHARACTERS, product_segment, shown_segment
+from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +61,7 @@ async def test_a_run_that_names_it_keeps_nothing_of_it(
     run_id = await store_run(
         verdict="drift", reason=reason_on(*both), metrics=metrics_on(*both), details=details_on(*both), **REPORTS
     )
-    await erase(engine, Subject.product(product_id))
+    await erase(engine, ErasureTarget.product(product_id))
     run = await run_in(engine, run_id)
     assert (run["verdict"], run["reason"]) == ("drift", ERASED_REASON)
     assert run["details"] == details_on("mug-77")
@@ -74,7 +73,7 @@ async def test_a_reason_that_does_not_name_it_stays(engine: AsyncEngine, store_r
     """A product that was tested among others is taken out of the figures and the report, and no sentence is lost."""
     reason = reason_on("mug-77")
     run_id = await store_run(reason=reason, metrics=metrics_on("mug-7"), details={"alarming": True}, **REPORTS)
-    await erase(engine, Subject.product("mug-7"))
+    await erase(engine, ErasureTarget.product("mug-7"))
     run = await run_in(engine, run_id)
     assert (run["reason"], run["details"], run["report_html"]) == (reason, {"alarming": True}, None)
     assert await segments_in(engine, run_id) == {""}
@@ -89,7 +88,23 @@ async def test_runs_on_other_products_stay_as_they_are(
         reason=reason_on("mug-77"), metrics=metrics_on("mug-77"), details=details_on("mug-77"), **REPORTS
     )
     before = await run_in(engine, run_id)
-    await erase(engine, Subject.product(product_id))
-    await erase(engine, Subject(prediction_id=run_id))
+    await erase(engine, ErasureTarget.product(product_id))
+    await erase(engine, ErasureTarget(prediction_id=run_id))
     assert dict(await run_in(engine, run_id)) == dict(before)
     assert await segments_in(engine, run_id) == {"", "product:mug-77"}
+
+
+def test_a_plain_segment_is_shown_as_it_is() -> None:
+    """Spaces, umlauts and emoji are nobody's harm."""
+    assert shown_segment(product_segment("Große Tasse 🙂")) == "product:Große Tasse 🙂"
+
+
+def test_unprintable_characters_are_replaced() -> None:
+    """Line breaks, escape characters and those that turn the writing direction."""
+    assert shown_segment("a\nb\r\x1b\x9b\u2028\u202e\x7fc") == "a\ufffdb" + 6 * "\ufffd" + "c"
+
+
+def test_a_long_segment_is_cut() -> None:
+    """80 characters are shown; of more the last one says that something is missing."""
+    assert shown_segment("x" * SHOWN_CHARACTERS) == "x" * 80
+    assert shown_segment("x" * (SHOWN_CHARACTERS + 1)) == "x" * 79 + "…"

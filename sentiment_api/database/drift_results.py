@@ -1,19 +1,23 @@
-"""What the service reads of the drift job's results in Postgres, one function for each question.
+"""What the drift job stores in Postgres: how it names segments, what the service reads, what an erasure takes out.
 
-Nothing here reads a report but the function that was asked for it: reports are large.
+The job writes these tables by its own code. Nothing here reads a report but the function that was asked for it:
+reports are large.
 """
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import RowMapping, Select, delete, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.queries import read_rows
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
+ERASED_REASON: Final = "erased: it named a product"
+SHOWN_CHARACTERS: Final = 80
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _NOT_READ = ("report_html", "report_json", "input_state", "notice_due")
 _COLUMNS = [
     *(column for column in drift_runs.c if column.name not in _NOT_READ),
@@ -23,6 +27,20 @@ _COLUMNS = [
 # of a window by itself, so of one window it is the time that tells which verdict is the newest.
 _PLACE = (drift_runs.c.window_end, drift_runs.c.finished_at, drift_runs.c.run_id)
 _NEWEST_FIRST = [column.desc() for column in _PLACE]
+
+
+def product_segment(product_id: str) -> str:
+    """Return the segment of a product, as the tables have it."""
+    return f"product:{product_id}"
+
+
+def shown_segment(segment: str) -> str:
+    """Return a segment as people are shown it: in one line, at most 80 characters, without what steers a terminal.
+
+    Line breaks, escape characters, and those that turn the direction of writing are replaced.
+    """
+    clean = "".join(each if each.isprintable() else _REPLACEMENT for each in segment)
+    return clean if len(clean) <= SHOWN_CHARACTERS else f"{clean[: SHOWN_CHARACTERS - 1]}…"
 
 
 async def latest_drift_run(engine: AsyncEngine, model_version: str) -> Mapping[str, Any] | None:
@@ -103,3 +121,39 @@ async def find_drift_page(engine: AsyncEngine, run_id: UUID) -> bytes | None:
 
 def _runs() -> Select[Any]:
     return select(*_COLUMNS).order_by(*_NEWEST_FIRST)
+
+
+async def erase_product_from_runs(connection: AsyncConnection, product_id: str) -> None:
+    """Delete the metrics of the product, and take it out of the runs that name it; their verdicts stay.
+
+    Such a run loses its reports, which are not rewritten, the product among its causes, and its reason where that
+    names the product. Commit is the caller's.
+    """
+    segment = product_segment(product_id)
+    named = delete(drift_metrics).where(drift_metrics.c.segment == segment).returning(drift_metrics.c.run_id)
+    run_ids = set(await connection.scalars(named))
+    columns = (drift_runs.c.run_id, drift_runs.c.reason, drift_runs.c.details)
+    runs = select(*columns).where(drift_runs.c.run_id.in_(run_ids)).with_for_update()
+    for run in (await connection.execute(runs)).mappings().all():
+        statement = update(drift_runs).where(drift_runs.c.run_id == run["run_id"])
+        await connection.execute(statement.values(_without(run, segment)))
+
+
+def _without(run: RowMapping, segment: str) -> dict[str, Any]:
+    """Return the columns of a run that change."""
+    # As the judge writes it: METRIC of SEGMENT DIRECTION (effect ...).
+    is_named = f" of {shown_segment(segment)} " in run["reason"]
+    return {
+        "reason": ERASED_REASON if is_named else run["reason"],
+        "details": _without_cause(run["details"], segment),
+        "report_html": None,
+        "report_json": None,
+    }
+
+
+def _without_cause(details: Mapping[str, Any], segment: str) -> Mapping[str, Any]:
+    causes = details.get("causes")
+    if not causes or "segments" not in causes:
+        return details
+    kept = [change for change in causes["segments"] if change["segment"] != segment]
+    return {**details, "causes": {**causes, "segments": kept}}
