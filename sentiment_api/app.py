@@ -17,13 +17,13 @@ from litestar.plugins import PluginProtocol
 from litestar.types import ASGIApp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.access.allowed_hosts import OwnHosts
-from sentiment_api.access.authentication import KEYS_REFRESH_S, Doorkeeper, Doors
+from sentiment_api.access.allowed_hosts import LoopbackHostsOnly
+from sentiment_api.access.authentication import KEYS_REFRESH_S, AuthenticationMiddleware, KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
-from sentiment_api.access.rate_limits import Budgets, Meter
+from sentiment_api.access.rate_limits import RateLimiter, RateLimitMiddleware
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.http.admission import Admission, WholeBody
+from sentiment_api.http.admission import Admission, BodyMiddleware
 from sentiment_api.http.edge import Edge
 from sentiment_api.http.problems import EXCEPTION_HANDLERS, REASONS
 from sentiment_api.inference.batching import Batcher
@@ -88,8 +88,8 @@ def create_app(
         ],
         dependencies=parts.dependencies(),
         middleware=[
-            *(Doorkeeper(parts.doors), WholeBody(settings.body_timeout_s, MAX_BATCH_BYTES)),
-            *(Meter(Budgets(parts.engine), parts.admission.expected_tokens), parts.admission),
+            *(AuthenticationMiddleware(parts.key_checker), BodyMiddleware(settings.body_timeout_s, MAX_BATCH_BYTES)),
+            *(RateLimitMiddleware(RateLimiter(parts.engine), parts.admission.expected_tokens), parts.admission),
         ],
         state=State({"metrics": parts.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,
@@ -101,7 +101,7 @@ def create_app(
     )
     pages: ASGIApp = ReportPages(app.asgi_handler)
     alone = settings.keys == "off" and not settings.behind_proxy
-    app.asgi_handler = Edge(OwnHosts(pages) if alone else pages, parts.metrics)
+    app.asgi_handler = Edge(LoopbackHostsOnly(pages) if alone else pages, parts.metrics)
     return app
 
 
@@ -119,7 +119,7 @@ class _Parts:
         self.metrics = Metrics()
         manifest = classifier.bundle.manifest
         self.metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
-        self.metrics.foresee(labels=manifest.labels, reasons=REASONS)
+        self.metrics.initialize_counters(labels=manifest.labels, reasons=REASONS)
         self.metrics.admitted_max_requests.set(settings.max_concurrent_requests)
         self.metrics.spool_max_bytes.set(settings.spool_max_bytes)
         self.capacity = Capacity(
@@ -135,7 +135,7 @@ class _Parts:
             timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
         )
         key_file = KeyFile(settings.data_dir / FILE_NAME, self.files)
-        self.doors = Doors(engine, self.metrics, key_file, locked=settings.keys == "required")
+        self.key_checker = KeyChecker(engine, self.metrics, key_file, required=settings.keys == "required")
         self.spool = Spool.claim(
             settings.data_dir / "spool",
             settings.spool_max_bytes,
@@ -165,7 +165,7 @@ class _Parts:
     def dependencies(self) -> dict[str, Provide]:
         """Return what routes may ask for, by parameter name."""
         names = (
-            *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow", "doors"),
+            *("settings", "classifier", "batcher", "metrics", "spool", "shipper", "shadow", "key_checker"),
             *("predict_reviews", "take_feedback", "look_up", "list_predictions", "look_up_drift"),
         )
         return {name: Provide(_always(getattr(self, name)), sync_to_thread=False) for name in names}
@@ -178,7 +178,7 @@ class _Parts:
         self.batcher.start()
         if self.shadow is not None:
             self.shadow.start()
-        await self.doors.refresh()
+        await self.key_checker.refresh()
         version = self.classifier.bundle.manifest.version
         if self.settings.spool_full == "drop_oldest":
             _log.warning("a full spool will lose its oldest predictions", setting="SENTIMENT_SPOOL_FULL=drop_oldest")
@@ -187,7 +187,7 @@ class _Parts:
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
             asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
             asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
-            asyncio.create_task(_repeat(self.doors.refresh, KEYS_REFRESH_S)),
+            asyncio.create_task(_repeat(self.key_checker.refresh, KEYS_REFRESH_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
             asyncio.create_task(_repeat(self._notice_draining, _DRAINING_POLL_S)),
         ]
@@ -258,5 +258,5 @@ def _plugins(settings: ServiceSettings) -> list[PluginProtocol]:
     told = settings.apitally_write_token is not None
     # Apitally hears of a request by its span.
     names = ["sentiment_api.telemetry.tracing:Tracing"] if told or settings.trace_exporters() else []
-    names += ["sentiment_api.telemetry.apitally:told_without_texts"] if told else []
+    names += ["sentiment_api.telemetry.apitally:apitally_plugin"] if told else []
     return [resolve_name(name)(settings) for name in names]

@@ -1,1 +1,1 @@
-"""Who may ask, and how much: API keys, rate limits, allowed hosts. What a request asks for is not looked at here."""
+"""Who may call and how much: API keys, rate limits, allowed hosts. Nothing here looks at what a request asks for."""

@@ -1,9 +1,9 @@
-"""Which hosts a service without keys answers to: this machine's own, for its callers are nobody else's programs.
+"""Which values of `Host` a service without keys answers: loopback addresses and localhost only.
 
-A web page whose author lets its name resolve to 127.0.0.1 (DNS rebinding) is of the service's own origin to a browser,
-so that no header of a reply keeps it from reading all reviews. But its requests still say that name.
+This prevents DNS rebinding: a web page whose name resolves to 127.0.0.1 shares the service's origin in a browser, so no
+header of a reply keeps it from reading reviews. But its requests still carry that name as their host.
 
-Litestar's allowed hosts are no help: they know neither all ports nor IPv6, answer with no problem, and stand before
+Litestar's `AllowedHosts` does not fit: it ignores IPv6 and ports, answers without problem details, and runs for known
 routes only.
 """
 
@@ -26,29 +26,29 @@ _REFUSAL = HostNotAllowed(
 )
 
 
-class OwnHosts:
-    """An ASGI application around another, which it lets nobody ask by a name that is not this machine's."""
+class LoopbackHostsOnly:
+    """An ASGI application around another: it refuses requests whose host is not this machine."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`, which a loopback address is bound to."""
+        """Wrap `app`, which listens on a loopback address."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request that is for another host."""
-        if scope["type"] != ScopeType.HTTP or all(map(_is_own, _named(scope))):
+        """Refuse a request for another host."""
+        if scope["type"] != ScopeType.HTTP or all(map(_is_loopback, _hosts(scope))):
             await self._app(scope, receive, send)
             return
         request = Request[Any, Any, Any](scope, receive, send)
         await refused(request, _REFUSAL).to_asgi_response(None, request)(scope, receive, send)
 
 
-def _named(scope: HTTPScope) -> list[str]:
-    """Return the hosts that a request names. One with none is from no browser; Granian has it name an empty one."""
+def _hosts(scope: HTTPScope) -> list[str]:
+    """Return the non-empty Host headers. Browsers always send one; Granian adds an empty one where it is missing."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host" and value]
 
 
-def _is_own(host: str) -> bool:
-    """Return whether the host, with a port or without, can be reached from this machine only."""
+def _is_loopback(host: str) -> bool:
+    """Return whether the host, with or without a port, is localhost or a loopback address."""
     found = _HOST.fullmatch(host)
     if found is None:
         return False

@@ -1,8 +1,10 @@
-"""Who comes in: each route's door, and the key that opens it. A request is turned away before its body is read.
+"""Authentication by API key: which scope a route requires, and whether a request's key holds it.
 
-The keys that live are read from Postgres every few seconds, so asking for one costs nothing: not a request with a key
-that was never given out, either. For a start while Postgres is away a file has them (`known_keys`). What a route needs
-stands with the route: `**door(Scope.PREDICT)`.
+A route declares the scope where it is defined: `**requires(Scope.PREDICT)`, or `opt=PUBLIC` for everybody. A refused
+request is answered before its body is read.
+
+The active keys are read from Postgres every few seconds, so checking a key asks no database, not even for an unknown
+one. A process that starts while Postgres is away takes them from a file (`key_file`).
 """
 
 import datetime as dt
@@ -26,22 +28,24 @@ from sentiment_api.errors import ApiKeyRequired, DatabaseAway, ScopeMissing
 from sentiment_api.http.edge import CREDENTIALS, KEY_NAME
 from sentiment_api.telemetry.metrics import Metrics
 
-DOOR: Final = "door"
-"""The key of a route's `opt` under which the scope stands that opens it."""
+REQUIRED_SCOPE: Final = "required_scope"
+"""The key in a route's `opt` whose value is the scope that the route requires."""
+NO_SCOPE: Final = "public"
+"""The value of `REQUIRED_SCOPE` for a route that needs no key."""
+PUBLIC: Final[Mapping[str, str]] = MappingProxyType({REQUIRED_SCOPE: NO_SCOPE})
+"""The `opt` of a route that needs no key."""
 KEY: Final = "key"
 """The key of a request's state under which what is kept of its API key is, once that was found."""
-FREE: Final = "free"
-"""Instead of a scope: everybody comes in, and needs no key."""
 KEYS_REFRESH_S: Final = 2.0
-"""How often the keys are read: with what a query may take, a change is heeded within five seconds."""
+"""Seconds between two reads of the keys. With the query's own timeout, a change takes effect within five seconds."""
 KEYS_KNOWN_FOR_S: Final = 24 * 3600.0
-"""How long keys open while Postgres is away, from when they were read last, by this process or one before it."""
+"""How long keys stay valid while Postgres is away, since the last read by this process or an earlier one."""
 _SCHEMES = ("bearer", "header")
 _log = structlog.get_logger(__name__)
 
 
-class Doors:
-    """The keys as they were read last, and how to read them again."""
+class KeyChecker:
+    """Checks API keys against those read last from Postgres, and reads them again."""
 
     def __init__(
         self,
@@ -49,40 +53,40 @@ class Doors:
         metrics: Metrics,
         file: KeyFile,
         *,
-        locked: bool,
+        required: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Unless the doors are `locked` nobody needs a key, and none is read. `clock` tells seconds."""
-        self.locked = locked
+        """Unless keys are `required`, none is read and every request passes. `clock` returns seconds."""
+        self.required = required
         self._file = file
         self._clock = clock
         self._engine = engine
         self._metrics = metrics
         self._ring = KeyRing()
         self._read_at: float | None = None
-        self._answers = True
+        self._database_answers = True
 
     async def refresh(self) -> None:
-        """Read the keys that live; while Postgres is away known ones stay, at the start those of the file."""
-        if not self.locked:
+        """Read the active keys. While Postgres is away the known ones stay; at startup those in the file are taken."""
+        if not self.required:
             return
         read_at = time.time()
         try:
             keys = await living_keys(self._engine)
         except DatabaseAway:
-            if self._answers:
-                await self._notice_absence()
-            self._answers = False
+            if self._database_answers:
+                await self._use_known_keys()
+            self._database_answers = False
             return
-        self._answers = True
-        self._take(keys, read_at, age_s=0.0)
-        self._file.keep(keys, read_at)
+        self._database_answers = True
+        self._replace(keys, read_at, age_s=0.0)
+        self._file.save(keys, read_at)
 
-    async def _notice_absence(self) -> None:
-        """Say that Postgres went away or, at the start, is; then the keys are those that a run before has read."""
+    async def _use_known_keys(self) -> None:
+        """Log that Postgres is away. Without keys in memory, take those that an earlier process saved."""
         known = await self._file.read(KEYS_KNOWN_FOR_S) if self._read_at is None else None
         if known is not None:
-            self._take(known.keys, known.read_at, max(0.0, time.time() - known.read_at))
+            self._replace(known.keys, known.read_at, max(0.0, time.time() - known.read_at))
         _log.warning(
             "API keys cannot be read; those known before open until a day after they were read",
             keys=len(self._ring),
@@ -90,23 +94,23 @@ class Doors:
             age_s=None if self._read_at is None else round(self._clock() - self._read_at),
         )
 
-    def _take(self, keys: Sequence[Key], read_at: float, age_s: float) -> None:
-        """Let these keys in from now on, which Postgres had at that Unix time."""
+    def _replace(self, keys: Sequence[Key], read_at: float, age_s: float) -> None:
+        """Accept these keys, and no others, from now on. Postgres had them at `read_at`, a Unix time."""
         self._ring = KeyRing(keys)
         self._read_at = self._clock() - age_s
         self._metrics.keys_read.set(read_at)
 
-    def know(self) -> bool:
-        """Return whether requests can be told apart at all."""
-        if not self.locked:
+    def keys_known(self) -> bool:
+        """Return whether keys can be checked: none are required, or they were read less than a day ago."""
+        if not self.required:
             return True
         return self._read_at is not None and self._clock() - self._read_at < KEYS_KNOWN_FOR_S
 
-    def find(self, presented: tuple[str, ...]) -> Key:
-        """Return the living key that was presented.
+    def authenticate(self, presented: tuple[str, ...]) -> Key:
+        """Return the active key among the credentials of a request.
 
         Raises:
-            ApiKeyRequired: there is none.
+            ApiKeyRequired: there is not exactly one, or it is malformed, unknown, revoked or expired.
             DatabaseAway: the keys are not known.
         """
         if len(set(presented)) != 1:
@@ -115,7 +119,7 @@ class Doors:
                 f"Expected one API key as `Authorization: Bearer sentiment_...` or as `X-API-Key`, found {found}.",
                 "Bearer",
             )
-        if not self.know():
+        if not self.keys_known():
             raise DatabaseAway("API keys cannot be checked while the database does not respond; try again later.")
         key = self._ring.find(presented[0], dt.datetime.now(dt.UTC))
         if key is None:
@@ -124,29 +128,29 @@ class Doors:
         return key
 
 
-class Doorkeeper(ASGIMiddleware):
-    """Stands before everything else that Litestar does for a route."""
+class AuthenticationMiddleware(ASGIMiddleware):
+    """Checks the key of a request. It runs first of all middleware, before the body is read."""
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, doors: Doors) -> None:
-        """Ask `doors` for the keys."""
-        self._doors = doors
+    def __init__(self, key_checker: KeyChecker) -> None:
+        self._key_checker = key_checker
 
     async def handle(self, scope: Connection, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Let the request in if its door is free or its key opens it, and note the key.
+        """Pass the request on if its route is public or its key has the route's scope; note the key in the state.
 
         Raises:
-            ApiKeyRequired, ScopeMissing: it may not come in.
+            ApiKeyRequired: there is no active key.
+            ScopeMissing: the key lacks the route's scope.
             DatabaseAway: the keys are not known.
         """
-        # A route that says nothing is closed to all but admin: so are Litestar's own answers to OPTIONS.
-        needed = scope["route_handler"].opt.get(DOOR, Scope.ADMIN)
-        if self._doors.locked and needed != FREE:
-            key = self._doors.find(scope["state"][CREDENTIALS])
+        # A route that declares nothing requires admin, and so do Litestar's own replies to OPTIONS.
+        needed = scope["route_handler"].opt.get(REQUIRED_SCOPE, Scope.ADMIN)
+        if self._key_checker.required and needed != NO_SCOPE:
+            key = self._key_checker.authenticate(scope["state"][CREDENTIALS])
             scope["state"][KEY] = key
             scope["state"][KEY_NAME] = key.name
-            if not key.opens(needed):
+            if not key.allows(needed):
                 raise ScopeMissing(
                     f"Expected a key with the scope {needed}, found one with {', '.join(key.scopes)}.",
                     f'Bearer error="insufficient_scope", scope="{needed}"',
@@ -154,13 +158,13 @@ class Doorkeeper(ASGIMiddleware):
         await next_app(scope, receive, send)
 
 
-def door(scope: Scope, opt: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """Return what a route that needs the scope says of itself, to Litestar and OpenAPI, with the rest of its `opt`."""
-    return {"opt": {**opt, DOOR: scope}, "security": [{scheme: [str(scope)]} for scheme in _SCHEMES]}
+def requires(scope: Scope, opt: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the keyword arguments of a route that requires `scope`: its `opt`, and `security` for OpenAPI."""
+    return {"opt": {**opt, REQUIRED_SCOPE: scope}, "security": [{scheme: [str(scope)]} for scheme in _SCHEMES]}
 
 
 def security_schemes() -> Components:
-    """Return what OpenAPI says of keys."""
+    """Return how OpenAPI describes API keys."""
     note = "An API key, `sentiment_...`; needed where the service asks for keys (SENTIMENT_KEYS=required)."
     return Components(
         security_schemes={

@@ -1,7 +1,7 @@
-"""The API keys that were read last, in a file: a process that starts while Postgres is away lets in whom it lets in.
+"""The file of the API keys read last, for a process that starts while Postgres is away.
 
-The file holds what Postgres has of the living keys: ids, names, hashes, scopes, limits and ends, and no secret. Who may
-write it can make keys, as who may write the table can; so it is its owner's alone.
+The file holds what Postgres stores of the active keys: ids, names, hashes, scopes, limits, expiry, and no secret.
+Whoever may write it can make keys, as with the table; so only its owner may read or write it.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from sentiment_api.access.keys import Key
 from sentiment_api.prediction_log.files import file_to_disk, names_to_disk
 
 KEEP_S: Final = 300.0
-"""How old the file may grow while the keys stay as they are: it costs nothing, and the day is at most this shorter."""
+"""The file is rewritten this often even if no key changed, so that its age is nearly that of the last read."""
 FILE_NAME: Final = "known-keys.json"
 _log = structlog.get_logger(__name__)
 
 
-class KnownKeys(msgspec.Struct, frozen=True):
-    """What the file holds."""
+class KeyFileContent(msgspec.Struct, frozen=True):
+    """The content of the file."""
 
     format_version: Literal[1]
     read_at: float
@@ -34,34 +34,34 @@ class KnownKeys(msgspec.Struct, frozen=True):
 
 
 class KeyFile:
-    """One file, which several processes may share: each writes the whole of it, and they all read the same keys."""
+    """The file. Several processes may share it: each writes all of it, and all of them read the same keys."""
 
     def __init__(self, path: Path, files: Executor, clock: Callable[[], float] = time.monotonic) -> None:
-        """The file is written and read in a thread of `files`. `clock` tells seconds."""
+        """`files` runs reads and writes in its threads. `clock` returns seconds."""
         self._path = path
         self._files = files
         self._clock = clock
-        self._kept: list[Key] | None = None
+        self._saved: list[Key] | None = None
         self._tried_at = 0.0
         self._writing: Future[None] | None = None
-        self._works = True
+        self._writable = True
 
-    def keep(self, keys: list[Key], read_at: float) -> None:
-        """Begin to write the keys if they are others than before or the file is old. This never waits, nor fails.
+    def save(self, keys: list[Key], read_at: float) -> None:
+        """Start writing the keys if they changed or the file is old. This never waits and never fails.
 
-        A disk that does not answer must not hold up the reading of the keys, by which revoked ones are heeded.
+        A disk that hangs must not delay the next read of the keys, which is when revocations take effect.
         """
-        due = keys != self._kept or self._clock() - self._tried_at >= KEEP_S
+        due = keys != self._saved or self._clock() - self._tried_at >= KEEP_S
         if not due or (self._writing is not None and not self._writing.done()):
             return
-        self._kept, self._tried_at = keys, self._clock()
-        self._writing = self._files.submit(self._write, KnownKeys(1, read_at, tuple(keys)))
+        self._saved, self._tried_at = keys, self._clock()
+        self._writing = self._files.submit(self._write, KeyFileContent(1, read_at, tuple(keys)))
 
-    async def read(self, max_age_s: float) -> KnownKeys | None:
-        """Return what the file holds; None when there is no file or, with a warning, when it cannot be believed."""
+    async def read(self, max_age_s: float) -> KeyFileContent | None:
+        """Return the content; None without a file or, with a warning, if it is unreadable, damaged or too old."""
         try:
             content = await asyncio.get_running_loop().run_in_executor(self._files, self._path.read_bytes)
-            return _believed(content, max_age_s)
+            return _decoded(content, max_age_s)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -71,29 +71,29 @@ class KeyFile:
         _log.warning("the file of API keys is ignored", file=str(self._path), reason=reason)
         return None
 
-    def _write(self, known: KnownKeys) -> None:
+    def _write(self, known: KeyFileContent) -> None:
         try:
             _write_whole(self._path, msgspec.json.encode(known))
         except OSError as error:
-            if self._works:
+            if self._writable:
                 _log.warning(
                     "API keys cannot be kept in a file; a start while Postgres is away will not know those of now",
                     file=str(self._path),
                     reason=error.strerror,
                 )
-            self._works = False
+            self._writable = False
         else:
-            self._works = True
+            self._writable = True
 
 
-def _believed(content: bytes, max_age_s: float) -> KnownKeys:
-    """Return what the file's content says.
+def _decoded(content: bytes, max_age_s: float) -> KeyFileContent:
+    """Return the keys in the file's content.
 
     Raises:
         ValueError: it is damaged, from the future or too old.
     """
     try:
-        known = msgspec.json.decode(content, type=KnownKeys)
+        known = msgspec.json.decode(content, type=KeyFileContent)
     except ValueError as error:  # of msgspec, or of UTF-8
         raise ValueError("it is damaged, or of another format") from error
     age_s = time.time() - known.read_at

@@ -1,4 +1,4 @@
-"""API keys in Postgres, one function for each thing that is done with them."""
+"""The table of API keys and their token buckets: all queries."""
 
 import asyncio
 from typing import Any
@@ -81,12 +81,11 @@ async def revoke_key(engine: AsyncEngine, name: str, *, dry_run: bool) -> dict[s
     return dict(found)
 
 
-async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float, owed: float = 0.0) -> tuple[float, float]:
-    """Take what is `owed` and up to `wanted` tokens more out of a key's bucket.
+async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float, debt: float = 0.0) -> tuple[float, float]:
+    """Debit `debt` and lease up to `wanted` tokens from a key's bucket; return the tokens leased and those left in it.
 
-    Return how many more those are, and what is left there: less than nothing when more is owed than there was, so that
-    all processes wait until it is paid. A bucket holds the key's tokens of one minute at most, and fills at that rate.
-    Processes take turns.
+    What is left is negative if the debt exceeds what the bucket held: all processes then wait until it is repaid. A
+    bucket holds at most the key's tokens of one minute and fills at that rate. A row lock serializes the processes.
 
     Raises:
         DatabaseAway: Postgres does not answer in time.
@@ -97,11 +96,11 @@ async def lease_tokens(engine: AsyncEngine, key_id: str, wanted: float, owed: fl
     this = api_keys.c.key_id == key_id
     try:
         async with asyncio.timeout(_TIMEOUT_S), engine.begin() as connection:
-            # Locked first: what is computed in the same statement as the lock may be of before it.
+            # Locked in a statement of its own: one that locks and reads may read what was there before the lock.
             await connection.execute(select(api_keys.c.key_id).where(this).with_for_update())
             found = float(await connection.scalar(select(filled).where(this)) or 0.0)
-            granted = max(0.0, min(found - owed, wanted))
-            left = found - owed - granted
+            granted = max(0.0, min(found - debt, wanted))
+            left = found - debt - granted
             await connection.execute(update(api_keys).where(this).values(bucket=left, bucket_at=now))
     except DATABASE_ERRORS as error:
         raise DatabaseAway("The database does not respond; try again later.") from error

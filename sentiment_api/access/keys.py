@@ -1,8 +1,8 @@
-"""API keys: their shape, what is kept of them, and the copy of those that live that each process looks into.
+"""API keys: their format, what the service stores of them, and the set of active keys in memory.
 
-A key is `sentiment_ID_SECRET`, both in hexadecimal: a double click marks it whole, and secret scanners can be told
-its shape. The secret is 256 random bits, which nobody can guess; so its plain SHA-256 is kept, and no slow hash that
-every wrong key would cost a tenth of a second (docs/decisions/0014-api-keys.md).
+A key is `sentiment_ID_SECRET`, both in hexadecimal: a double click selects all of it, and secret scanners can match
+it. The secret is 256 random bits, which nobody can guess. A plain SHA-256 is therefore stored: a slow hash would cost
+a tenth of a second for every wrong key (docs/decisions/0014-api-keys.md).
 """
 
 import datetime as dt
@@ -17,16 +17,16 @@ from typing import NamedTuple
 import msgspec
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-"""Names stand in logs and labels, so they are plain."""
+"""Names appear in logs and labels, so they are plain."""
 _ID_BYTES = 6
 _SECRET_BYTES = 32
 _SHAPE = re.compile(rf"sentiment_([0-9a-f]{{{2 * _ID_BYTES}}})_([0-9a-f]{{{2 * _SECRET_BYTES}}})", re.ASCII)
 _NO_HASH = bytes(hashlib.sha256().digest_size)
-"""What an unknown key's secret is compared with: that takes as long as for a known one."""
+"""Compared with the secret of an unknown key, so that the check takes as long as for a known one."""
 
 
 class Scope(StrEnum):
-    """What a key may open."""
+    """What a key permits."""
 
     PREDICT = "predict"
     FEEDBACK = "feedback"
@@ -36,7 +36,7 @@ class Scope(StrEnum):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a key."""
+    """A key as the service stores it."""
 
     key_id: str
     name: str
@@ -45,16 +45,16 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: int | None = None
     expires_at: dt.datetime | None = None
 
-    def opens(self, scope: Scope) -> bool:
-        """Return whether the key holds the scope; `admin` holds all."""
+    def allows(self, scope: Scope) -> bool:
+        """Return whether the key has the scope. `admin` includes all."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 class NewKey(NamedTuple):
-    """A key as it is made."""
+    """A key just made."""
 
     text: str
-    """What the client is given, and nobody else ever sees again."""
+    """The whole key. Only the client ever has it."""
     key_id: str
     secret_hash: bytes
 
@@ -66,14 +66,14 @@ def make_key() -> NewKey:
 
 
 class KeyRing:
-    """The living keys, as Postgres had them at some moment."""
+    """The active keys, as Postgres had them at some moment."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
-        """Keep the keys by their id."""
+        """Index the keys by id."""
         self._keys = {key.key_id: key for key in keys}
 
     def find(self, presented: str, now: dt.datetime) -> Key | None:
-        """Return the key that was presented; None when it is malformed, unknown, revoked or expired."""
+        """Return the key that was presented, or None if it is malformed, unknown, revoked or expired."""
         parts = _SHAPE.fullmatch(presented)
         if parts is None:
             return None

@@ -28,7 +28,7 @@ _REST = "rest"
 """Where the state has the server's `receive`: the body having been read, it tells of the client's going."""
 
 
-class WholeBody(ASGIMiddleware):
+class BodyMiddleware(ASGIMiddleware):
     """Reads the body before anything else happens, within a time."""
 
     def __init__(self, timeout_s: float, max_bytes: int) -> None:
@@ -55,7 +55,7 @@ class WholeBody(ASGIMiddleware):
             raise ClientGone("The body broke off before it was whole.")
         scope["state"][_BODY_BYTES] = sum(map(_size, messages))
         scope["state"][_REST] = receive
-        await next_app(scope, ReadBody(messages, receive), send)
+        await next_app(scope, _ReplayedBody(messages, receive), send)
 
     async def _read(self, receive: Receive) -> list[ReceiveMessage]:
         messages: list[ReceiveMessage] = []
@@ -156,7 +156,7 @@ def _size(message: ReceiveMessage) -> int:
     return len(message.get("body", b"")) if message["type"] == "http.request" else 0
 
 
-class ReadBody:
+class _ReplayedBody:
     """A `receive` that gives the messages that were read before, and then what comes."""
 
     def __init__(self, messages: list[ReceiveMessage], rest: Receive) -> None:

@@ -18,7 +18,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
-from sentiment_api.telemetry.logs import name_request
+from sentiment_api.telemetry.logs import bind_request
 from sentiment_api.telemetry.metrics import EXEMPLAR, METHODS, Metrics
 
 REQUEST_ID = "x-request-id"
@@ -61,7 +61,7 @@ class Edge:
             return
         reply = _Reply(scope, receive, send, self._metrics)
         scope.setdefault("state", {})["request_id"] = reply.request_id
-        name_request(scope["state"])
+        bind_request(scope["state"])
         # Apitally sends the query, and masks values only: not the text of `/predict?Broke at once`. It looks in the
         # scope itself, so a route that reads a query is handed it elsewhere.
         scope["state"][QUERY] = scope["query_string"]

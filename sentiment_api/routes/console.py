@@ -14,7 +14,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import File
 
-from sentiment_api.access.authentication import DOOR, FREE
+from sentiment_api.access.authentication import PUBLIC
 from sentiment_api.routes.drift import REPORT_POLICY
 
 _POLICY: Final = (
@@ -38,13 +38,13 @@ _NAME: Final = re.compile(r"[a-z]+\.(css|html|js|svg)", re.ASCII)
 _FOLDER: Final = Path(__file__).parents[1] / "static" / "console"
 
 
-@get("/", include_in_schema=False, opt={DOOR: FREE})
+@get("/", include_in_schema=False, opt=PUBLIC)
 async def console() -> File:
     """Return the page."""
     return _file("index.html")
 
 
-@get("/console/{name:str}", include_in_schema=False, opt={DOOR: FREE})
+@get("/console/{name:str}", include_in_schema=False, opt=PUBLIC)
 async def console_file(name: FromPath[str]) -> File:
     """Return one of the page's files."""
     if not _NAME.fullmatch(name) or name == "index.html" or not (_FOLDER / name).is_file():

@@ -12,7 +12,7 @@ from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
-from sentiment_api.access.authentication import DOOR, FREE, security_schemes
+from sentiment_api.access.authentication import PUBLIC, security_schemes
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -46,7 +46,7 @@ def openapi() -> OpenAPIConfig:
             route_handlers=[],
             include_in_schema=False,
             after_request=_as_ours,
-            opt={DOOR: FREE},
+            opt=PUBLIC,
         ),
         components=security_schemes(),
         render_plugins=[page],
@@ -61,7 +61,7 @@ def _as_ours(response: Response[Any]) -> Response[Any]:
     return response
 
 
-@get("/docs/assets/{name:str}", include_in_schema=False, opt={DOOR: FREE})
+@get("/docs/assets/{name:str}", include_in_schema=False, opt=PUBLIC)
 async def asset(name: FromPath[str]) -> File:
     """Return one of the page's scripts and styles."""
     if name not in _ASSETS:

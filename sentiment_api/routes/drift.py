@@ -8,7 +8,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import FromPath
 
-from sentiment_api.access.authentication import door
+from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.http.problems import AnyRequest, documented
 from sentiment_api.routes.drift_examples import LIST, REPORT
@@ -43,14 +43,14 @@ _A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=
         **documented(401, 403, 422, 503),
     },
     operation_class=with_parameters(*query_parameters(DriftReportsQuery)),
-    **door(Scope.READ),
+    **requires(Scope.READ),
 )
 async def drift_reports(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> DriftReportPage:
     """Return runs of the drift job without their metrics, the latest window first, of each what was judged last."""
     return await look_up_drift.page(drift_reports_query_of(request))
 
 
-@get("/drift/latest", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **door(Scope.READ))
+@get("/drift/latest", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **requires(Scope.READ))
 async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first.
 
@@ -60,7 +60,9 @@ async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> Dr
     return await look_up_drift.latest()
 
 
-@get("/drift/reports/{run_id:str}", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **door(Scope.READ))
+@get(
+    "/drift/reports/{run_id:str}", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **requires(Scope.READ)
+)
 async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return a run of the drift job with its metrics and details."""
     return await look_up_drift.find(run_id_of(run_id))
@@ -79,7 +81,7 @@ async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[Loo
         **documented(401, 403, 404, 503),
     },
     operation_class=with_parameters(id_parameter(RUN_ID, "Of the run.")),
-    **door(Scope.READ),
+    **requires(Scope.READ),
 )
 async def drift_report_page(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> Response[bytes]:
     """Return the page of a run for people: the verdict on top, below it what Evidently says of the window."""

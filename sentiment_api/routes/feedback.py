@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
-from sentiment_api.access.authentication import door
+from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.http.dto import StrictDTO
 from sentiment_api.http.problems import AnyRequest, documented
@@ -25,7 +25,7 @@ from sentiment_api.use_cases.feedback import TakeFeedback
         202: ResponseSpec(FeedbackReply, description="Pending: the prediction is not in Postgres yet."),
         **documented(400, 401, 403, 404, 413, 415, 422, 503),
     },
-    **door(Scope.FEEDBACK),
+    **requires(Scope.FEEDBACK),
 )
 async def feedback(
     data: JSONBody[FeedbackRequest],

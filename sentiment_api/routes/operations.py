@@ -9,7 +9,7 @@ from litestar.openapi import ResponseSpec
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from sentiment_api.access.authentication import DOOR, FREE, Doors, door
+from sentiment_api.access.authentication import PUBLIC, KeyChecker, requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.http.problems import AnyRequest
 from sentiment_api.inference.batching import Batcher
@@ -44,7 +44,7 @@ _TOLD = ("created_at", "base", "data_hash", "rows")
 _TOLD_METRICS = ("all", "unseen", "category_mean")
 
 
-@get("/model", opt={DOOR: FREE})
+@get("/model", opt=PUBLIC)
 async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency[Shadow | None]) -> ModelReply:
     """Describe the model that serves and the limits of what it takes."""
     manifest = classifier.bundle.manifest
@@ -70,7 +70,7 @@ def _told(training: dict[str, Any]) -> dict[str, Any]:
 @get(
     "/health/live",
     responses={503: ResponseSpec(HealthReply, description="To be restarted.", generate_examples=False)},
-    opt={DOOR: FREE},
+    opt=PUBLIC,
 )
 async def live(batcher: NamedDependency[Batcher]) -> Response[HealthReply]:
     """Say whether the process runs: once an engine thread has ended, nothing but a restart helps."""
@@ -81,21 +81,21 @@ async def live(batcher: NamedDependency[Batcher]) -> Response[HealthReply]:
 @get(
     ["/health/ready", "/health"],
     responses={503: ResponseSpec(HealthReply, description="Not ready.", generate_examples=False)},
-    opt={DOOR: FREE},
+    opt=PUBLIC,
 )
 async def ready(
     batcher: NamedDependency[Batcher],
     spool: NamedDependency[Spool],
     shipper: NamedDependency[Shipper],
     shadow: NamedDependency[Shadow | None],
-    doors: NamedDependency[Doors],
+    key_checker: NamedDependency[KeyChecker],
 ) -> Response[HealthReply]:
     """Say whether predictions can be answered. A database that is away shows in the body and changes nothing else.
 
     But where keys are asked for, a process that could not read them yet lets nobody in, and is not ready.
     """
     status = "ready" if batcher.is_alive() else _ENGINE_STOPPED
-    if not doors.know():
+    if not key_checker.keys_known():
         status = "keys unknown"
     if is_draining(spool.folder):
         status = "draining"
@@ -117,7 +117,7 @@ async def ready(
     return Response(HealthReply(status, log, beside), status_code=200 if status == "ready" else 503)
 
 
-@get("/metrics", include_in_schema=False, **door(Scope.METRICS))
+@get("/metrics", include_in_schema=False, **requires(Scope.METRICS))
 async def metrics(metrics: NamedDependency[Metrics], request: AnyRequest) -> Response[bytes]:
     """Return all metrics: as OpenMetrics, which alone has exemplars, if that is asked for, else as Prometheus' text."""
     asked = openmetrics if _OPENMETRICS in request.headers.get("accept", "") else exposition

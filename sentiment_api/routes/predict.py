@@ -5,7 +5,7 @@ from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from sentiment_api.access.authentication import door
+from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.database.tables import OWN_SOURCES
 from sentiment_api.errors import RequestRefused
@@ -38,7 +38,7 @@ _WithSource = with_parameters(
     sync_to_thread=True,
     responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
-    **door(Scope.PREDICT, {LANE: "single"}),
+    **requires(Scope.PREDICT, {LANE: "single"}),
 )
 def predict(
     data: JSONBody[PredictRequest],
@@ -61,7 +61,7 @@ def predict(
     request_max_body_size=MAX_BATCH_BYTES,
     responses=documented(400, 401, 403, 413, 415, 422, 429, 503, 504),
     operation_class=_WithSource,
-    **door(Scope.PREDICT, {LANE: "batch"}),
+    **requires(Scope.PREDICT, {LANE: "batch"}),
 )
 def predict_batch(
     data: JSONBody[BatchRequest],

@@ -1,1 +1,1 @@
-"""Metrics, logs, traces and Apitally. None of them ever holds a review's text."""
+"""Metrics, logs, traces and Apitally. Nothing here ever holds a review's text; `prediction_log` stores those."""

@@ -14,10 +14,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sentiment_api import __version__
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.settings import ServiceSettings
-from sentiment_api.telemetry.tracing import FLUSH_S, do_in_time
+from sentiment_api.telemetry.tracing import FLUSH_S, run_with_timeout
 
 
-class _WithoutTexts(ApitallyPlugin):  # type: ignore[misc] # mypy does not follow apitally
+class _RedactedApitallyPlugin(ApitallyPlugin):  # type: ignore[misc] # mypy does not follow apitally
     """Adds what tells of requests, and nothing that could tell of what is in them or hold the service up."""
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
@@ -38,7 +38,7 @@ class _WithoutTexts(ApitallyPlugin):  # type: ignore[misc] # mypy does not follo
         super().on_startup(app)
 
 
-def told_without_texts(settings: ServiceSettings) -> ApitallyPlugin:
+def apitally_plugin(settings: ServiceSettings) -> ApitallyPlugin:
     """Return the plugin with everything off that could carry a text: bodies, headers, logs, query values, exceptions.
 
     Raises:
@@ -51,7 +51,7 @@ def told_without_texts(settings: ServiceSettings) -> ApitallyPlugin:
             "expected APITALLY_WRITE_TOKEN to be apt_ and 24 letters or digits, found something else; copy it from "
             "Apitally's page for the app, or leave it out"
         )
-    return _WithoutTexts(
+    return _RedactedApitallyPlugin(
         write_token=written,
         app_version=__version__,
         capture_request_headers=False,
@@ -72,4 +72,4 @@ def _without_client(app: ASGIApp) -> ASGIApp:
 
 
 def _end() -> None:
-    do_in_time(activation.shutdown, FLUSH_S)
+    run_with_timeout(activation.shutdown, FLUSH_S)

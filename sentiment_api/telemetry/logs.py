@@ -1,6 +1,6 @@
-"""How the process logs: lines for people in a terminal, JSON otherwise. Events carry ids and numbers, never a text.
+"""Logging: lines for people in a terminal, JSON otherwise. Events carry ids and numbers, never a review's text.
 
-Every line of a request has the request's id and, where it is traced, the ids of its trace and span.
+Each line of a request has the request's id and, if it is traced, the ids of its trace and span.
 """
 
 import logging
@@ -18,13 +18,13 @@ REQUEST_ID = "request_id"
 TRACE_ID = "trace_id"
 SPAN_ID = "span_id"
 """The keys under which the state of a request has its ids, and a log line, too."""
-_TELLS_ONCE = ("apitally", "opentelemetry")
-"""What these say when their receiver is away, they say again every few seconds."""
+_LOGGED_ONCE = ("apitally", "opentelemetry")
+"""While their receiver is away these libraries log the same message every few seconds."""
 _REQUEST: ContextVar[Mapping[str, Any]] = ContextVar("request", default=MappingProxyType({}))
-_WRITES_CONSTANTS = ("apitally", "asyncio", "opentelemetry", "sqlalchemy.pool")
-"""What these log without arguments is worth knowing, and was read through: values come after what `_QUOTED` cuts at."""
-_WORDLESS = "a library has logged something"
-_QUOTED = re.compile(r"[(<\n]")
+_CONSTANT_MESSAGES = ("apitally", "asyncio", "opentelemetry", "sqlalchemy.pool")
+"""Libraries whose messages without arguments were checked: values come only after what `_VALUES` cuts at."""
+_WITHHELD = "a library has logged something"
+_VALUES = re.compile(r"[(<\n]")
 _log = structlog.get_logger(__name__)
 
 
@@ -43,14 +43,14 @@ def configure_logs(log_format: Literal["auto", "console", "json"]) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[_Retold()], force=True)
-    for name in _TELLS_ONCE:
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryLogHandler()], force=True)
+    for name in _LOGGED_ONCE:
         library = logging.getLogger(name)
-        library.handlers, library.propagate = [_Retold(once=True)], False
+        library.handlers, library.propagate = [_LibraryLogHandler(once=True)], False
 
 
-def name_request(state: Mapping[str, Any]) -> None:
-    """Have the log lines of the request that is beginning say the ids that are in its `state`."""
+def bind_request(state: Mapping[str, Any]) -> None:
+    """Add the ids in `state` to all log lines of the current request."""
     _REQUEST.set(state)
 
 
@@ -62,34 +62,34 @@ def _with_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noq
     return event
 
 
-class _Retold(logging.Handler):
-    """Tells what a library logs as an event of ours.
+class _LibraryLogHandler(logging.Handler):
+    """Logs the records of libraries as events of ours, without anything that may quote a review.
 
-    Of the message it tells what the library's authors wrote, up to where values begin; of an exception, the kind; and
-    the place. What is left out, and a traceback, may quote a text. So may any word of a message that has no arguments:
-    values may be in it already.
+    Logged are the constant part of the message, the place, and the type of an exception. Arguments and tracebacks are
+    dropped. A message without arguments may already contain values, so it is dropped too, except from libraries whose
+    messages were checked.
     """
 
     def __init__(self, *, once: bool = False) -> None:
-        """With `once` nothing is told twice."""
+        """With `once`, each message is logged once per place."""
         super().__init__(logging.WARNING)
         self._once = once
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell it on standard error."""
-        message, place = _words(record), f"{record.filename}:{record.lineno}"
-        if (message, place) in self._told:
+        """Log the record on standard error."""
+        message, place = _constant_part(record), f"{record.filename}:{record.lineno}"
+        if (message, place) in self._logged:
             return
         if self._once:
-            self._told.add((message, place))
+            self._logged.add((message, place))
         kind = record.exc_info[0] if record.exc_info else None
-        tell = _log.error if record.levelno >= logging.ERROR else _log.warning
-        tell(message, library=record.name, place=place, **({} if kind is None else {"error": kind.__name__}))
+        log = _log.error if record.levelno >= logging.ERROR else _log.warning
+        log(message, library=record.name, place=place, **({} if kind is None else {"error": kind.__name__}))
 
 
-def _words(record: logging.LogRecord) -> str:
-    """Return what the library's authors wrote, as far as that is known."""
-    if record.args or f"{record.name}.".startswith(tuple(f"{name}." for name in _WRITES_CONSTANTS)):
-        return _QUOTED.split(str(record.msg))[0].strip()
-    return _WORDLESS
+def _constant_part(record: logging.LogRecord) -> str:
+    """Return the part of the message that holds no values, as far as that is known."""
+    if record.args or f"{record.name}.".startswith(tuple(f"{name}." for name in _CONSTANT_MESSAGES)):
+        return _VALUES.split(str(record.msg))[0].strip()
+    return _WITHHELD

@@ -1,7 +1,7 @@
-"""Every Prometheus metric of the service, named in one place. `docs/metrics.md` lists them for those who read them.
+"""Every Prometheus metric of the service. `docs/metrics.md` lists them for readers of dashboards.
 
-One process, one registry, passed on; nothing registers itself globally. Label `route` is the route's template and every
-other label has few values, too, so that the number of series is bounded.
+Each process has one registry, which is passed on; nothing registers globally. Label `route` is the route's template,
+and every other label has few values too, so the number of series is bounded.
 """
 
 from collections.abc import Iterable
@@ -30,17 +30,17 @@ _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 _ENTROPIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 EXEMPLAR = "exemplar"
-"""The key of a request's state that holds its trace, by which a slow one is looked up; absent when it is not kept."""
+"""The key of a request's state that holds the exemplar of its trace; absent if the trace is not sampled."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
-"""HTTP's own. Of those that a client makes up each would be one more series: they are told as one."""
+"""HTTP's own. Methods that clients invent share one label value; otherwise each would add a series."""
 
 
 class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
-        """Register all of them in a registry of their own."""
-        # When each series began would be one more series for each of them; that of the process is there.
+        """Register all metrics in a new registry."""
+        # A `_created` series for each would double the number of series; the process has its start time.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, GCCollector, PlatformCollector):
@@ -56,10 +56,10 @@ class Metrics:
         self._add_prediction_log()
         self._add_drift_gauges()
 
-    def foresee(self, *, labels: Iterable[str], reasons: Iterable[str]) -> None:
-        """Show 0 for what has not happened yet: a counter that first appears as 1 has not grown, to Prometheus.
+    def initialize_counters(self, *, labels: Iterable[str], reasons: Iterable[str]) -> None:
+        """Start counters at 0: to Prometheus, a counter that first appears as 1 has not increased.
 
-        `labels` are the model's, `reasons` the slugs of problems.
+        `labels` are those of the model, `reasons` the slugs of problems.
         """
         for label in labels:
             self.predictions.labels(label)

@@ -1,6 +1,6 @@
-"""Where the time of a request goes. Whoever does the work notes it here; `tracing` makes spans of it.
+"""The phases of a request: where its time went. The code that does the work notes them; `spans` makes spans of them.
 
-Nothing is noted unless the request is traced: then `phases_at_hand` is None, and asking costs some 30 ns.
+If the request is not traced, `current_phases` returns None, which costs about 30 ns.
 """
 
 from contextvars import ContextVar
@@ -14,7 +14,7 @@ SPOOL = "spool append"
 
 @dataclass
 class Phase:
-    """From when to when, on the clock of `time.monotonic`, and for how many texts."""
+    """Begin and end by `time.monotonic`, and the number of texts."""
 
     began_s: float
     ended_s: float
@@ -22,16 +22,15 @@ class Phase:
 
 
 class Phases:
-    """The phases of one request, by name. Its handler's thread alone writes here."""
+    """The phases of one request, by name. Only the thread of its handler writes here."""
 
     def __init__(self) -> None:
-        """Nothing is noted yet."""
         self.noted: dict[str, Phase] = {}
 
     def note(self, name: str, began_s: float, ended_s: float, texts: int = 1) -> None:
-        """Note what was done, on the clock of `time.monotonic`.
+        """Note a phase, in seconds of `time.monotonic`.
 
-        What is noted again, for further texts of a batch, reaches from the first beginning to the last end.
+        A phase noted again, for further texts of a batch, extends from the first beginning to the last end.
         """
         phase = self.noted.get(name)
         if phase is None:
@@ -42,14 +41,14 @@ class Phases:
         phase.texts += texts
 
 
-_AT_HAND: ContextVar[Phases | None] = ContextVar("phases", default=None)
+_CURRENT: ContextVar[Phases | None] = ContextVar("phases", default=None)
 
 
-def phases_at_hand() -> Phases | None:
-    """Return where to note the phases of the request that is being handled; None when nobody wants to know."""
-    return _AT_HAND.get()
+def current_phases() -> Phases | None:
+    """Return the phases of the current request, or None if it is not traced."""
+    return _CURRENT.get()
 
 
-def keep_phases(phases: Phases | None) -> None:
-    """Have the phases of the request that is beginning noted there, or nowhere."""
-    _AT_HAND.set(phases)
+def set_current_phases(phases: Phases | None) -> None:
+    """Set where the phases of the current request are noted; None if it is not traced."""
+    _CURRENT.set(phases)

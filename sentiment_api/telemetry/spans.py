@@ -1,7 +1,7 @@
-"""A span for each request, and below it where its time went.
+"""A span for each request, with a child span for each of its phases.
 
-A span has what the access log has: the method, the route's template, the status and the request's id. It never has
-what a client wrote: a body, a query, a header, or a path, which may be anything where it has parameters or no route.
+A span has what the access log has: method, route template, status and request id. It never has what a client wrote: no
+body, query or header, and no path that has parameters or no route.
 """
 
 import time
@@ -16,17 +16,17 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from sentiment_api.telemetry.logs import REQUEST_ID, SPAN_ID, TRACE_ID
 from sentiment_api.telemetry.metrics import EXEMPLAR, METHODS
-from sentiment_api.telemetry.phases import Phases, keep_phases
+from sentiment_api.telemetry.phases import Phases, set_current_phases
 
 _TRACEPARENT = b"traceparent"
 _W3C = TraceContextTextMapPropagator()
 
 
-class Traced:
-    """An ASGI application around another, outside of whatever is to be within the span."""
+class TracingMiddleware:
+    """An ASGI application around another: one span for each request that passes."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer, fixed_paths: frozenset[str]) -> None:
-        """`fixed_paths` are those that say no more than their routes do."""
+        """`fixed_paths` are the paths of routes without parameters."""
         self._app = app
         self._tracer = tracer
         self._fixed_paths = fixed_paths
@@ -39,15 +39,15 @@ class Traced:
         clock = _Clock()
         span = self._begin(scope, clock)
         phases = Phases() if span.is_recording() else None
-        keep_phases(phases)
-        reply = _Reply(send, clock)
+        set_current_phases(phases)
+        response = _SentResponse(send, clock)
         try:
-            await self._app(scope, receive, reply.send)
+            await self._app(scope, receive, response.send)
         finally:
             if phases is not None:
                 self._add_phases(span, phases, clock)
-                _describe(span, scope, reply.status)
-            span.end(reply.ended_ns or clock.now_ns())
+                _describe(span, scope, response.status)
+            span.end(response.ended_ns or clock.now_ns())
 
     def _begin(self, scope: HTTPScope, clock: "_Clock") -> Span:
         asked = {"http.request.method": _method(scope), "url.scheme": scope["scheme"]}
@@ -74,7 +74,7 @@ class Traced:
 
 
 class _Clock:
-    """The time of day in nanoseconds, by a clock that nobody sets while a request runs."""
+    """The time of day in nanoseconds, from a monotonic clock: it never jumps during a request."""
 
     def __init__(self) -> None:
         self.began_ns = time.time_ns()
@@ -84,17 +84,17 @@ class _Clock:
         return self._offset_ns + time.monotonic_ns()
 
     def at_ns(self, monotonic_s: float) -> int:
-        """Return when the clock of `time.monotonic` said so; never before the beginning."""
+        """Return the time of day at `monotonic_s` of `time.monotonic`, not earlier than the request began."""
         return max(self.began_ns, self._offset_ns + round(monotonic_s * 1e9))
 
 
-class _Reply:
-    """What became of a request."""
+class _SentResponse:
+    """Watches what is sent: the status, and when the last byte left."""
 
     def __init__(self, send: Send, clock: _Clock) -> None:
         self.status = 500  # what a server answers for an application that breaks before it replies
         self.ended_ns: int | None = None
-        """When the last byte was sent; what is done in the background comes after it."""
+        """When the last byte was sent. Background tasks run after it."""
         self._send = send
         self._clock = clock
 
@@ -116,14 +116,14 @@ def _verb(scope: Mapping[str, object]) -> str:
 
 
 def _caller(headers: Iterable[tuple[bytes, bytes]]) -> Context:
-    """Return the context of the caller's span if it names one (W3C Trace Context), less `tracestate`: free words."""
+    """Return the context of the caller's span, if it sent one (W3C Trace Context), without `tracestate`: free text."""
     given = [value for name, value in headers if name == _TRACEPARENT]
     carrier = {"traceparent": given[0].decode("latin-1")} if len(given) == 1 else {}
     return _W3C.extract(carrier, Context())
 
 
 def _describe(span: Span, scope: HTTPScope, status: int) -> None:
-    """Say of the request what was not known at its beginning, by OpenTelemetry's names for HTTP."""
+    """Set the attributes known only at the end of the request, by OpenTelemetry's HTTP conventions."""
     span.set_attribute("http.response.status_code", status)
     span.set_attribute("sentiment.request_id", scope["state"][REQUEST_ID])
     if route := scope.get("path_template"):

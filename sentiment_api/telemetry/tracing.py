@@ -1,6 +1,6 @@
-"""Tracing by OpenTelemetry: where spans go, and that no receiver holds the service up. What is in them is in `spans`.
+"""Tracing by OpenTelemetry: where spans are sent, so that no receiver can delay the service. `spans` makes them.
 
-Imported only when there is somebody to tell, which is an OTLP receiver or Apitally: importing it takes time and memory.
+Imported only if there is a receiver (OTLP or Apitally): the import takes a second and 12 MB.
 """
 
 import logging
@@ -20,24 +20,24 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 
 from sentiment_api import __version__
 from sentiment_api.settings import ServiceSettings
-from sentiment_api.telemetry.spans import Traced
+from sentiment_api.telemetry.spans import TracingMiddleware
 
 FLUSH_S = 2.0
-"""How long the end of the service waits for a receiver to take what is left."""
+"""How long shutdown waits for a receiver to take the remaining spans."""
 _DEFAULT_ENDPOINT = "http://localhost:4318"
 _log = structlog.get_logger(__name__)
 
 
 class Tracing(InitPlugin):
-    """Traces what an application is asked, from when it starts until it ends."""
+    """Traces the requests of an application from its startup to its shutdown."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        """Nothing is sent, and no thread runs, before the application starts."""
+        """No thread runs and nothing is sent before startup."""
         self._exporters = _exporters(settings)
         self._provider: TracerProvider | None = None
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Have the application begin and end with us."""
+        """Register startup and shutdown with the application."""
         app_config.on_startup.append(self._start)
         app_config.on_shutdown.append(self._end)
         return app_config
@@ -48,39 +48,41 @@ class Tracing(InitPlugin):
             trace.set_tracer_provider(self._provider)  # where Apitally, which starts after us, looks for one
         # Without exporters this is the tracer of the provider that Apitally is about to set.
         tracer = (self._provider or trace).get_tracer("sentiment_api", __version__)
-        app.asgi_handler = Traced(app.asgi_handler, tracer, _fixed_paths(app))
+        app.asgi_handler = TracingMiddleware(app.asgi_handler, tracer, _fixed_paths(app))
 
     def _end(self) -> None:
         if self._provider is not None:
-            do_in_time(self._provider.shutdown, FLUSH_S)
+            run_with_timeout(self._provider.shutdown, FLUSH_S)
 
 
-class _Told(SpanExporter):
-    """Sends spans as another exporter does, and says so once when they cannot be sent, and once when they can again."""
+class _OutageReportingExporter(SpanExporter):
+    """Wraps an exporter: logs once when spans cannot be sent, and once when they can again."""
 
     def __init__(self, exporter: SpanExporter, receiver: str) -> None:
         self._exporter = exporter
         self._receiver = receiver
-        self._reason = _Reason()
-        self._arrives = True
+        self._log_message = _FirstLogMessage()
+        self._receiving = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self._reason.forget()
+        self._log_message.forget()
         result = self._exporter.export(spans)
-        arrives = result is SpanExportResult.SUCCESS
-        if self._arrives and not arrives:
-            _log.warning("traces cannot be sent; they are dropped", receiver=self._receiver, reason=self._reason.first)
-        elif arrives and not self._arrives:
+        succeeded = result is SpanExportResult.SUCCESS
+        if self._receiving and not succeeded:
+            _log.warning(
+                "traces cannot be sent; they are dropped", receiver=self._receiver, reason=self._log_message.first
+            )
+        elif succeeded and not self._receiving:
             _log.info("traces are sent again", receiver=self._receiver)
-        self._arrives = arrives
+        self._receiving = succeeded
         return result
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
 
 
-class _Reason(logging.Handler):
-    """Keeps the first thing that the exporters have logged, in the place of their lines at every attempt."""
+class _FirstLogMessage(logging.Handler):
+    """Keeps the first message that the exporters logged, instead of logging one at every attempt."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +99,7 @@ class _Reason(logging.Handler):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message, with exceptions by their kinds. It is as it came where it does not fit its arguments."""
+    """Return the formatted message, with exceptions as their types; unformatted if the arguments do not fit."""
     message, arguments = str(record.msg), record.args
     try:
         if isinstance(arguments, Mapping):
@@ -111,11 +113,11 @@ def _plain(value: object) -> object:
     return type(value).__name__ if isinstance(value, BaseException) else value
 
 
-def do_in_time(work: Callable[[], object], patience_s: float) -> None:
-    """Do `work`, or leave it to itself when it takes longer: the process may end before it does."""
+def run_with_timeout(work: Callable[[], object], timeout_s: float) -> None:
+    """Run `work` in a daemon thread and wait at most `timeout_s` for it: the process may end before it does."""
     thread = threading.Thread(target=work, name="telemetry-flush", daemon=True)
     thread.start()
-    thread.join(patience_s)
+    thread.join(timeout_s)
 
 
 def _exporters(settings: ServiceSettings) -> list[SpanExporter]:
@@ -123,7 +125,7 @@ def _exporters(settings: ServiceSettings) -> list[SpanExporter]:
     exporters: list[SpanExporter] = [ConsoleSpanExporter()] if "console" in named else []
     if "otlp" in named:
         receiver = urlsplit(settings.otel_endpoint or _DEFAULT_ENDPOINT).netloc.rpartition("@")[2]
-        exporters.append(_Told(OTLPSpanExporter(), receiver))
+        exporters.append(_OutageReportingExporter(OTLPSpanExporter(), receiver))
     return exporters
 
 

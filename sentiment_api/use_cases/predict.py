@@ -31,7 +31,7 @@ from sentiment_api.schemas.service import ModelName
 from sentiment_api.schemas.validation import field_errors
 from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.telemetry.metrics import Metrics
-from sentiment_api.telemetry.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, phases_at_hand
+from sentiment_api.telemetry.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, current_phases
 
 UNCACHED_SOURCES = ("golden",)
 """Golden texts show what the engine says now; an answer kept from before would hide that it has come to say other."""
@@ -152,7 +152,7 @@ class PredictReviews:
     def _predict(
         self, requests: list[PredictRequest], caller: Caller, ticket: Ticket
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
-        phases = phases_at_hand()
+        phases = current_phases()
         started = time.monotonic()
         fresh = caller.source in UNCACHED_SOURCES
         tasks = [self._task(request, fresh=fresh) for request in requests]
@@ -260,7 +260,7 @@ class PredictReviews:
         self._spool.append(encode(record))
         ended = time.monotonic()
         self._metrics.append_seconds.observe(ended - started)
-        if (phases := phases_at_hand()) is not None:
+        if (phases := current_phases()) is not None:
             phases.note(SPOOL, started, ended)
 
     def _count(self, request: PredictRequest, prediction: Prediction, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Doors: which key opens which route, what others are told, and how soon a change of the keys is heeded."""
+"""KeyChecker: which key opens which route, what others are told, and how soon a change of the keys is heeded."""
 
 import asyncio
 import datetime as dt
@@ -22,7 +22,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.access.authentication import DOOR, FREE, KEYS_KNOWN_FOR_S, Doors
+from sentiment_api.access.authentication import KEYS_KNOWN_FOR_S, NO_SCOPE, REQUIRED_SCOPE, KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.key_table import insert_key
 from sentiment_api.access.keys import Key, KeyRing, Scope, make_key
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 
 REVIEW = "The handle came off on the second day and the seller does not answer."
 SOME_ID = "019a3cb7-4132-7000-8000-000000000005"
-DOORS = {
+REQUIRED = {
     "POST /predict": "predict",
     "POST /predict/batch": "predict",
     "POST /feedback": "feedback",
@@ -49,17 +49,17 @@ DOORS = {
     "GET /drift/reports/{run_id}.html": "read",
     "GET /drift/latest": "read",
     "GET /metrics": "metrics",
-    "GET /model": FREE,
-    "GET /health": FREE,
-    "GET /health/live": FREE,
-    "GET /health/ready": FREE,
-    "GET /": FREE,
-    "GET /console/{name:str}": FREE,
-    "GET /docs": FREE,
-    "GET /docs/openapi.json": FREE,
-    "GET /docs/oauth2-redirect.html": FREE,
-    "GET /docs/{path:str}": FREE,
-    "GET /docs/assets/{name:str}": FREE,
+    "GET /model": NO_SCOPE,
+    "GET /health": NO_SCOPE,
+    "GET /health/live": NO_SCOPE,
+    "GET /health/ready": NO_SCOPE,
+    "GET /": NO_SCOPE,
+    "GET /console/{name:str}": NO_SCOPE,
+    "GET /docs": NO_SCOPE,
+    "GET /docs/openapi.json": NO_SCOPE,
+    "GET /docs/oauth2-redirect.html": NO_SCOPE,
+    "GET /docs/{path:str}": NO_SCOPE,
+    "GET /docs/assets/{name:str}": NO_SCOPE,
 }
 Keys = dict[str, str]
 
@@ -94,25 +94,25 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def doors_of(app: Litestar) -> dict[str, str | None]:
-    """Return what each route says that it needs; None when it says nothing."""
+def required_scopes(app: Litestar) -> dict[str, str | None]:
+    """Return the scope that each route declares; None where it declares nothing."""
     found: dict[str, str | None] = {}
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             if method != "OPTIONS":
-                found[f"{method} {route.path}"] = handler.opt.get(DOOR)
+                found[f"{method} {route.path}"] = handler.opt.get(REQUIRED_SCOPE)
     return found
 
 
-def test_every_route_says_who_comes_in(client: TestClient[Litestar]) -> None:
-    """No route is without a door: whoever adds one decides what opens it, here and there."""
-    assert doors_of(client.app) == DOORS
+def test_every_route_declares_the_scope_it_requires(client: TestClient[Litestar]) -> None:
+    """Every route declares its scope or is public: whoever adds one decides which, here and there."""
+    assert required_scopes(client.app) == REQUIRED
 
 
-async def test_each_door_opens_for_its_scope_and_for_admin_alone(locked: TestClient[Litestar], keys: Keys) -> None:
+async def test_each_route_opens_for_its_scope_and_for_admin_alone(locked: TestClient[Litestar], keys: Keys) -> None:
     """Without a key 401, with one of another scope 403, else whatever the route has to say: each route, each scope."""
     wrong = []
-    for route, needed in DOORS.items():
+    for route, needed in REQUIRED.items():
         method, path = route.split(" ")
         asked = path.replace("{prediction_id:str}", SOME_ID).replace("{run_id:str}", SOME_ID)
         asked = asked.replace("{run_id}", SOME_ID).replace("console/{name:str}", "console/console.css")
@@ -120,7 +120,7 @@ async def test_each_door_opens_for_its_scope_and_for_admin_alone(locked: TestCli
         for holder in (None, *Scope):
             headers = bearer(keys[holder]) if holder else {}
             status = locked.request(method, asked, headers=headers).status_code
-            opens = needed == FREE or holder in (needed, "admin")
+            opens = needed == NO_SCOPE or holder in (needed, "admin")
             expected = status not in (401, 403) if opens else status == (403 if holder else 401)
             wrong += [] if expected else [(route, holder, status)]
     assert wrong == []
@@ -199,31 +199,31 @@ async def test_known_keys_open_for_a_day_without_postgres(engine: AsyncEngine, t
     """What was known when Postgres went away stays known, but not for ever; what was not is still refused."""
     now = [1000.0]
     file = KeyFile(tmp_path / FILE_NAME, ThreadPoolExecutor(1))
-    doors = Doors(engine, Metrics(), file, locked=True, clock=lambda: now[0])
+    key_checker = KeyChecker(engine, Metrics(), file, required=True, clock=lambda: now[0])
     key = await give_out(engine, "shop", "predict")
     with pytest.raises(DatabaseAway):
-        doors.find((key,))
-    await doors.refresh()
+        key_checker.authenticate((key,))
+    await key_checker.refresh()
     async with engine.begin() as connection:
         await connection.execute(text("alter table api_keys rename to elsewhere"))
     now[0] += KEYS_KNOWN_FOR_S - 1
-    await doors.refresh()
-    assert doors.find((key,)).name == "shop"
+    await key_checker.refresh()
+    assert key_checker.authenticate((key,)).name == "shop"
     with pytest.raises(ApiKeyRequired):
-        doors.find((make_key().text,))
+        key_checker.authenticate((make_key().text,))
     now[0] += 1
     with pytest.raises(DatabaseAway):
-        doors.find((key,))
+        key_checker.authenticate((key,))
     async with engine.begin() as connection:
         await connection.execute(text("alter table elsewhere rename to api_keys"))
-    await doors.refresh()
-    assert doors.find((key,)).name == "shop"
+    await key_checker.refresh()
+    assert key_checker.authenticate((key,)).name == "shop"
 
 
 def test_a_service_that_could_not_read_the_keys_is_not_ready(
     without_postgres: Callable[..., ServiceSettings], cpu: Classifier
 ) -> None:
-    """It lets nobody in, so proxies send requests elsewhere; a key is not called wrong, and free doors stay open."""
+    """It lets nobody in, so proxies send requests elsewhere; a key is not called wrong, and public routes stay open."""
     with TestClient(create_app(without_postgres(keys="required"), cpu)) as client:
         ready = client.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (503, "keys unknown")

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from sentiment_api.access.authentication import KEYS_KNOWN_FOR_S, Doors
-from sentiment_api.access.key_file import FILE_NAME, KEEP_S, KeyFile, KnownKeys
+from sentiment_api.access.authentication import KEYS_KNOWN_FOR_S, KeyChecker
+from sentiment_api.access.key_file import FILE_NAME, KEEP_S, KeyFile, KeyFileContent
 from sentiment_api.access.key_table import insert_key, revoke_key
 from sentiment_api.access.keys import Key, NewKey, make_key
 from sentiment_api.app import create_app
@@ -51,7 +51,7 @@ def bearer(key: NewKey) -> dict[str, str]:
 
 def write(path: Path, read_at: float, *keys: Key) -> None:
     """Write the file as a run before would have."""
-    path.write_bytes(msgspec.json.encode(KnownKeys(1, read_at, keys)))
+    path.write_bytes(msgspec.json.encode(KeyFileContent(1, read_at, keys)))
 
 
 def warnings(lines: list[Any]) -> list[Any]:
@@ -169,23 +169,23 @@ async def test_the_day_counts_from_the_time_in_the_file(engine: AsyncEngine, tmp
     past = datetime.now(UTC) - timedelta(minutes=1)
     write(path, read_at, kept(shop, "shop", "predict"), kept(ended, "trial", "predict", expires_at=past))
     now, metrics = [5.0], Metrics()  # a machine that has just been started, as its monotonic clock tells
-    doors = Doors(engine, metrics, KeyFile(path, files.executor), locked=True, clock=lambda: now[0])
-    await doors.refresh()
-    found = doors.find((shop.text,))
+    key_checker = KeyChecker(engine, metrics, KeyFile(path, files.executor), required=True, clock=lambda: now[0])
+    await key_checker.refresh()
+    found = key_checker.authenticate((shop.text,))
     assert (found.name, found.scopes, found.tokens_per_minute) == ("shop", ("predict",), 600_000)
     assert metrics.registry.get_sample_value("sentiment_keys_read_timestamp_seconds") == read_at
     with pytest.raises(ApiKeyRequired):
-        doors.find((ended.text,))
+        key_checker.authenticate((ended.text,))
     now[0] += HOUR_S - 60
-    assert doors.know()
+    assert key_checker.keys_known()
     now[0] += 61
-    await doors.refresh()
+    await key_checker.refresh()
     with pytest.raises(DatabaseAway):
-        doors.find((shop.text,))
+        key_checker.authenticate((shop.text,))
     await rename(engine, "elsewhere", "api_keys")
-    await doors.refresh()
+    await key_checker.refresh()
     with pytest.raises(ApiKeyRequired):
-        doors.find((shop.text,))
+        key_checker.authenticate((shop.text,))
 
 
 async def test_the_file_is_written_when_keys_change_and_now_and_then(
@@ -193,11 +193,11 @@ async def test_the_file_is_written_when_keys_change_and_now_and_then(
 ) -> None:
     """Reading the same keys every two seconds writes nothing; a change is written at once, the time now and then."""
     path, now = tmp_path / FILE_NAME, [1000.0]
-    doors = Doors(engine, Metrics(), KeyFile(path, files.executor, clock=lambda: now[0]), locked=True)
+    key_checker = KeyChecker(engine, Metrics(), KeyFile(path, files.executor, clock=lambda: now[0]), required=True)
 
     async def written() -> bool:
         file = path.stat().st_ino if path.exists() else None
-        await doors.refresh()
+        await key_checker.refresh()
         files.settle()
         return path.stat().st_ino != file
 
@@ -213,7 +213,7 @@ async def test_the_file_is_written_when_keys_change_and_now_and_then(
     assert await written()
     await revoke_key(engine, "shop", dry_run=False)
     assert await written()
-    (left,) = msgspec.json.decode(path.read_bytes(), type=KnownKeys).keys
+    (left,) = msgspec.json.decode(path.read_bytes(), type=KeyFileContent).keys
     assert left.name == "console"
     assert names(tmp_path) == [FILE_NAME]
 
@@ -222,19 +222,19 @@ async def test_a_file_that_cannot_be_written_harms_nothing(engine: AsyncEngine, 
     """It is said once, keys open as ever, no piece is left behind, and when it can be written again it is."""
     path, now = tmp_path / FILE_NAME, [1000.0]
     path.mkdir()  # nothing can be renamed to it
-    doors = Doors(engine, Metrics(), KeyFile(path, files.executor, clock=lambda: now[0]), locked=True)
+    key_checker = KeyChecker(engine, Metrics(), KeyFile(path, files.executor, clock=lambda: now[0]), required=True)
     shop = make_key()
     await insert_key(engine, kept(shop, "shop", "predict"))
     with capture_logs() as lines:
         for _ in range(3):
-            await doors.refresh()
+            await key_checker.refresh()
             files.settle()
             now[0] += KEEP_S
     assert len(warnings(lines)) == 1
-    assert doors.find((shop.text,)).name == "shop"
+    assert key_checker.authenticate((shop.text,)).name == "shop"
     assert names(tmp_path) == [FILE_NAME]
     path.rmdir()
-    await doors.refresh()
+    await key_checker.refresh()
     files.settle()
     assert b'"shop"' in path.read_bytes()
 
@@ -243,20 +243,20 @@ async def test_a_disk_that_hangs_does_not_hold_up_revocation(engine: AsyncEngine
     """While the thread for files is stuck keys are read all the same; the file has the last of them when it goes on."""
     path, goes_on, shop = tmp_path / FILE_NAME, threading.Event(), make_key()
     files.executor.submit(goes_on.wait)
-    doors = Doors(engine, Metrics(), KeyFile(path, files.executor), locked=True)
+    key_checker = KeyChecker(engine, Metrics(), KeyFile(path, files.executor), required=True)
     await insert_key(engine, kept(shop, "shop", "predict"))
-    await doors.refresh()
-    assert doors.find((shop.text,)).name == "shop"
+    await key_checker.refresh()
+    assert key_checker.authenticate((shop.text,)).name == "shop"
     await revoke_key(engine, "shop", dry_run=False)
-    await doors.refresh()
+    await key_checker.refresh()
     with pytest.raises(ApiKeyRequired):
-        doors.find((shop.text,))
+        key_checker.authenticate((shop.text,))
     assert not path.exists()
     goes_on.set()
     files.settle()
-    await doors.refresh()
+    await key_checker.refresh()
     files.settle()
-    assert msgspec.json.decode(path.read_bytes(), type=KnownKeys).keys == ()
+    assert msgspec.json.decode(path.read_bytes(), type=KeyFileContent).keys == ()
 
 
 async def rename(engine: AsyncEngine, table: str, name: str) -> None:

@@ -56,8 +56,8 @@ def test_admin_holds_every_scope_and_the_others_only_themselves() -> None:
     """A key for feedback opens feedback; one for admin opens everything."""
     feedback = Key(key_id="0", name="shop", secret_hash=b"", scopes=("feedback",))
     admin = Key(key_id="1", name="ops", secret_hash=b"", scopes=("admin",))
-    assert [scope for scope in Scope if feedback.opens(scope)] == ["feedback"]
-    assert [scope for scope in Scope if admin.opens(scope)] == ["predict", "feedback", "read", "metrics", "admin"]
+    assert [scope for scope in Scope if feedback.allows(scope)] == ["feedback"]
+    assert [scope for scope in Scope if admin.allows(scope)] == ["predict", "feedback", "read", "metrics", "admin"]
 
 
 async def test_a_key_is_printed_once_and_alone(engine: AsyncEngine, database_settings: DatabaseSettings) -> None:

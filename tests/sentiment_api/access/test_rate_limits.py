@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.access.key_table import insert_key, lease_tokens
 from sentiment_api.access.keys import Key, make_key
-from sentiment_api.access.rate_limits import Budgets
+from sentiment_api.access.rate_limits import RateLimiter
 from sentiment_api.app import create_app
 from sentiment_api.database.tables import api_keys
 from sentiment_api.errors import RateLimited
@@ -44,13 +44,13 @@ async def limited(engine: AsyncEngine, tokens_per_minute: int = LIMIT) -> tuple[
     return key, new.text
 
 
-async def spend(budgets: Budgets, key: Key, tokens: int, estimate: float = 0.0) -> bool:
+async def spend(limiter: RateLimiter, key: Key, tokens: int, estimate: float = 0.0) -> bool:
     """Ask for a request of so many tokens; return whether it was let in."""
     try:
-        await budgets.take(key, estimate)
+        await limiter.reserve(key, estimate)
     except RateLimited:
         return False
-    budgets.settle(key, estimate, tokens)
+    limiter.settle(key, estimate, tokens)
     return True
 
 
@@ -58,7 +58,7 @@ async def test_processes_share_what_a_key_may_ask(engine: AsyncEngine) -> None:
     """Two of them together give what the bucket had and what came meanwhile, and at most a request each beyond it."""
     key, _ = await limited(engine)
     started = time.monotonic()
-    replicas = [Budgets(engine), Budgets(engine)]
+    replicas = [RateLimiter(engine), RateLimiter(engine)]
     given = [0, 0]
     while given[0] + given[1] < 2 * LIMIT:
         let_in = [await spend(replica, key, 100, estimate=60.0) for replica in replicas]
@@ -75,23 +75,23 @@ async def test_postgres_is_asked_once_for_many_requests(engine: AsyncEngine) -> 
     key, _ = await limited(engine)
     statements: list[str] = []
     event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    budgets = Budgets(engine, clock=lambda: 1000.0)
-    assert all([await spend(budgets, key, 6) for _ in range(50)])
+    limiter = RateLimiter(engine, clock=lambda: 1000.0)
+    assert all([await spend(limiter, key, 6) for _ in range(50)])
     assert len([each for each in statements if each.startswith("UPDATE")]) == 1
-    assert await spend(budgets, key, 10 * LIMIT)
-    assert not await spend(budgets, key, 1)
+    assert await spend(limiter, key, 10 * LIMIT)
+    assert not await spend(limiter, key, 1)
     before = len(statements)
-    assert not any([await spend(budgets, key, 1) for _ in range(50)])
+    assert not any([await spend(limiter, key, 1) for _ in range(50)])
     assert len(statements) == before
 
 
 async def test_a_refused_client_is_told_when_to_come_back(engine: AsyncEngine) -> None:
     """It is what it takes to pay what is owed at the key's rate; headers say the limit and that nothing is left."""
     key, _ = await limited(engine)
-    budgets = Budgets(engine, clock=lambda: 1000.0)
-    await spend(budgets, key, 2 * LIMIT)
+    limiter = RateLimiter(engine, clock=lambda: 1000.0)
+    await spend(limiter, key, 2 * LIMIT)
     with pytest.raises(RateLimited) as refused:
-        await budgets.take(key, 1.0)
+        await limiter.reserve(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(60, abs=6)
     assert refused.value.headers == {
         "RateLimit-Policy": '"tokens";q=6000;w=60;qu="tokens"',
@@ -102,42 +102,42 @@ async def test_a_refused_client_is_told_when_to_come_back(engine: AsyncEngine) -
 async def test_what_is_put_aside_and_not_spent_locks_nobody_out(engine: AsyncEngine) -> None:
     """A large request holds up others of its key while it may cost all that there is, and not once it has cost less."""
     key, _ = await limited(engine)
-    budgets = Budgets(engine, clock=lambda: 1000.0)
-    await budgets.take(key, 10 * LIMIT)
+    limiter = RateLimiter(engine, clock=lambda: 1000.0)
+    await limiter.reserve(key, 10 * LIMIT)
     with pytest.raises(RateLimited) as refused:
-        await budgets.take(key, 1.0)
+        await limiter.reserve(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(9 * 60, abs=6)
-    budgets.settle(key, 10 * LIMIT, 0)
-    assert await spend(budgets, key, 1)
+    limiter.settle(key, 10 * LIMIT, 0)
+    assert await spend(limiter, key, 1)
 
 
 async def test_a_large_request_holds_up_no_small_one_while_there_is_enough_for_both(engine: AsyncEngine) -> None:
     """What is put aside for one that is in the service is leased as well."""
     key, _ = await limited(engine)
-    budgets = Budgets(engine, clock=lambda: 1000.0)
-    await budgets.take(key, LIMIT / 2)
-    assert all([await spend(budgets, key, 100) for _ in range(10)])
+    limiter = RateLimiter(engine, clock=lambda: 1000.0)
+    await limiter.reserve(key, LIMIT / 2)
+    assert all([await spend(limiter, key, 100) for _ in range(10)])
 
 
 async def test_what_one_process_owes_all_of_them_wait_for(engine: AsyncEngine) -> None:
     """A request that costs more than the bucket had is paid before any process gives the key more."""
     key, _ = await limited(engine)
-    one, other = Budgets(engine), Budgets(engine)
+    one, other = RateLimiter(engine), RateLimiter(engine)
     assert await spend(one, key, 2 * LIMIT)
     assert not await spend(one, key, 1)
     with pytest.raises(RateLimited) as refused:
-        await other.take(key, 1.0)
+        await other.reserve(key, 1.0)
     assert refused.value.retry_after_s == pytest.approx(60, abs=6)
 
 
 async def test_what_was_leased_for_a_large_request_and_not_spent_is_given_back(engine: AsyncEngine) -> None:
     """The bucket has it again, for other processes."""
     key, _ = await limited(engine)
-    budgets = Budgets(engine)
-    await budgets.take(key, 0.8 * LIMIT)
-    assert await spend(budgets, key, 1)
+    limiter = RateLimiter(engine)
+    await limiter.reserve(key, 0.8 * LIMIT)
+    assert await spend(limiter, key, 1)
     assert (await lease_tokens(engine, key.key_id, 0.0))[1] < LIMIT / 2
-    budgets.settle(key, 0.8 * LIMIT, 10)
+    limiter.settle(key, 0.8 * LIMIT, 10)
     deadline = time.monotonic() + 30
     while (await lease_tokens(engine, key.key_id, 0.0))[1] < 0.8 * LIMIT:
         assert time.monotonic() < deadline
@@ -160,13 +160,13 @@ async def test_without_postgres_each_process_gives_the_rate_by_itself(engine: As
     """A limited key is not locked out: it gets what its rate brings since the last lease, in each process."""
     key, _ = await limited(engine)
     now = [1000.0]
-    budgets = Budgets(engine, clock=lambda: now[0])
+    limiter = RateLimiter(engine, clock=lambda: now[0])
     async with engine.begin() as connection:
         await connection.execute(text("alter table api_keys rename to elsewhere"))
-    assert await spend(budgets, key, LIMIT)
-    assert not await spend(budgets, key, 1)
+    assert await spend(limiter, key, LIMIT)
+    assert not await spend(limiter, key, 1)
     now[0] += 60
-    assert await spend(budgets, key, LIMIT // 2)
+    assert await spend(limiter, key, LIMIT // 2)
 
 
 async def test_postgres_that_does_not_answer_is_not_asked_at_each_lease(engine: AsyncEngine) -> None:
@@ -175,17 +175,17 @@ async def test_postgres_that_does_not_answer_is_not_asked_at_each_lease(engine: 
     asked: list[str] = []
     event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     now = [1000.0]
-    budgets = Budgets(engine, clock=lambda: now[0])
+    limiter = RateLimiter(engine, clock=lambda: now[0])
     async with engine.begin() as connection:
         await connection.execute(text("alter table api_keys rename to elsewhere"))
-    assert await spend(budgets, key, LIMIT // 10)
+    assert await spend(limiter, key, LIMIT // 10)
     before = len(asked)
     for _ in range(9):
         now[0] += 1
-        await spend(budgets, key, LIMIT // 10)
+        await spend(limiter, key, LIMIT // 10)
     assert len(asked) == before
     now[0] += 1
-    await spend(budgets, key, LIMIT // 10)
+    await spend(limiter, key, LIMIT // 10)
     assert len(asked) > before
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.settings import ServiceSettings
-from sentiment_api.telemetry.apitally import told_without_texts
+from sentiment_api.telemetry.apitally import apitally_plugin
 from sentiment_api.telemetry.tracing import FLUSH_S
 
 TOKEN = "apt_" + "a" * 24
@@ -163,5 +163,5 @@ def test_a_receiver_that_hangs_delays_no_end(
 def test_a_token_that_is_none_is_refused(without_postgres: Callable[..., ServiceSettings]) -> None:
     """The service does not start with a token that Apitally would not take, and the message does not show it."""
     with pytest.raises(SettingsInvalid, match="APITALLY_WRITE_TOKEN to be apt_ and 24 letters") as refusal:
-        told_without_texts(without_postgres(APITALLY_WRITE_TOKEN=SecretStr(SECRET)))
+        apitally_plugin(without_postgres(APITALLY_WRITE_TOKEN=SecretStr(SECRET)))
     assert SECRET not in str(refusal.value)

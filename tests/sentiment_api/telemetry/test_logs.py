@@ -9,7 +9,7 @@ SECRET = "marzipan"
 _PROGRAM = """
 import logging
 import structlog
-from sentiment_api.telemetry.logs import configure_logs, name_request
+from sentiment_api.telemetry.logs import configure_logs, bind_request
 configure_logs("json")
 """
 
@@ -27,7 +27,7 @@ def test_a_line_has_the_ids_of_its_request() -> None:
     first, second, third = lines(
         "log = structlog.get_logger()\n"
         "log.info('starts')\n"
-        "name_request({'request_id': 'order-7', 'trace_id': 'aa', 'span_id': 'bb', 'other': 'cc'})\n"
+        "bind_request({'request_id': 'order-7', 'trace_id': 'aa', 'span_id': 'bb', 'other': 'cc'})\n"
         "log.info('works', tokens=3)\n"
         "log.info('works', request_id='order-8')\n"
     )

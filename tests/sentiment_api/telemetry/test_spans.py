@@ -14,8 +14,8 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from sentiment_api.http.edge import Edge
 from sentiment_api.telemetry.metrics import Metrics
-from sentiment_api.telemetry.phases import Phases, keep_phases, phases_at_hand
-from sentiment_api.telemetry.spans import Traced
+from sentiment_api.telemetry.phases import Phases, current_phases, set_current_phases
+from sentiment_api.telemetry.spans import TracingMiddleware
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -26,7 +26,7 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     """Note one phase and reply with the status that the request names, as an application behind the edge does."""
     scope["state"]["request_id"] = "order-7"
     scope["path_template"] = "/predict"
-    if (phases := phases_at_hand()) is not None:
+    if (phases := current_phases()) is not None:
         phases.note("queue", time.monotonic(), time.monotonic())
     await send({"type": "http.response.start", "status": scope["wanted"], "headers": []})
     await send({"type": "http.response.body", "body": b""})
@@ -55,7 +55,7 @@ def ask() -> Asked:
             "query_string": b"",
             "headers": given,
         }
-        traced = Traced(app, provider.get_tracer("test"), frozenset())
+        traced = TracingMiddleware(app, provider.get_tracer("test"), frozenset())
 
         async def send(message: Any) -> None:
             """Drop it."""
@@ -88,7 +88,7 @@ def test_a_callers_span_is_the_parent(ask: Asked) -> None:
 
 def test_nothing_is_noted_of_what_is_not_sampled(ask: Asked) -> None:
     """A caller's flag says that nobody wants the trace; then no phases are kept, not even those of another request."""
-    keep_phases(Phases())
+    set_current_phases(Phases())
     assert ask(traceparent=f"00-{TRACE}-{CALLER}-00") == ()
 
 
@@ -107,7 +107,7 @@ def test_a_broken_application_is_a_500_without_its_exception() -> None:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     scope: Any = {"type": "http", "method": "POST", "scheme": "http", "path": "/", "headers": [], "state": {}}
     with pytest.raises(KeyError):
-        asyncio.run(Traced(fail, provider.get_tracer("test"), frozenset())(scope, None, None))  # type: ignore[arg-type]
+        asyncio.run(TracingMiddleware(fail, provider.get_tracer("test"), frozenset())(scope, None, None))  # type: ignore[arg-type]
     (server,) = exporter.get_finished_spans()
     assert (server.attributes or {})["http.response.status_code"] == 500
     assert "marzipan" not in server.to_json()
