@@ -9,6 +9,8 @@ SentimentError
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
 │   ├── KeyRefused           an API key cannot be made, or none has the name
+│   ├── ReviewFileInvalid    a file of reviews cannot be read, lacks a column, or holds what is no rating or time
+│   ├── PackageMissing       a library of an extra is not installed; the message has the command that installs it
 │   └── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 └── RequestRefused           one request cannot be answered; `problems` gives each its HTTP status
     ├── Locked               the door stays closed
@@ -74,6 +76,14 @@ class SetAsideInvalid(StartupError):
 
 class KeyRefused(StartupError):
     """An API key cannot be made, or none has the name."""
+
+
+class ReviewFileInvalid(StartupError):
+    """A file of reviews cannot be read, lacks a column, or holds what is no rating or no time."""
+
+
+class PackageMissing(StartupError):
+    """A library of an extra is not installed; the message has the command that installs it."""
 
 
 class FieldError(NamedTuple):
