@@ -9,6 +9,8 @@ SentimentError
 │   ├── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
+│   ├── ReviewFileInvalid    a file of reviews cannot be read, lacks a column, or holds what is no rating or time
+│   ├── PackageMissing       a library of an extra is not installed; the message has the command that installs it
 │   └── KeyNameInvalid       the name of an API key is taken, or no key has it
 ├── RequestRefused           one request cannot be answered; `http.problems` gives each its HTTP status
 │   ├── AccessDenied         the request may not come in
@@ -95,6 +97,14 @@ class SetAsideInvalid(OperatorError):
 
 class KeyNameInvalid(OperatorError):
     """The name of an API key is taken, or no living key has it."""
+
+
+class ReviewFileInvalid(OperatorError):
+    """A file of reviews cannot be read, lacks a column, or holds what is no rating or no time."""
+
+
+class PackageMissing(OperatorError):
+    """A library of an extra is not installed; the message has the command that installs it."""
 
 
 class FieldError(NamedTuple):

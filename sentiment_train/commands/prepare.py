@@ -10,12 +10,12 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from sentiment_api.review_files.columns import parse_named
+from sentiment_api.review_files.row_batches import ReadOptions
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.preparation.columns import parse_named
 from sentiment_train.preparation.gathering import Tell
 from sentiment_train.preparation.prepare import look
 from sentiment_train.preparation.prepare import prepare as prepare_ratings
-from sentiment_train.preparation.sources import Reading
 
 _PLAIN_EVERY_S = 10.0
 
@@ -56,15 +56,15 @@ def prepare(
 
     Near copies of texts that are held out do not train. README.md in the folder says what was left out and why.
     """
-    reading = Reading(columns=parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows)
+    options = ReadOptions(columns=parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows)
     wanted = "train, validation, reference and later as parquet files, data.json, and README.md, the data card"
     if dry_run:
         console.print(f"would write {out}: {wanted}")
-        console.print(_look_table(look(sources, out, reading=reading)))
+        console.print(_look_table(look(sources, out, options=options)))
         return
     console.print(f"will write {out}: {wanted}")
     with _progress() as tell:
-        record = prepare_ratings(sources, out, labels=labels, reading=reading, tell=tell)
+        record = prepare_ratings(sources, out, labels=labels, options=options, tell=tell)
     console.print(_parts_table(record))
     for line in _leakage_lines(record):
         console.print(line, highlight=False)

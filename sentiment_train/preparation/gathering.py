@@ -12,14 +12,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentiment_train.errors import UnusableData
+from sentiment_api.review_files.formats import ReviewFile
+from sentiment_api.review_files.row_batches import ReadOptions, RowBatch
+from sentiment_api.review_files.values import TimestampParser, parse_rows
 from sentiment_train.preparation.cleaning import clean
 from sentiment_train.preparation.duplicates import hashes, normalized
-from sentiment_train.preparation.reading import Opened
 from sentiment_train.preparation.row_store import Ledger, RowStore
 from sentiment_train.preparation.shingles import BANDS, bands, shingles
-from sentiment_train.preparation.sources import Batch, Reading
-from sentiment_train.preparation.values import Clock, bad_ratings, bad_times, read_ratings, refuse
 
 ROWS = "rows"
 """The store's file."""
@@ -29,7 +28,7 @@ Tell = Callable[[str, float, int], None]
 """Hears what is being done, how much of it is, 0 to 1, and the rows so far."""
 
 
-class Gathered(msgspec.Struct, kw_only=True):
+class GatheredCounts(msgspec.Struct, kw_only=True):
     """What became of the rows of all files."""
 
     read: int = 0
@@ -42,7 +41,9 @@ class Gathered(msgspec.Struct, kw_only=True):
     own_ids: bool = False
 
 
-def gather(sources: Sequence[Opened], reading: Reading, store: RowStore, ledger: Ledger, tell: Tell) -> Gathered:
+def gather(
+    files: Sequence[ReviewFile], options: ReadOptions, store: RowStore, ledger: Ledger, tell: Tell
+) -> GatheredCounts:
     """Read all files into `store` and `ledger`.
 
     The ledger's columns: key (hash of the normalized text), digest (of product, time and text), own (hash of the
@@ -50,68 +51,50 @@ def gather(sources: Sequence[Opened], reading: Reading, store: RowStore, ledger:
     rating, characters, words, and band0 and so on.
 
     Raises:
-        UnusableData: a file cannot be read, or holds a rating or a time that cannot be told.
+        ReviewFileInvalid: a file cannot be read, or holds a rating or a time that cannot be told.
     """
-    gathered = Gathered()
-    for number, source in enumerate(sources):
-        clock, before = Clock(), gathered.read
-        for batch in source.batches():
-            rows = read_batch(batch, source, clock, reading, gathered)
+    gathered = GatheredCounts()
+    for number, file in enumerate(files):
+        timestamps, before = TimestampParser(), gathered.read
+        for batch in file.batches():
+            rows = read_batch(batch, file, timestamps, options, gathered)
             if len(rows) > 0:
                 store.append(ROWS, rows)
                 ledger.append(_numbers(rows, gathered))
-            tell("read", (number + batch.share) / len(sources), gathered.read)
-        gathered.sources.append(describe(source, clock, gathered.read - before))
-    gathered.own_ids = any("id" in source.columns for source in sources)
+            tell("read", (number + batch.share) / len(files), gathered.read)
+        gathered.sources.append(describe(file, timestamps, gathered.read - before))
+    gathered.own_ids = any("id" in file.columns for file in files)
     return gathered
 
 
-def describe(source: Opened, clock: Clock, rows: int) -> dict[str, Any]:
+def describe(file: ReviewFile, timestamps: TimestampParser, rows: int) -> dict[str, Any]:
     """Return what was recognised in a file, for the record and the dry run."""
     return {
-        "name": source.source.name,
-        "columns": source.columns,
-        "times": sorted(clock.units),
+        "name": file.source.name,
+        "columns": file.columns,
+        "times": sorted(timestamps.units),
         "rows": rows,
     }
 
 
-def read_batch(batch: Batch, source: Opened, clock: Clock, reading: Reading, gathered: Gathered) -> pl.DataFrame:
+def read_batch(
+    batch: RowBatch, file: ReviewFile, timestamps: TimestampParser, options: ReadOptions, gathered: GatheredCounts
+) -> pl.DataFrame:
     """Return the batch's good rows as id, text, rating, product_id, timestamp and category, and count the others.
 
     Raises:
-        UnusableData: a rating or a time cannot be told, and is not to be skipped.
+        ReviewFileInvalid: a rating or a time cannot be told, and is not to be skipped.
     """
-    raw = batch.rows
-    ratings, moments = read_ratings(raw["rating"]), clock.read(raw["timestamp"])
-    if clock.mixed:
-        units = " and ".join(sorted(clock.units))
-        raise UnusableData(f"expected times of one unit in {source.source}, found {units}; write them as ISO 8601")
-    bad_rating, bad_time = bad_ratings(raw["rating"], ratings), bad_times(raw["timestamp"], moments)
-    if not reading.skip_bad_rows:
-        refuse("whole ratings from 1 to 5", source.source, raw["rating"], bad_rating, batch.numbers)
-        refuse(
-            "times as numbers or ISO 8601, from 1970 to 2100,", source.source, raw["timestamp"], bad_time, batch.numbers
-        )
-    rows = raw.select(
-        "id", "text", ratings.alias("rating"), "product_id", moments.alias("timestamp"),
-        pl.col("category").replace("", None).fill_null(source.name),
-    ).filter(~(bad_rating | bad_time))  # fmt: skip
-    cleaned = clean(rows)
-    gathered.read += len(raw) + batch.unreadable
+    parsed = parse_rows(batch, file, timestamps, skip_bad_rows=options.skip_bad_rows)
+    cleaned = clean(parsed.rows)
+    gathered.read += len(batch.rows) + batch.unreadable
     gathered.mended.update(cleaned.mended)
     gathered.dropped.update(cleaned.dropped)
-    gathered.dropped.update(
-        {
-            "unreadable row": batch.unreadable,
-            "rating outside 1 to 5": int(bad_rating.sum()),
-            "unreadable time": int((bad_time & ~bad_rating).sum()),
-        }
-    )
+    gathered.dropped.update(parsed.left_out)
     return cleaned.rows
 
 
-def _numbers(rows: pl.DataFrame, gathered: Gathered) -> dict[str, NDArray[Any]]:
+def _numbers(rows: pl.DataFrame, gathered: GatheredCounts) -> dict[str, NDArray[Any]]:
     texts = [normalized(text) for text in rows["text"]]
     blocks = list(_signed(texts))
     signatures = np.concatenate([signature for signature, _ in blocks])

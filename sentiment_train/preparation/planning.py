@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentiment_train.preparation.duplicates import firsts, shared
-from sentiment_train.preparation.gathering import Gathered
+from sentiment_train.preparation.gathering import GatheredCounts
 from sentiment_train.preparation.row_store import Ledger
 from sentiment_train.preparation.shingles import BANDS
 from sentiment_train.preparation.splits import PARTS, assign, find_cuts, written_cuts
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
     """Rows of `reference` that are near copies of texts in `later`; none of the two trains, and they stay."""
 
 
-def make_plan(ledger: Ledger, gathered: Gathered, labelled_ratings: list[int]) -> Plan:
+def make_plan(ledger: Ledger, gathered: GatheredCounts, labelled_ratings: list[int]) -> Plan:
     """Return what becomes of the rows in `ledger`, of which those with a rating in `labelled_ratings` have a label."""
     stands = _representatives(ledger)
     unique = stands == np.arange(len(stands))

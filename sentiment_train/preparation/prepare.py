@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from sentiment_api.review_files.formats import open_review_file
+from sentiment_api.review_files.row_batches import ReadOptions
+from sentiment_api.review_files.values import TimestampParser
 from sentiment_train.errors import UnusableData
 from sentiment_train.folders import check_free, staged
 from sentiment_train.preparation.data_card import data_card
-from sentiment_train.preparation.gathering import Gathered, Tell, describe, gather, read_batch
+from sentiment_train.preparation.gathering import GatheredCounts, Tell, describe, gather, read_batch
 from sentiment_train.preparation.leakage import measure
 from sentiment_train.preparation.planning import Plan, make_plan
-from sentiment_train.preparation.reading import open_ratings
 from sentiment_train.preparation.row_store import Ledger, RowStore
-from sentiment_train.preparation.sources import Reading
 from sentiment_train.preparation.splits import PARTS
-from sentiment_train.preparation.values import Clock
 from sentiment_train.preparation.writing import BIN_ROWS, write_parts
 
 RATING_LABELS: dict[str, dict[int, str | None]] = {
@@ -41,28 +41,29 @@ def prepare(
     destination: Path,
     *,
     labels: str = "binary",
-    reading: Reading | None = None,
+    options: ReadOptions | None = None,
     tell: Tell = ignore,
     bin_rows: int = BIN_ROWS,
 ) -> dict[str, Any]:
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
 
-    Each file needs a text, a rating (1 to 5), a product and a time, in columns whose names `columns` knows or `reading`
+    Each file needs a text, a rating (1 to 5), a product and a time, in columns whose names `columns` knows or `options`
     gives; without a category the file's name is the category. `bin_rows` are sorted in memory at once. Returns what
     `data.json` holds.
 
     Raises:
         FolderTaken: `destination` holds something.
-        UnusableData: a file cannot be read, lacks a column, or a part would hold fewer than two labels.
+        ReviewFileInvalid: a file cannot be read, or lacks a column.
+        UnusableData: a part would hold fewer than two labels.
         NotWritten: the disk is full; nothing is left of what was written.
     """
     check_free(destination)
-    reading = reading or Reading()
-    opened = [open_ratings(source, reading) for source in sources]
+    options = options or ReadOptions()
+    opened = [open_review_file(source, options) for source in sources]
     label_of = RATING_LABELS[labels]
     with staged(destination) as folder, Ledger(folder.parent) as ledger:
         with RowStore(folder.parent) as store:
-            gathered = gather(opened, reading, store, ledger, tell)
+            gathered = gather(opened, options, store, ledger, tell)
         _check_any(ledger, gathered)
         plan = make_plan(ledger, gathered, [rating for rating, label in label_of.items() if label])
         parts = _summaries(ledger, plan, label_of, gathered)
@@ -87,31 +88,31 @@ def prepare(
     return record
 
 
-def look(sources: Sequence[Path], destination: Path, *, reading: Reading | None = None) -> list[dict[str, Any]]:
+def look(sources: Sequence[Path], destination: Path, *, options: ReadOptions | None = None) -> list[dict[str, Any]]:
     """Return what `prepare` would recognise in each file, and what its first rows would become. Nothing is written.
 
     Keys: name, columns by role, times, rows (looked at), kept, rows_left_out and texts_mended among them.
 
     Raises:
         FolderTaken: `destination` holds something.
-        UnusableData: a file cannot be read, or lacks a column.
+        ReviewFileInvalid: a file cannot be read, or lacks a column.
     """
     check_free(destination)
-    reading = reading or Reading()
+    options = options or ReadOptions()
     found = []
-    for source in [open_ratings(source, reading) for source in sources]:
-        gathered, clock, kept = Gathered(), Clock(), 0
-        batches = source.batches()
+    for file in [open_review_file(source, options) for source in sources]:
+        gathered, timestamps, kept = GatheredCounts(), TimestampParser(), 0
+        batches = file.batches()
         if (batch := next(batches, None)) is not None:
-            kept = len(read_batch(batch, source, clock, reading, gathered))
+            kept = len(read_batch(batch, file, timestamps, options, gathered))
         found.append(
-            describe(source, clock, gathered.read)
+            describe(file, timestamps, gathered.read)
             | {"kept": kept, "rows_left_out": dict(+gathered.dropped), "texts_mended": dict(+gathered.mended)}
         )
     return found
 
 
-def _check_any(ledger: Ledger, gathered: Gathered) -> None:
+def _check_any(ledger: Ledger, gathered: GatheredCounts) -> None:
     if ledger.rows == 0:
         reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items()) or "none"
         raise UnusableData(
@@ -121,7 +122,7 @@ def _check_any(ledger: Ledger, gathered: Gathered) -> None:
 
 
 def _summaries(
-    ledger: Ledger, plan: Plan, label_of: dict[int, str | None], gathered: Gathered
+    ledger: Ledger, plan: Plan, label_of: dict[int, str | None], gathered: GatheredCounts
 ) -> dict[str, dict[str, Any]]:
     """Return what each part holds, by part."""
     columns = {name: ledger.load(name) for name in ("rating", "time", "category", "characters", "words", "product")}

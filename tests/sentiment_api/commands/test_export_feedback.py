@@ -17,12 +17,12 @@ from sentiment_api.errors import ExportRefused
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.review_files.formats import open_review_file
+from sentiment_api.review_files.row_batches import ReadOptions
+from sentiment_api.review_files.values import TimestampParser, parse_ratings
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.preparation.prepare import prepare
-from sentiment_train.preparation.reading import open_ratings
-from sentiment_train.preparation.sources import Reading
-from sentiment_train.preparation.values import Clock, read_ratings
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
@@ -99,9 +99,9 @@ def run(settings: DatabaseSettings, *arguments: object) -> subprocess.CompletedP
 
 def rows_in(path: Path) -> list[tuple[object, ...]]:
     """Return id, text, rating, product and time of each row as training reads them, before it cleans anything."""
-    (batch,) = open_ratings(path, Reading()).batches()
-    times = Clock().read(batch.rows["timestamp"])
-    rows = batch.rows.with_columns(times.alias("timestamp"), read_ratings(batch.rows["rating"]))
+    (batch,) = open_review_file(path, ReadOptions()).batches()
+    times = TimestampParser().parse(batch.rows["timestamp"])
+    rows = batch.rows.with_columns(times.alias("timestamp"), parse_ratings(batch.rows["rating"]))
     return rows.select("id", "text", "rating", "product_id", "timestamp").rows()
 
 

@@ -7,7 +7,7 @@ customer reviews, SNAP, Yelp, and what `sentiment-api db export-feedback` writes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sentiment_train.errors import UnusableData
+from sentiment_api.errors import ReviewFileInvalid
 
 REQUIRED = ("text", "rating", "product_id", "timestamp")
 ROLES = (*REQUIRED, "category", "id")
@@ -27,7 +27,7 @@ def match_columns(found: Sequence[str], named: Mapping[str, str], source: Path) 
     """Return the file's column of each role that it has. `named` gives columns by role and beats the known names.
 
     Raises:
-        UnusableData: a required role has no column, or a column that was named is not in the file.
+        ReviewFileInvalid: a required role has no column, or a column that was named is not in the file.
     """
     by_lower = {name.lower().strip(): name for name in reversed(found)}
     matched: dict[str, str] = {}
@@ -38,7 +38,7 @@ def match_columns(found: Sequence[str], named: Mapping[str, str], source: Path) 
             matched[role] = column
     missing = [role for role in ROLES if role not in matched and (role in REQUIRED or role in named)]
     if missing:
-        raise UnusableData(
+        raise ReviewFileInvalid(
             f"{source} lacks the columns {[named.get(role, role) for role in missing]}; found {list(found)}; "
             f"name one with --column {missing[0]}=NAME"
         )
@@ -49,9 +49,9 @@ def parse_named(options: Sequence[str]) -> dict[str, str]:
     """Return the columns by role that options such as `text=Body` name.
 
     Raises:
-        UnusableData: an option has another form, or names no role.
+        ReviewFileInvalid: an option has another form, or names no role.
     """
     pairs = dict(option.partition("=")[::2] for option in options)
     if wrong := [role for role, name in pairs.items() if role not in ROLES or not name]:
-        raise UnusableData(f"expected --column ROLE=NAME with a role of {', '.join(ROLES)}, found {wrong[0]!r}")
+        raise ReviewFileInvalid(f"expected --column ROLE=NAME with a role of {', '.join(ROLES)}, found {wrong[0]!r}")
     return pairs

@@ -11,38 +11,39 @@ from typing import IO, Any
 import msgspec
 import polars as pl
 
-from sentiment_train.errors import UnusableData
-from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Reading, as_series, rows_of
+from sentiment_api.errors import ReviewFileInvalid
+from sentiment_api.review_files.decoding import UnzippedFile
+from sentiment_api.review_files.row_batches import BATCH_ROWS, ReadOptions, RowBatch, as_texts, with_roles
 
 _LINES_FOR_COLUMNS = 1_000
 
 
-def line_columns(source: Path, reading: Reading) -> list[str]:
+def json_columns(source: Path, options: ReadOptions) -> list[str]:
     """Return the keys of the first lines' objects.
 
     Raises:
-        UnusableData: there is none, or a line is no object.
+        ReviewFileInvalid: there is none, or a line is no object.
     """
     keys: dict[str, None] = {}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    with Bytes(source) as opened:
-        for number, line in enumerate(islice(_lines(opened.file, reading), _LINES_FOR_COLUMNS), start=1):
+    with UnzippedFile(source) as file:
+        for number, line in enumerate(islice(_lines(file.content, options), _LINES_FOR_COLUMNS), start=1):
             if not line.strip():
                 continue
             if (row := _row(line, decode)) is None:
-                _refused(source, number, reading)
+                _refuse_unless_skipped(source, number, options)
             else:
                 keys.update(dict.fromkeys(row))
     if not keys:
-        raise UnusableData(f"cannot read {source}: expected one JSON object per line, found none")
+        raise ReviewFileInvalid(f"cannot read {source}: expected one JSON object per line, found none")
     return list(keys)
 
 
-def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> Iterator[Batch]:
+def json_batches(source: Path, options: ReadOptions, columns: Mapping[str, str]) -> Iterator[RowBatch]:
     """Yield the rows of the file.
 
     Raises:
-        UnusableData: a line is no JSON object.
+        ReviewFileInvalid: a line is no JSON object.
     """
     # Only what is needed is decoded: the other fields of such files are long.
     row_type = msgspec.defstruct("Row", [(role, Any, None) for role in columns], rename=dict(columns))
@@ -50,10 +51,10 @@ def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> 
     held: list[Any] = []
     numbers: list[int] = []
     unreadable = 0
-    with Bytes(source) as opened:
-        for number, line in enumerate(_lines(opened.file, reading), start=1):
+    with UnzippedFile(source) as file:
+        for number, line in enumerate(_lines(file.content, options), start=1):
             if len(held) == BATCH_ROWS:
-                yield Batch(_frame(held, columns), numbers, unreadable, opened.share)
+                yield RowBatch(_frame(held, columns), numbers, unreadable, file.share)
                 held, numbers, unreadable = [], [], 0
             if not line.strip():
                 continue
@@ -61,18 +62,18 @@ def line_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> 
                 held.append(row)
                 numbers.append(number)
             else:
-                _refused(source, number, reading)
+                _refuse_unless_skipped(source, number, options)
                 unreadable += 1
-    yield Batch(_frame(held, columns), numbers, unreadable, 1.0)
+    yield RowBatch(_frame(held, columns), numbers, unreadable, 1.0)
 
 
-def _lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
-    if codecs.lookup(reading.encoding).name == "utf-8":
+def _lines(file: IO[bytes], options: ReadOptions) -> Iterator[bytes]:
+    if codecs.lookup(options.encoding).name == "utf-8":
         for line in file:
             yield line.removeprefix(codecs.BOM_UTF8)
     else:
         # Not a reader of `codecs`, which ends lines at U+0085 and U+2028 too: JSON may hold them as they are.
-        with io.TextIOWrapper(file, reading.encoding, newline="\n") as texts:
+        with io.TextIOWrapper(file, options.encoding, newline="\n") as texts:
             for text in texts:
                 yield text.encode()
 
@@ -90,14 +91,14 @@ def _row(line: bytes, decode: Any) -> Any:  # noqa: ANN401 - a dictionary or a r
         return None
 
 
-def _refused(source: Path, number: int, reading: Reading) -> None:
-    if not reading.skip_bad_rows:
-        raise UnusableData(
+def _refuse_unless_skipped(source: Path, number: int, options: ReadOptions) -> None:
+    if not options.skip_bad_rows:
+        raise ReviewFileInvalid(
             f"cannot read {source}: expected one JSON object per line, found something else in line {number}; mend it "
             "or give --skip-bad-rows to leave it out"
         )
 
 
 def _frame(rows: list[Any], columns: Mapping[str, str]) -> pl.DataFrame:
-    frame = pl.DataFrame({role: as_series([getattr(row, role) for row in rows]) for role in columns})
-    return rows_of(frame, {role: role for role in columns})
+    frame = pl.DataFrame({role: as_texts([getattr(row, role) for row in rows]) for role in columns})
+    return with_roles(frame, {role: role for role in columns})

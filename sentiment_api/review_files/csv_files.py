@@ -16,10 +16,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
-from sentiment_train.errors import UnusableData
-from sentiment_train.preparation.sources import BATCH_ROWS, Batch, Bytes, Reading, rows_of
+from sentiment_api.errors import ReviewFileInvalid
+from sentiment_api.review_files.decoding import UnzippedFile, is_zipped
+from sentiment_api.review_files.row_batches import BATCH_ROWS, ReadOptions, RowBatch, with_roles
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _BLOCK_BYTES = 2 << 20
 """Read at once; a row must be shorter. Arrow reads up to 32 of them ahead."""
 _WRONG_ROW = re.compile(r"Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)")
@@ -27,25 +28,25 @@ _WRONG_ROW = re.compile(r"Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)
 _QUOTED = r'^"(?:[^"]|"")*"$'
 
 
-def csv_columns(source: Path, reading: Reading) -> list[str]:
+def csv_columns(source: Path, options: ReadOptions) -> list[str]:
     """Return the names in the header.
 
     Raises:
-        UnusableData: there is no header.
+        ReviewFileInvalid: there is no header.
     """
-    header = _header(source, reading)
+    header = _header(source, options)
     if not header.strip():
-        raise UnusableData(f"cannot read {source}: expected a header line, found none")
+        raise ReviewFileInvalid(f"cannot read {source}: expected a header line, found none")
     parsed = pa.csv.open_csv(pa.BufferReader(header.encode()), parse_options=_parse_options(source, header))
     names: list[str] = parsed.schema.names
     return names
 
 
-def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> Iterator[Batch]:
+def csv_batches(source: Path, options: ReadOptions, columns: Mapping[str, str]) -> Iterator[RowBatch]:
     """Yield the rows of the file.
 
     Raises:
-        UnusableData: a row has more or fewer cells than the header.
+        ReviewFileInvalid: a row has more or fewer cells than the header.
     """
     wrong: list[int] = []
 
@@ -55,24 +56,24 @@ def csv_batches(source: Path, reading: Reading, columns: Mapping[str, str]) -> I
 
     first = 1
     # Arrow's threads hold it too: what is said of their files in `_opened` holds for this.
-    options = _parse_options(source, _header(source, reading), skip if reading.skip_bad_rows else None)
-    unquoted = [] if options.quote_char else [_unquoted(column) for column in columns.values()]
+    parsing = _parse_options(source, _header(source, options), skip if options.skip_bad_rows else None)
+    unquoted = [] if parsing.quote_char else [_unquoted(column) for column in columns.values()]
     with _opened(source) as (file, share):
         try:
-            for block in _reader(file, reading, columns, options):
+            for block in _reader(file, options, columns, parsing):
                 frame = pl.DataFrame(pa.Table.from_batches([block])).with_columns(unquoted)
-                for part in rows_of(frame, columns).iter_slices(BATCH_ROWS):
-                    yield Batch(part, range(first, first + len(part)), len(wrong), share())
+                for part in with_roles(frame, columns).iter_slices(BATCH_ROWS):
+                    yield RowBatch(part, range(first, first + len(part)), len(wrong), share())
                     first += len(part) + len(wrong)
                     wrong.clear()
             if wrong:
                 none = pl.DataFrame(schema=dict.fromkeys(columns.values(), pl.String))
-                yield Batch(rows_of(none, columns), (), len(wrong), 1.0)
+                yield RowBatch(with_roles(none, columns), (), len(wrong), 1.0)
         except pa.ArrowInvalid as error:
             if (found := _WRONG_ROW.search(str(error))) is None:
                 raise
             number, expected, cells = map(int, found.groups())
-            raise UnusableData(
+            raise ReviewFileInvalid(
                 f"{source}: row {number - 1} has {cells} cells where the header has {expected}; mend it or give "
                 "--skip-bad-rows to leave it out"
             ) from error
@@ -95,17 +96,16 @@ def _opened(source: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
     """
     with pa.OSFile(str(source)) as raw:
         size = max(raw.size(), 1)
-        is_zipped = source.name.lower().endswith(".gz")
-        with pa.CompressedInputStream(raw, "gzip") if is_zipped else nullcontext(raw) as file:
+        with pa.CompressedInputStream(raw, "gzip") if is_zipped(source) else nullcontext(raw) as file:
             yield file, lambda: min(1.0, raw.tell() / size)
 
 
-def _reader(file: Any, reading: Reading, columns: Mapping[str, str], options: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
+def _reader(file: Any, options: ReadOptions, columns: Mapping[str, str], parsing: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
     names = list(columns.values())
     return pa.csv.open_csv(
         file,
-        read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=reading.encoding, use_threads=False),
-        parse_options=options,
+        read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=options.encoding, use_threads=False),
+        parse_options=parsing,
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=names,
@@ -115,14 +115,14 @@ def _reader(file: Any, reading: Reading, columns: Mapping[str, str], options: An
     )
 
 
-def _header(source: Path, reading: Reading) -> str:
-    with Bytes(source) as opened:
-        return codecs.getreader(reading.encoding)(opened.file).readline().removeprefix("\ufeff")
+def _header(source: Path, options: ReadOptions) -> str:
+    with UnzippedFile(source) as file:
+        return codecs.getreader(options.encoding)(file.content).readline().removeprefix("\ufeff")
 
 
 def _parse_options(source: Path, header: str, skip: Any = None) -> Any:  # noqa: ANN401 - pyarrow is untyped
     name = source.name.lower().removesuffix(".gz")
-    delimiter = next(each for ending, each in DELIMITERS.items() if name.endswith(ending))
+    delimiter = next(each for ending, each in _DELIMITERS.items() if name.endswith(ending))
     # Where the comma is the decimal point, spreadsheet programs part the cells of a csv file with semicolons.
     if delimiter not in header and ";" in header:
         delimiter = ";"

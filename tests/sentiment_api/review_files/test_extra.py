@@ -1,0 +1,37 @@
+"""The libraries of the readers are an extra: where they are missing, one line names what to install."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PROGRAM = """
+import sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
+from sentiment_api.errors import PackageMissing
+from sentiment_api.review_files.columns import parse_named
+assert parse_named(["text=Body"]) == {"text": "Body"}
+try:
+    import sentiment_api.review_files.formats
+except PackageMissing as missing:
+    print(missing)
+"""
+
+
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_a_missing_library_is_named_with_the_command_that_installs_it(package: str) -> None:
+    """Without the extra `files` whoever reads a file learns what is missing and how to install it; names still work."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, package],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"reading files of reviews needs {package}, which is not installed: "
+        "pip install 'sentiment-service[files]', or make install-train\n"
+    )
