@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 Level = Literal["none", "watch", "drift", "not_judged"]
-Family = Literal["inputs", "predictions", "accuracy", "estimates", "model"]
+Family = Literal["predictions", "inputs", "accuracy", "estimates", "model"]
+"""In the order in which a run's metrics are listed."""
 Direction = Literal["up", "down", "none"]
 
 LEVEL_NAMES: dict[Level, str] = {"none": "no drift", "watch": "watch", "drift": "drift", "not_judged": "not judged"}

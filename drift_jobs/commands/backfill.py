@@ -13,12 +13,12 @@ from drift_jobs.commands.output import Output, output_to_terminal
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.errors import WindowInvalid
-from drift_jobs.nights import day_tasks, judge_day
+from drift_jobs.nights.night import day_tasks, judge_day
+from drift_jobs.nights.plan import JudgingPlan, Outcome, Task
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.counts import count_rows
-from drift_jobs.storage.listing import judged_versions
+from drift_jobs.storage.history import judged_versions
 from drift_jobs.storage.references import AUTO
-from drift_jobs.tasks import Outcome, Plan, Task
 from drift_jobs.windows import check_is_over, day_window, parse_date
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
@@ -62,7 +62,7 @@ def _days(first: dt.date, last: dt.date) -> list[dt.date]:
     return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-async def _judged(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> int:
+async def _judged(settings: DriftSettings, plan: JudgingPlan, days: list[dt.date]) -> int:
     outcomes: list[Outcome] = []
     failed = 0
     async with connected(settings) as engine:
@@ -76,7 +76,7 @@ async def _judged(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> i
     return exit_code(outcomes) or (COULD_NOT_BE_JUDGED if failed else 0)
 
 
-async def _day(engine: AsyncEngine, plan: Plan, day: dt.date, output: Output) -> list[Outcome]:
+async def _day(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, output: Output) -> list[Outcome]:
     """Judge a day; none of its outcomes when not even its versions could be read."""
     try:
         return await output.hear(engine, judge_day(engine, plan, day, output.tell))
@@ -85,7 +85,7 @@ async def _day(engine: AsyncEngine, plan: Plan, day: dt.date, output: Output) ->
         return []
 
 
-async def _previewed(settings: DriftSettings, plan: Plan, days: list[dt.date]) -> int:
+async def _previewed(settings: DriftSettings, plan: JudgingPlan, days: list[dt.date]) -> int:
     async with connected(settings) as engine:
         for day in days:
             for task in await day_tasks(engine, plan, day):
@@ -93,7 +93,7 @@ async def _previewed(settings: DriftSettings, plan: Plan, days: list[dt.date]) -
     return 0
 
 
-async def _preview(engine: AsyncEngine, plan: Plan, day: dt.date, task: Task) -> str:
+async def _preview(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, task: Task) -> str:
     async with engine.connect() as connection:
         rows = await count_rows(connection, task.window, task.version)
         known = task.version in await judged_versions(connection, day_window(day, plan.zone), plan.reference)

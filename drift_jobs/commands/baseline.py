@@ -10,12 +10,12 @@ from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.errors import BaselineRefused
 from drift_jobs.judging.frames import label_set
+from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.reporting.console import print_baselines
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.baselines import Baseline, accept, list_baselines
-from drift_jobs.storage.predictions import Rows, labels_fit, prediction_frame, read_predictions
+from drift_jobs.storage.predictions import WindowRows, labels_fit, prediction_frame, read_predictions
 from drift_jobs.storage.references import BASELINE, CAP
-from drift_jobs.tasks import Plan
 from drift_jobs.windows import Window, check_is_over, parse_window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
@@ -65,7 +65,7 @@ def show_baselines(
     print_baselines(until_done(_listed(read_settings(DriftSettings), model_version)))
 
 
-async def _accepted(settings: DriftSettings, plan: Plan, version: str, window: Window, *, dry_run: bool) -> None:
+async def _accepted(settings: DriftSettings, plan: JudgingPlan, version: str, window: Window, *, dry_run: bool) -> None:
     async with connected(settings) as engine, engine.begin() as connection:
         rows = await read_predictions(connection, window, cap=CAP, version=version)
         _check(rows, plan, version, window)
@@ -77,7 +77,7 @@ async def _accepted(settings: DriftSettings, plan: Plan, version: str, window: W
     typer.echo("accepted")
 
 
-def _check(rows: Rows, plan: Plan, version: str, window: Window) -> None:
+def _check(rows: WindowRows, plan: JudgingPlan, version: str, window: Window) -> None:
     """Do nothing when a model version can be compared with these rows.
 
     Raises:
@@ -95,7 +95,7 @@ def _check(rows: Rows, plan: Plan, version: str, window: Window) -> None:
         )
 
 
-def _described(rows: Rows, plan: Plan, version: str, window: Window) -> str:
+def _described(rows: WindowRows, plan: JudgingPlan, version: str, window: Window) -> str:
     """Return what the rows are, in one line; shares are of those that were read, which is a sample of large windows."""
     frame = prediction_frame(rows.table, plan.bundle.manifest)
     labels = ", ".join(f"{name} {(frame['label'] == name).mean():.1%}" for name in plan.bundle.manifest.labels)

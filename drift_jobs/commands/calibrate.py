@@ -10,12 +10,12 @@ from drift_jobs.commands import Model, Reference, Zone
 from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
-from drift_jobs.floors import calibration_for
 from drift_jobs.judging.calibration import SIZES, Calibration
+from drift_jobs.nights.floors import calibration_for
+from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.reporting.console import print_calibrations
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO, resolve
-from drift_jobs.tasks import Plan
 from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
@@ -53,7 +53,7 @@ def _known(sizes: Sequence[int]) -> list[int]:
     return sorted(set(sizes))
 
 
-async def _calibrated(settings: DriftSettings, plan: Plan, sizes: Sequence[int]) -> list[Calibration]:
+async def _calibrated(settings: DriftSettings, plan: JudgingPlan, sizes: Sequence[int]) -> list[Calibration]:
     async with connected(settings) as engine:
         async with engine.begin() as connection:
             version, now = plan.bundle.manifest.version, dt.datetime.now(dt.UTC)

@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from drift_jobs.nights.plan import Outcome, StoredRun
 from drift_jobs.reporting.console import write_json
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.results import read_html
-from drift_jobs.tasks import Judged, Outcome
 
 DRIFT: Final = 1
 COULD_NOT_BE_JUDGED: Final = 2
@@ -35,7 +35,7 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 
     Of revisions of earlier nights only those count that became drift.
     """
-    runs = [outcome for outcome in outcomes if isinstance(outcome, Judged)]
+    runs = [outcome for outcome in outcomes if isinstance(outcome, StoredRun)]
     tonight = {outcome.run.verdict for outcome in runs if not outcome.is_late}
     if "drift" in tonight or any(map(_became_drift_late, runs)):
         return DRIFT
@@ -43,14 +43,14 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     return COULD_NOT_BE_JUDGED if has_failed else 0
 
 
-def _became_drift_late(outcome: Judged) -> bool:
+def _became_drift_late(outcome: StoredRun) -> bool:
     is_new_drift = outcome.is_new and outcome.run.verdict == "drift" and outcome.before != "drift"
     return outcome.is_late and is_new_drift
 
 
 def runs_of(outcomes: Sequence[Outcome]) -> list[DriftRun]:
     """Return the runs of the windows that were asked for; not those of earlier nights."""
-    return [outcome.run for outcome in outcomes if isinstance(outcome, Judged) and not outcome.is_late]
+    return [outcome.run for outcome in outcomes if isinstance(outcome, StoredRun) and not outcome.is_late]
 
 
 async def write_files(engine: AsyncEngine, runs: Sequence[DriftRun], html: Path | None, json: Path | None) -> None:

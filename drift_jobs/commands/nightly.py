@@ -13,12 +13,12 @@ from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.commands.output import Output, output_to_terminal
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
-from drift_jobs.golden import check_golden
-from drift_jobs.nights import judge_night
+from drift_jobs.nights.golden import check_golden
+from drift_jobs.nights.night import judge_night
+from drift_jobs.nights.plan import JudgingPlan, Outcome
 from drift_jobs.runs import MetricRow
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
-from drift_jobs.tasks import Outcome, Plan
 from drift_jobs.windows import check_is_over, day_window, parse_date, yesterday
 from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import drop_old_months, make_next_months
@@ -72,7 +72,7 @@ def nightly(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 
 async def _judged(
-    settings: DriftSettings, plan: Plan, day: dt.date, html: Path | None, json: Path | None
+    settings: DriftSettings, plan: JudgingPlan, day: dt.date, html: Path | None, json: Path | None
 ) -> list[Outcome]:
     with Progress() as tell:
         output = output_to_terminal(settings, tell)
@@ -85,13 +85,13 @@ async def _judged(
 
 
 async def judged_night(
-    engine: AsyncEngine, plan: Plan, day: dt.date, output: Output, golden: MetricRow | None
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, output: Output, golden: MetricRow | None
 ) -> list[Outcome]:
     """Judge a night and say what was found."""
     return await output.hear(engine, judge_night(engine, plan, day, output.tell, golden))
 
 
-async def ask_golden(settings: DriftSettings, plan: Plan, output: Output) -> MetricRow | None:
+async def ask_golden(settings: DriftSettings, plan: JudgingPlan, output: Output) -> MetricRow | None:
     """Return what the service says of the golden texts, or None when its address was not given."""
     if settings.service_url is None:
         return None

@@ -9,11 +9,11 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.commands.failures import MENDABLE, failure_line
-from drift_jobs.notices import KEPT, due_notices, post_due
+from drift_jobs.nights.notices import KEPT, due_notices, post_due
+from drift_jobs.nights.plan import Failed, Outcome, StoredRun, Tell
 from drift_jobs.reporting.console import run_line
 from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed
 from drift_jobs.settings import DriftSettings
-from drift_jobs.tasks import Failed, Judged, Outcome, Tell
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         heard = []
         async for outcome in outcomes:
             self._say(outcome)
-            if self.notify_url is not None and isinstance(outcome, Judged) and outcome.is_new:
+            if self.notify_url is not None and isinstance(outcome, StoredRun) and outcome.is_new:
                 await self._post(engine, outcome.run.run_id, self.notify_url)
             heard.append(outcome)
         return heard

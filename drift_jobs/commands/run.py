@@ -11,10 +11,10 @@ from drift_jobs.commands.endings import EXIT_CODES, exit_code, runs_of, until_do
 from drift_jobs.commands.output import output_to_terminal
 from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
-from drift_jobs.nights import judge_window
+from drift_jobs.nights.night import judge_window
+from drift_jobs.nights.plan import JudgingPlan, Outcome
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
-from drift_jobs.tasks import Outcome, Plan
 from drift_jobs.windows import Window, check_is_over, parse_moment, window_between
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
@@ -67,7 +67,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 
 async def _judged(
-    settings: DriftSettings, plan: Plan, window: Window, html: Path | None, json: Path | None
+    settings: DriftSettings, plan: JudgingPlan, window: Window, html: Path | None, json: Path | None
 ) -> list[Outcome]:
     async with connected(settings) as engine:
         with Progress() as tell:

@@ -14,11 +14,11 @@ from drift_jobs.commands.failures import failure_line
 from drift_jobs.commands.nightly import ask_golden, judged_night, maintain
 from drift_jobs.commands.output import Output, output_to
 from drift_jobs.commands.plans import plan_of
-from drift_jobs.nights import is_done
-from drift_jobs.schedule import cron_trigger, run_schedule, was_due
+from drift_jobs.nights.cron import cron_trigger, run_schedule, was_due
+from drift_jobs.nights.night import is_done
+from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
-from drift_jobs.tasks import Plan
 from drift_jobs.windows import day_window, yesterday
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import read_settings
@@ -68,7 +68,7 @@ def schedule(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     until_done(run_schedule(trigger, _nights(settings, plan, may_skip=missed), _announce, at_once=missed))
 
 
-def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[[], Awaitable[None]]:
+def _nights(settings: DriftSettings, plan: JudgingPlan, *, may_skip: bool) -> Callable[[], Awaitable[None]]:
     """Return the job. Whatever happens to one night, the next one gets its turn.
 
     The first night is skipped, with `may_skip`, when it has runs of all its model versions: then it was not missed.
@@ -88,7 +88,7 @@ def _nights(settings: DriftSettings, plan: Plan, *, may_skip: bool) -> Callable[
     return night
 
 
-async def _night(settings: DriftSettings, plan: Plan, *, skippable: bool) -> None:
+async def _night(settings: DriftSettings, plan: JudgingPlan, *, skippable: bool) -> None:
     end = _last_night_end(plan, dt.datetime.now(dt.UTC))
     output = output_to(settings, logger.info, logger.error, _log_progress)
     if skippable and await _is_done(settings, plan, end, output):
@@ -100,7 +100,7 @@ async def _night(settings: DriftSettings, plan: Plan, *, skippable: bool) -> Non
         await judged_night(engine, plan, yesterday(end, plan.zone), output, golden)
 
 
-async def _is_done(settings: DriftSettings, plan: Plan, end: dt.datetime, output: Output) -> bool:
+async def _is_done(settings: DriftSettings, plan: JudgingPlan, end: dt.datetime, output: Output) -> bool:
     """Return whether the night was judged before; then what is still owed of alarms is posted here."""
     async with connected(settings) as engine:
         done = await is_done(engine, plan, yesterday(end, plan.zone))
@@ -109,7 +109,7 @@ async def _is_done(settings: DriftSettings, plan: Plan, end: dt.datetime, output
     return done
 
 
-def _last_night_end(plan: Plan, now: dt.datetime) -> dt.datetime:
+def _last_night_end(plan: JudgingPlan, now: dt.datetime) -> dt.datetime:
     return day_window(yesterday(now, plan.zone), plan.zone).end
 
 

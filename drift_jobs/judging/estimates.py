@@ -13,12 +13,11 @@ import pandas as pd
 from msgspec.structs import replace
 from scipy import stats
 
-from drift_jobs.judging.comparisons import MIN_LABELLED_ROWS, direction
 from drift_jobs.judging.frames import LabelSet
+from drift_jobs.judging.metrics import MIN_LABELLED_ROWS, direction
 from drift_jobs.judging.quality import labelled, quality
 from drift_jobs.judging.record import WITHDRAWN, Checked, checked, checked_row, is_withdrawn
 from drift_jobs.runs import MetricRow
-from drift_jobs.statistics.answers import Answers
 from drift_jobs.statistics.performance import (
     Estimate,
     estimated_accuracy,
@@ -27,8 +26,8 @@ from drift_jobs.statistics.performance import (
     shifted_accuracy,
 )
 from drift_jobs.statistics.prevalence import Shares, bbse_shares, em_shares
-from drift_jobs.statistics.recalibration import MIN_ROWS, Recalibration, recalibration
 from drift_jobs.statistics.samples import Floats, Sample
+from drift_jobs.statistics.scored_rows import MIN_ROWS, Recalibration, ScoredRows, recalibration
 
 ESTIMATED_ACCURACY = "estimated_accuracy"
 
@@ -55,9 +54,9 @@ def estimate(
 
 
 class _Sides(NamedTuple):
-    window: Answers
+    window: ScoredRows
     """Recalibrated, as `reference` is."""
-    reference: Answers
+    reference: ScoredRows
     scores: Floats
     """The window's probabilities before that."""
     learned: Recalibration
@@ -66,7 +65,7 @@ class _Sides(NamedTuple):
 
 
 def _sides(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> _Sides:
-    window, before = answers(current, labels), answers(reference, labels)
+    window, before = scored_rows(current, labels), scored_rows(reference, labels)
     learned = recalibration(before)
     lacking = "" if window.rows else "no rows with a label of the model and probabilities"
     if not before.known().rows:
@@ -75,13 +74,13 @@ def _sides(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> 
     return _Sides(now, then, window.probabilities, learned, lacking)
 
 
-def answers(frame: pd.DataFrame, labels: LabelSet) -> Answers:
+def scored_rows(frame: pd.DataFrame, labels: LabelSet) -> ScoredRows:
     """Return the rows that have one of the labels as answer, and numbers as probabilities."""
     probabilities = frame[labels.probability_columns].to_numpy(dtype=float)
     given, truth = (_codes(frame[column], labels) for column in ("label", "target"))
     kept = (given >= 0) & np.isfinite(probabilities).all(axis=1)
     clusters = np.unique(frame["cluster"].to_numpy()[kept], return_inverse=True)[1].astype(np.intp)
-    return Answers(probabilities[kept], given[kept], truth[kept], clusters)
+    return ScoredRows(probabilities[kept], given[kept], truth[kept], clusters)
 
 
 def _codes(column: pd.Series, labels: LabelSet) -> np.ndarray:
@@ -152,7 +151,7 @@ def _shares(sides: _Sides, labels: LabelSet) -> Iterator[MetricRow]:
             yield row if found is None else _with_share(row, found, label)
 
 
-def _share_before(reference: Answers, label: int) -> float | None:
+def _share_before(reference: ScoredRows, label: int) -> float | None:
     return float(reference.truth_shares()[label]) if reference.known().rows else None
 
 

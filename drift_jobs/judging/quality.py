@@ -7,9 +7,8 @@ import pandas as pd
 
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.runs import Coverage
-from drift_jobs.statistics.areas import ranks, shares_below
-from drift_jobs.statistics.bootstrap import drawn_sums
-from drift_jobs.statistics.samples import Codes, Floats
+from drift_jobs.statistics.performance import ranks, shares_below
+from drift_jobs.statistics.samples import Codes, Floats, drawn_sums
 
 MEASURES = ("accuracy", "f1", "roc_auc", "brier", "calibration_error")
 CALIBRATION_BINS = 10

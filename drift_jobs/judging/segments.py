@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift_jobs.judging.columns import Columns, paired_columns
-from drift_jobs.judging.comparisons import Compared, compared, direction
 from drift_jobs.judging.frames import LabelSet
+from drift_jobs.judging.metrics import Compared, compared, direction
 from drift_jobs.runs import Family, MetricRow
 from drift_jobs.statistics.samples import Codes, Sample
 from drift_jobs.statistics.two_sample import Difference, kolmogorov_smirnov, share_difference

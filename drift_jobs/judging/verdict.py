@@ -11,10 +11,10 @@ import pandas as pd
 from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
-from drift_jobs.judging.comparisons import Compared, compare, largest_effect, practical_floor
 from drift_jobs.judging.estimates import estimate
 from drift_jobs.judging.frames import LabelSet
-from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, Judged, highest, judged
+from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, JudgedMetric, highest, judged
+from drift_jobs.judging.metrics import Compared, compare, largest_effect, practical_floor
 from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
 from drift_jobs.runs import Level, MetricRow, RunVerdict
@@ -88,7 +88,7 @@ def _leveled(compared: Sequence[Compared], terms: Terms, smallest_p: Sequence[fl
     return [_with_level(each.row, found.get(number)) for number, each in enumerate(compared)]
 
 
-def _with_level(row: MetricRow, found: Judged | None) -> MetricRow:
+def _with_level(row: MetricRow, found: JudgedMetric | None) -> MetricRow:
     if found is None:
         return row
     can_be_seen = found.detectable is not None and found.detectable <= largest_effect(row.metric)

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import stats
 
-from drift_jobs.statistics.answers import Answers
 from drift_jobs.statistics.samples import Floats, covariance_of_means
+from drift_jobs.statistics.scored_rows import ScoredRows
 
 SINGULAR: Final = 0.05
 """Smallest singular value of the matrix of means; for two labels about the difference of the true and the false
@@ -64,7 +64,7 @@ def is_singular(means: Floats) -> bool:
     return not np.isfinite(means).all() or float(np.linalg.svd(means, compute_uv=False)[-1]) < SINGULAR
 
 
-def em_shares(window: Answers, reference: Answers) -> Shares | None:
+def em_shares(window: ScoredRows, reference: ScoredRows) -> Shares | None:
     """Return the shares by EM; None when the reference lacks a label, or its answers do not tell labels apart.
 
     The probabilities of both sides are those recalibrated on the reference. What is left of their faults is taken out
@@ -81,7 +81,7 @@ def em_shares(window: Answers, reference: Answers) -> Shares | None:
     return None if shares is None else _with_interval(shares, window, read, known, read_before)
 
 
-def bbse_shares(window: Answers, reference: Answers) -> Shares | None:
+def bbse_shares(window: ScoredRows, reference: ScoredRows) -> Shares | None:
     """Return the shares by BBSE; None when the reference lacks a label, or its answers do not tell labels apart."""
     known = reference.known()
     if not window.rows or not known.truth_shares().all():
@@ -91,18 +91,18 @@ def bbse_shares(window: Answers, reference: Answers) -> Shares | None:
     return None if shares is None else _with_interval(shares, window, given, known, given_before)
 
 
-def _lift(answers: Answers, before: Floats, shares: Floats) -> Floats:
+def _lift(rows: ScoredRows, before: Floats, shares: Floats) -> Floats:
     """Return `(n, n_labels)`: how much likelier a row is under each label than under the mixture of `shares`."""
-    ratios = answers.probabilities / before
+    ratios = rows.probabilities / before
     lift: Floats = ratios / (ratios @ shares)[:, None]
     return lift
 
 
-def _one_hot(answers: Answers) -> Floats:
-    return np.eye(answers.probabilities.shape[1])[answers.given]
+def _one_hot(rows: ScoredRows) -> Floats:
+    return np.eye(rows.probabilities.shape[1])[rows.given]
 
 
-def _means_by_truth(rows: Floats, known: Answers) -> Floats:
+def _means_by_truth(rows: Floats, known: ScoredRows) -> Floats:
     """Return the mean of `rows` `(n, dim)` over each right label, as columns."""
     return np.stack([rows[known.truth == label].mean(axis=0) for label in range(rows.shape[1])], axis=1)
 
@@ -116,7 +116,7 @@ def _solved(found: Floats, means: Floats) -> Floats | None:
     return shares
 
 
-def _with_interval(shares: Floats, window: Answers, read: Floats, known: Answers, read_before: Floats) -> Shares:
+def _with_interval(shares: Floats, window: ScoredRows, read: Floats, known: ScoredRows, read_before: Floats) -> Shares:
     """Return the shares with the error that both samples leave; the matrix of means is not singular."""
     means = _means_by_truth(read_before, known)
     weights = shares / known.truth_shares()

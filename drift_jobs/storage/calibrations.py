@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from drift_jobs.judging.calibration import Calibration
-from drift_jobs.judging.comparisons import practical_floor
+from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.runs import BackTest
 from sentiment_api.database.tables import drift_calibrations, drift_floors
 

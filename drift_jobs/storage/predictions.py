@@ -31,7 +31,7 @@ _PROBABILITIES = msgspec.json.Decoder(dict[str, float | None])
 """Null is how JSON writes what is no number."""
 
 
-class Rows(NamedTuple):
+class WindowRows(NamedTuple):
     """What was read of a window."""
 
     table: pd.DataFrame
@@ -53,7 +53,7 @@ async def read_predictions(
     cap: int | None = None,
     version: str | None = None,
     segment_keys: Sequence[str] = (),
-) -> Rows:
+) -> WindowRows:
     """Return the rows of `window` that count (see `counted`), each with the feedback that was received last.
 
     When there are more than `cap`, about that many are taken by a hash of their ids: the same ones each time. Each of
@@ -69,7 +69,7 @@ async def read_predictions(
             for name, values in _columns(chunk, query.selected_columns.keys()).items():
                 columns[name].extend(values)
     table = _table(columns)
-    return Rows(table, len(table) if in_window is None else in_window)
+    return WindowRows(table, len(table) if in_window is None else in_window)
 
 
 def labels_fit(rows: pd.DataFrame, labels: LabelSet) -> bool:

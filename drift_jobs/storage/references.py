@@ -28,7 +28,7 @@ CAP: Final = 20_000
 _WINDOW = "window:"
 
 
-class Written(msgspec.Struct, frozen=True):
+class WantedReference(msgspec.Struct, frozen=True):
     """A reference as an operator gives it."""
 
     kind: Literal["auto", "bundle", "baseline", "window"]
@@ -40,7 +40,7 @@ class Written(msgspec.Struct, frozen=True):
         return self.kind if self.window is None else f"{_WINDOW}{self.window}"
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class ChosenReference(msgspec.Struct, frozen=True, kw_only=True):
     """What a model version is compared with. Its rows are not read yet."""
 
     name: str
@@ -58,14 +58,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """None for the bundle."""
 
 
-class Resolved(Chosen, frozen=True, kw_only=True):
+class LoadedReference(ChosenReference, frozen=True, kw_only=True):
     """A chosen reference with its rows."""
 
     frame: pd.DataFrame | None
     """None exactly when `lacking` says why."""
 
 
-def parse_reference(written: str, zone: ZoneInfo) -> Written:
+def parse_reference(written: str, zone: ZoneInfo) -> WantedReference:
     """Return what `auto`, `bundle`, `baseline` or `window:START..END` means.
 
     Raises:
@@ -73,33 +73,39 @@ def parse_reference(written: str, zone: ZoneInfo) -> Written:
         WindowInvalid: the window cannot be read.
     """
     if written in (AUTO, BUNDLE, BASELINE):
-        return msgspec.convert({"kind": written}, Written)
+        return msgspec.convert({"kind": written}, WantedReference)
     if not written.startswith(_WINDOW):
         raise ReferenceUnavailable(
             f"expected the reference {AUTO}, {BUNDLE}, {BASELINE} or {_WINDOW}START..END, found {written!r}"
         )
-    return Written("window", parse_window(written.removeprefix(_WINDOW), zone))
+    return WantedReference("window", parse_window(written.removeprefix(_WINDOW), zone))
 
 
 async def resolve(
     connection: AsyncConnection,
     bundle: Bundle,
     version: str,
-    written: Written,
+    written: WantedReference,
     judged: Window,
     *,
     zone: ZoneInfo,
     segment_keys: Sequence[str] = (),
     cap: int = CAP,
-) -> Resolved:
+) -> LoadedReference:
     """Return the reference of `version` for the window `judged`: what `choose` finds, and its rows."""
     chosen = await choose(connection, bundle, version, written, judged, zone=zone)
     return await read_frame(connection, bundle, version, chosen, segment_keys=segment_keys, cap=cap)
 
 
 async def choose(
-    connection: AsyncConnection, bundle: Bundle, version: str, written: Written, judged: Window, *, zone: ZoneInfo
-) -> Chosen:
+    connection: AsyncConnection,
+    bundle: Bundle,
+    version: str,
+    written: WantedReference,
+    judged: Window,
+    *,
+    zone: ZoneInfo,
+) -> ChosenReference:
     """Return what `version` is compared with in the window `judged`, without reading its rows.
 
     `auto` stores the version's first traffic as its baseline when its time has come; commit is the caller's. What is
@@ -119,24 +125,26 @@ async def read_frame(
     connection: AsyncConnection,
     bundle: Bundle,
     version: str,
-    chosen: Chosen,
+    chosen: ChosenReference,
     *,
     segment_keys: Sequence[str] = (),
     cap: int = CAP,
-) -> Resolved:
+) -> LoadedReference:
     """Return a chosen reference with its rows, about `cap` of a window's; or with the reason why there are none."""
     if chosen.lacking:
-        return Resolved(**asdict(chosen), frame=None)
+        return LoadedReference(**asdict(chosen), frame=None)
     try:
         if chosen.window is None:
-            return Resolved(**asdict(chosen), frame=bundle_frame(bundle))
+            return LoadedReference(**asdict(chosen), frame=bundle_frame(bundle))
         rows = await read_predictions(connection, chosen.window, cap=cap, version=version, segment_keys=segment_keys)
-        return Resolved(**asdict(chosen), frame=_window_frame(rows.table, bundle, version, chosen))
+        return LoadedReference(**asdict(chosen), frame=_window_frame(rows.table, bundle, version, chosen))
     except ReferenceUnavailable as error:
-        return Resolved(**asdict(replace(chosen, lacking=str(error))), frame=None)
+        return LoadedReference(**asdict(replace(chosen, lacking=str(error))), frame=None)
 
 
-async def _auto(connection: AsyncConnection, bundle: Bundle, version: str, judged: Window, zone: ZoneInfo) -> Chosen:
+async def _auto(
+    connection: AsyncConnection, bundle: Bundle, version: str, judged: Window, zone: ZoneInfo
+) -> ChosenReference:
     found = await baseline_for(connection, version, judged.start, zone, dt.datetime.now(dt.UTC))
     if isinstance(found, Baseline):
         return await _of_baseline(connection, version, found, judged)
@@ -144,21 +152,23 @@ async def _auto(connection: AsyncConnection, bundle: Bundle, version: str, judge
     return replace(chosen, alarming=False, note=f"no own baseline yet: expected {found}")
 
 
-def _of_bundle(bundle: Bundle, version: str, name: str) -> Chosen:
+def _of_bundle(bundle: Bundle, version: str, name: str) -> ChosenReference:
     if version == bundle.manifest.version:
-        return Chosen(name=name, state=bundle.manifest.files.get(REFERENCE, ""))
-    return Chosen(
+        return ChosenReference(name=name, state=bundle.manifest.files.get(REFERENCE, ""))
+    return ChosenReference(
         name=name,
         lacking=f"expected a reference of model version {version}, found {bundle.manifest.version}; give its --model, "
         f"or --reference {_WINDOW}START..END",
     )
 
 
-async def _of_baseline(connection: AsyncConnection, version: str, found: Baseline, judged: Window) -> Chosen:
+async def _of_baseline(connection: AsyncConnection, version: str, found: Baseline, judged: Window) -> ChosenReference:
     return await _of_window(connection, version, f"{BASELINE}:{found.window}", found.window, judged)
 
 
-async def _of_window(connection: AsyncConnection, version: str, name: str, window: Window, judged: Window) -> Chosen:
+async def _of_window(
+    connection: AsyncConnection, version: str, name: str, window: Window, judged: Window
+) -> ChosenReference:
     lacking = ""
     if window.start < judged.end and judged.start < window.end:
         lacking = f"expected a reference that does not overlap {judged}, found {window}; give another --reference"
@@ -168,18 +178,18 @@ async def _of_window(connection: AsyncConnection, version: str, name: str, windo
             "window, or raise SENTIMENT_KEEP"
         )
     state = "" if lacking else await input_state(connection, window, version)
-    return Chosen(name=name, state=state, lacking=lacking, window=window)
+    return ChosenReference(name=name, state=state, lacking=lacking, window=window)
 
 
-def _no_baseline(version: str, judged: Window) -> Chosen:
+def _no_baseline(version: str, judged: Window) -> ChosenReference:
     lacking = (
         f"expected a baseline of model version {version} that ends by {judged.start:%Y-%m-%dT%H:%MZ}, "
         "found none; accept one with `drift-jobs baseline accept START..END`"
     )
-    return Chosen(name=BASELINE, lacking=lacking)
+    return ChosenReference(name=BASELINE, lacking=lacking)
 
 
-def _window_frame(rows: pd.DataFrame, bundle: Bundle, version: str, chosen: Chosen) -> pd.DataFrame:
+def _window_frame(rows: pd.DataFrame, bundle: Bundle, version: str, chosen: ChosenReference) -> pd.DataFrame:
     labels = label_set(bundle.manifest)
     if rows.empty:
         raise ReferenceUnavailable(

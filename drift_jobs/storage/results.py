@@ -1,6 +1,7 @@
 """The tables `drift_runs` and `drift_metrics`: the record of every verdict, written here and nowhere else.
 
-Who only asks which windows were judged is answered in `listing`; what the service shows of them, it reads by itself.
+Here are also the notices of alarms, from the moment a run is stored until a receiver has taken them. What a night must
+know of the windows before it is in `history`. The service reads these tables by itself.
 """
 
 import asyncio
@@ -8,11 +9,11 @@ import datetime as dt
 import gzip
 import uuid
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 from msgspec.structs import asdict, replace
-from sqlalchemy import ColumnElement, RowMapping, Subquery, and_, case, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import RunUnknown
@@ -21,13 +22,27 @@ from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
 _LOCK_PAUSE_S = 0.1
-_REPORTS = ("report_html", "report_json")
-_ASIDE = (*_REPORTS, "input_state", "notice_due")
+REPORTS = ("report_html", "report_json")
+_ASIDE = (*REPORTS, "input_state", "notice_due")
 """What is stored with a run and is no part of it."""
-_RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _ASIDE]
-_LAST_REVISION = drift_runs.c.revision.desc()
-_FAMILIES: tuple[Family, ...] = ("predictions", "inputs", "accuracy", "estimates", "model")
-_FAMILY = case({name: number for number, name in enumerate(_FAMILIES)}, value=drift_metrics.c.family)
+RUN_COLUMNS = [column for column in drift_runs.c if column.name not in _ASIDE]
+LAST_REVISION = drift_runs.c.revision.desc()
+_FAMILY = case({name: number for number, name in enumerate(get_args(Family))}, value=drift_metrics.c.family)
+
+_later = drift_runs.alias()
+_WINDOW = ("window_start", "window_end", "model_version", "reference")
+_IS_REPLACED = exists().where(
+    _later.c.revision > drift_runs.c.revision, *(_later.c[name] == drift_runs.c[name] for name in _WINDOW)
+)
+_HAS_ITS_ALARM = exists().where(
+    drift_metrics.c.run_id == drift_runs.c.run_id, drift_metrics.c.verdict == drift_runs.c.verdict
+)
+_IS_DUE = and_(drift_runs.c.notice_due, ~_IS_REPLACED, _HAS_ITS_ALARM)
+"""A notice is due while it has something to tell.
+
+Not that of a run that a further revision has replaced: that one has a notice of its own where it is as grave. Nor that
+of a run of whose alarm an erasure has left nothing.
+"""
 
 
 async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
@@ -48,54 +63,17 @@ async def remember_state(connection: AsyncConnection, run_id: uuid.UUID, input_s
 
 async def latest_state(connection: AsyncConnection, window: Window, version: str, reference: str) -> str | None:
     """Return the state of the input that the last revision was stored with, or None."""
-    query = select(drift_runs.c.input_state).where(_is_run(window, version, reference)).order_by(_LAST_REVISION)
+    query = select(drift_runs.c.input_state).where(is_run(window, version, reference)).order_by(LAST_REVISION)
     state: str | None = await connection.scalar(query.limit(1))
     return state
-
-
-async def past_runs(
-    connection: AsyncConnection,
-    version: str,
-    reference: str,
-    before: dt.datetime,
-    nights: int,
-) -> list[DriftRun]:
-    """Return the runs of the last `nights` windows that end by `before`, newest first, with metrics.
-
-    Of each window it is the last revision, also where that one could not be judged.
-    """
-    last = last_revisions(
-        drift_runs.c.model_version == version, drift_runs.c.reference == reference, drift_runs.c.window_end <= before
-    )
-    newest = (last.c.window_end.desc(), last.c.window_start)
-    query = select(*(last.c[column.name] for column in _RUN_COLUMNS))
-    rows = (await connection.execute(query.order_by(*newest).limit(nights))).mappings().all()
-    return await _with_metrics(connection, rows)
-
-
-async def runs_on(
-    connection: AsyncConnection, windows: Sequence[Window], version: str, reference: str
-) -> list[DriftRun]:
-    """Return the last revision on each of the windows that was judged, the earliest first, with metrics."""
-    last = last_revisions(or_(*(_is_run(window, version, reference) for window in windows)))
-    query = select(*(last.c[column.name] for column in _RUN_COLUMNS)).order_by(last.c.window_end)
-    return await _with_metrics(connection, (await connection.execute(query)).mappings().all())
-
-
-def last_revisions(*conditions: ColumnElement[bool]) -> Subquery:
-    """Return the last revision of each window, model version and reference, of the runs that meet the conditions."""
-    key = [drift_runs.c[name] for name in ("window_end", "window_start", "model_version", "reference")]
-    columns = [column for column in drift_runs.c if column.name not in _REPORTS]
-    query = select(*columns).ext(distinct_on(*key)).where(*conditions).order_by(*key, _LAST_REVISION)
-    return query.subquery("last_revisions")
 
 
 async def latest_run(connection: AsyncConnection, window: Window, version: str, reference: str) -> DriftRun | None:
     """Return the last revision of the run on `window` of the model `version`, or None."""
     rows = await connection.execute(
-        select(*_RUN_COLUMNS).where(_is_run(window, version, reference)).order_by(_LAST_REVISION).limit(1)
+        select(*RUN_COLUMNS).where(is_run(window, version, reference)).order_by(LAST_REVISION).limit(1)
     )
-    found = await _with_metrics(connection, rows.mappings().all())
+    found = await with_metrics(connection, rows.mappings().all())
     return found[0] if found else None
 
 
@@ -130,7 +108,7 @@ async def list_runs(
     """Return the last runs, the newest first, without their metrics; only of one model version or verdict, if given."""
     wanted = {"model_version": version, "verdict": verdict}
     conditions = [drift_runs.c[name] == value for name, value in wanted.items() if value is not None]
-    query = select(*_RUN_COLUMNS).where(*conditions).order_by(drift_runs.c.started_at.desc()).limit(limit)
+    query = select(*RUN_COLUMNS).where(*conditions).order_by(drift_runs.c.started_at.desc()).limit(limit)
     return [_run(row) for row in (await connection.execute(query)).mappings()]
 
 
@@ -140,8 +118,8 @@ async def read_run(connection: AsyncConnection, run_id: uuid.UUID) -> DriftRun:
     Raises:
         RunUnknown: there is none with this id.
     """
-    rows = await connection.execute(select(*_RUN_COLUMNS).where(drift_runs.c.run_id == run_id))
-    found = await _with_metrics(connection, rows.mappings().all())
+    rows = await connection.execute(select(*RUN_COLUMNS).where(drift_runs.c.run_id == run_id))
+    found = await with_metrics(connection, rows.mappings().all())
     if not found:
         raise RunUnknown(f"expected the id of a run, found {run_id}; `drift-jobs list` shows them")
     return found[0]
@@ -159,7 +137,8 @@ async def read_html(connection: AsyncConnection, run_id: uuid.UUID) -> str:
     return gzip.decompress(packed).decode()
 
 
-def _is_run(window: Window, version: str, reference: str) -> ColumnElement[bool]:
+def is_run(window: Window, version: str, reference: str) -> ColumnElement[bool]:
+    """Return the condition of the runs on a window of a model version against a reference: its revisions."""
     return and_(
         drift_runs.c.window_start == window.start,
         drift_runs.c.window_end == window.end,
@@ -168,7 +147,7 @@ def _is_run(window: Window, version: str, reference: str) -> ColumnElement[bool]
     )
 
 
-async def _with_metrics(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[DriftRun]:
+async def with_metrics(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[DriftRun]:
     """Return the runs in their order; metrics are in the same order at each reading: segment, family, name."""
     runs = [_run(row) for row in found]
     rows = await connection.execute(
@@ -189,3 +168,28 @@ def _run(row: RowMapping) -> DriftRun:
 
 def _packed(report: str) -> bytes:
     return gzip.compress(report.encode(), mtime=0)
+
+
+async def list_due(connection: AsyncConnection, since: dt.datetime) -> list[uuid.UUID]:
+    """Return the runs that were finished since then and whose notice is due, the newest last."""
+    query = select(drift_runs.c.run_id).where(_IS_DUE, drift_runs.c.finished_at >= since)
+    return list(await connection.scalars(query.order_by(drift_runs.c.finished_at, drift_runs.c.run_id)))
+
+
+async def is_due(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+    """Return whether the notice of a run is due."""
+    return bool(await connection.scalar(select(exists().where(drift_runs.c.run_id == run_id, _IS_DUE))))
+
+
+async def claim(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+    """Return whether the notice is due and the caller's to post, until its transaction ends.
+
+    It is not when another process has it. An erasure waits meanwhile, so nothing is posted after it was erased.
+    """
+    query = select(drift_runs.c.run_id).where(drift_runs.c.run_id == run_id, _IS_DUE)
+    return await connection.scalar(query.with_for_update(skip_locked=True)) is not None
+
+
+async def settle(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+    """Note that a receiver took the notice. Commit is the caller's."""
+    await connection.execute(update(drift_runs).where(drift_runs.c.run_id == run_id).values(notice_due=False))

@@ -16,8 +16,8 @@ from drift_jobs.judging.calibration import (
     upper_bound,
 )
 from drift_jobs.judging.columns import Columns, paired_columns
-from drift_jobs.judging.comparisons import practical_floor
 from drift_jobs.judging.frames import LabelSet
+from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.verdict import Terms, judge
 from drift_jobs.statistics.two_sample import Difference
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from drift_jobs.statistics.answers import Answers
 from drift_jobs.statistics.performance import (
     estimated_accuracy,
     expected_areas,
@@ -12,13 +11,14 @@ from drift_jobs.statistics.performance import (
     shifted_accuracy,
 )
 from drift_jobs.statistics.prevalence import Shares
+from drift_jobs.statistics.scored_rows import ScoredRows
 
 
-def _answers(chances: list[float], truth: list[int], clusters: list[int]) -> Answers:
+def _answers(chances: list[float], truth: list[int], clusters: list[int]) -> ScoredRows:
     """Return rows by their probability of label 1, which is given from one half on."""
     positive = np.array(chances)
     given = (positive >= 0.5).astype(np.intp)
-    return Answers(np.stack([1 - positive, positive], axis=1), given, np.array(truth), np.array(clusters))
+    return ScoredRows(np.stack([1 - positive, positive], axis=1), given, np.array(truth), np.array(clusters))
 
 
 ALONE = _answers([0.9] * 900 + [0.9] * 100, [1] * 900 + [0] * 100, list(range(1000)))

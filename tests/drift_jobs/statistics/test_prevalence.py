@@ -3,29 +3,28 @@
 import numpy as np
 import pytest
 
-from drift_jobs.statistics.answers import UNKNOWN, Answers
 from drift_jobs.statistics.prevalence import bbse_shares, black_box, em_shares, expectation_maximization
-from drift_jobs.statistics.recalibration import recalibration
+from drift_jobs.statistics.scored_rows import UNKNOWN, ScoredRows, recalibration
 
 
-def _rows(*parts: tuple[float, int, int, int]) -> Answers:
+def _rows(*parts: tuple[float, int, int, int]) -> ScoredRows:
     """Return rows by (probability of label 1, label given, right label, how many), each a product by itself."""
     chance, given, truth = (np.repeat([part[i] for part in parts], [part[3] for part in parts]) for i in range(3))
     probabilities = np.stack([1 - chance, chance], axis=1)
-    return Answers(probabilities, given.astype(np.intp), truth.astype(np.intp), np.arange(len(given)))
+    return ScoredRows(probabilities, given.astype(np.intp), truth.astype(np.intp), np.arange(len(given)))
 
 
 HALF = _rows((0.8, 1, 1, 40), (0.8, 1, 0, 10), (0.2, 0, 1, 10), (0.2, 0, 0, 40))
 """Half of the labels are 1; of rows that say so, and of those that do not, 8 of 10 are right."""
 
 
-def _three(random: np.random.Generator, n: int, shares: list[float]) -> Answers:
+def _three(random: np.random.Generator, n: int, shares: list[float]) -> ScoredRows:
     """Return `n` rows in products of about four, with logits that are too large."""
     truth = random.choice(3, n, p=shares)
     logits = np.eye(3)[truth] * 2.2 + random.normal(size=(n, 3)) * [1.0, 0.6, 1.3]
     odds = np.exp(1.3 * logits)
     probabilities = odds / odds.sum(axis=1, keepdims=True)
-    return Answers(probabilities, probabilities.argmax(axis=1), truth, random.integers(0, n // 4, n))
+    return ScoredRows(probabilities, probabilities.argmax(axis=1), truth, random.integers(0, n // 4, n))
 
 
 def test_likeliest_shares_are_those_that_explain_the_answers() -> None:
@@ -75,7 +74,7 @@ def test_a_label_that_the_reference_lacks_cannot_be_estimated() -> None:
 def test_copies_inside_a_product_prove_no_more() -> None:
     """A window in which each row is there four times, in its own product, has the interval of the single rows."""
     rows = np.repeat(np.arange(HALF.rows), 4)
-    copied = Answers(HALF.probabilities[rows], HALF.given[rows], HALF.truth[rows], rows)
+    copied = ScoredRows(HALF.probabilities[rows], HALF.given[rows], HALF.truth[rows], rows)
     for method in (em_shares, bbse_shares):
         single, fourfold = method(HALF, HALF), method(copied, HALF)
         assert single is not None
@@ -93,7 +92,7 @@ def test_one_product_alone_leaves_every_share_possible() -> None:
 def test_intervals_are_those_of_both_sides_answers() -> None:
     """A reference known exactly leaves the error of the share of answers 1, a window that of the recalls; over 0.6."""
     many = np.tile(np.arange(HALF.rows), 1000)
-    exact = Answers(HALF.probabilities[many], HALF.given[many], HALF.truth[many], np.arange(len(many)))
+    exact = ScoredRows(HALF.probabilities[many], HALF.given[many], HALF.truth[many], np.arange(len(many)))
     of_window, of_recalls = np.sqrt(0.25 / 100), np.sqrt(2 * 0.25 * 0.16 / 50)
     for window, reference, error in ((HALF, exact, of_window), (exact, HALF, of_recalls)):
         for method in (em_shares, bbse_shares):

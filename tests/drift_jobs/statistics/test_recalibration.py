@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 
-from drift_jobs.statistics.answers import UNKNOWN, Answers
-from drift_jobs.statistics.recalibration import MIN_ROWS, recalibration
+from drift_jobs.statistics.scored_rows import MIN_ROWS, UNKNOWN, ScoredRows, recalibration
 
 
-def _overconfident(n: int, labels: int = 2) -> Answers:
+def _overconfident(n: int, labels: int = 2) -> ScoredRows:
     """Return rows whose logits are twice what they should be."""
     random = np.random.default_rng(n)
     logits = random.normal(size=(n, labels))
     truth = (logits + random.gumbel(size=(n, labels))).argmax(axis=1)
     odds = np.exp(2 * logits)
-    return Answers(odds / odds.sum(axis=1, keepdims=True), logits.argmax(axis=1), truth, np.arange(n))
+    return ScoredRows(odds / odds.sum(axis=1, keepdims=True), logits.argmax(axis=1), truth, np.arange(n))
 
 
 @pytest.mark.parametrize("labels", [2, 3])

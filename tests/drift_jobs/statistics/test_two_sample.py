@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from drift_jobs.statistics.multiplicity import holm
+from drift_jobs.judging.levels import holm
 from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import (
     Difference,

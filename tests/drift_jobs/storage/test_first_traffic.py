@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.storage.baselines import Baseline, accept, list_baselines
 from drift_jobs.storage.first_traffic import FirstTraffic, baseline_for
-from drift_jobs.storage.references import Chosen, Written, choose
+from drift_jobs.storage.references import ChosenReference, WantedReference, choose
 from drift_jobs.windows import Window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import Bundle
@@ -131,7 +131,7 @@ async def test_auto_says_what_is_missing(engine: AsyncEngine, fill: Fill, bundle
     assert (await _choose(engine, bundle, START + 15 * DAY)).name == f"baseline:{person}"
 
 
-async def _choose(engine: AsyncEngine, bundle: Bundle, before: dt.datetime) -> Chosen:
+async def _choose(engine: AsyncEngine, bundle: Bundle, before: dt.datetime) -> ChosenReference:
     async with engine.begin() as connection:
         judged = Window(before, before + DAY)
-        return await choose(connection, bundle, bundle.manifest.version, Written("auto"), judged, zone=UTC)
+        return await choose(connection, bundle, bundle.manifest.version, WantedReference("auto"), judged, zone=UTC)

@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from drift_jobs.errors import ReferenceUnavailable, WindowInvalid
 from drift_jobs.storage.baselines import accept
 from drift_jobs.storage.counts import input_state
-from drift_jobs.storage.references import Resolved, Written, parse_reference, resolve
+from drift_jobs.storage.references import LoadedReference, WantedReference, parse_reference, resolve
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import REFERENCE, Bundle
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Resolve = Callable[..., Awaitable[Resolved]]
+Resolve = Callable[..., Awaitable[LoadedReference]]
 
 UTC = ZoneInfo("UTC")
 START = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
@@ -33,7 +33,7 @@ WEEK = Window(START, START + dt.timedelta(days=7))
 def find(engine: AsyncEngine, bundle: Bundle) -> Resolve:
     """Resolves a reference as it is written, for the night of the 21st and the bundle's version."""
 
-    async def found(written: str, *, version: str | None = None, **options: Any) -> Resolved:
+    async def found(written: str, *, version: str | None = None, **options: Any) -> LoadedReference:
         reference = parse_reference(written, UTC)
         wanted = version or bundle.manifest.version
         async with engine.begin() as connection:
@@ -171,7 +171,7 @@ def test_references_are_named_as_they_are_written() -> None:
     for written in ("auto", "bundle", "baseline"):
         assert str(parse_reference(written, UTC)) == written
     window = parse_reference("window:2026-11-01..2026-11-02T01:00+01:00", UTC)
-    assert window == Written("window", parse_window("2026-11-01..2026-11-02", UTC))
+    assert window == WantedReference("window", parse_window("2026-11-01..2026-11-02", UTC))
     assert str(window) == "window:2026-11-01T00:00:00Z..2026-11-02T00:00:00Z"
 
 

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, Family, MetricRow
-from drift_jobs.storage.results import latest_run, latest_state, lock, past_runs, read_run, store_run
+from drift_jobs.storage.history import past_runs
+from drift_jobs.storage.results import latest_run, latest_state, lock, read_run, store_run
 from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import DatabaseSettings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.storage.predictions import Rows, prediction_frame, read_predictions
+from drift_jobs.storage.predictions import WindowRows, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
 
@@ -22,7 +22,7 @@ HOUR = Window(NOON, NOON + dt.timedelta(hours=1))
 pytestmark = pytest.mark.anyio
 
 
-async def _read(engine: AsyncEngine, **options: Any) -> Rows:
+async def _read(engine: AsyncEngine, **options: Any) -> WindowRows:
     async with engine.connect() as connection:
         return await read_predictions(connection, HOUR, **options)
 

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.runs import BackTest, DriftRun, MetricRow
-from drift_jobs.storage import baselines, calibrations, counts, first_traffic, listing, notices, results
+from drift_jobs.storage import baselines, calibrations, counts, first_traffic, history, results
 from drift_jobs.storage.predictions import read_predictions
-from drift_jobs.storage.references import Written
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.access import key_table
 from sentiment_api.access.keys import Key
@@ -272,20 +272,20 @@ async def judge(connection: AsyncConnection, statements: Statements) -> None:
     await statements.during(results.remember_state, connection, RUN, "1 rows")
     await statements.during(results.latest_state, connection, *run)
     await statements.during(results.latest_run, connection, *run)
-    await statements.during(results.past_runs, connection, *run[1:], WINDOW.end, 2)
-    await statements.during(results.runs_on, connection, [WINDOW], *run[1:])
+    await statements.during(history.past_runs, connection, *run[1:], WINDOW.end, 2)
+    await statements.during(history.runs_on, connection, [WINDOW], *run[1:])
     await statements.during(results.list_runs, connection, 10)
     await statements.during(results.list_runs, connection, 10, version=DRIFT_RUN.model_version, verdict="drift")
     await statements.during(results.read_run, connection, RUN)
     await statements.during(results.read_html, connection, RUN)
-    await statements.during(listing.judged_windows, connection, WINDOW.end)
-    for written in (Written("auto"), Written("window", WINDOW)):
-        await statements.during(listing.judged_versions, connection, WINDOW, written)
-        await statements.during(listing.was_judging, connection, WINDOW.end, written)
-    await statements.during(notices.list_due, connection, WINDOW.start)
-    await statements.during(notices.is_due, connection, RUN)
-    await statements.during(notices.claim, connection, RUN)
-    await statements.during(notices.settle, connection, RUN)
+    await statements.during(history.judged_windows, connection, WINDOW.end)
+    for written in (WantedReference("auto"), WantedReference("window", WINDOW)):
+        await statements.during(history.judged_versions, connection, WINDOW, written)
+        await statements.during(history.was_judging, connection, WINDOW.end, written)
+    await statements.during(results.list_due, connection, WINDOW.start)
+    await statements.during(results.is_due, connection, RUN)
+    await statements.during(results.claim, connection, RUN)
+    await statements.during(results.settle, connection, RUN)
 
 
 async def compare(connection: AsyncConnection, statements: Statements) -> None:

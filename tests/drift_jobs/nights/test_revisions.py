@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.notices import due_notices
+from drift_jobs.nights.notices import due_notices
+from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.notices import settle
-from drift_jobs.tasks import Plan
+from drift_jobs.storage.results import settle
 from sentiment_api.database.tables import drift_metrics, drift_runs
 from sentiment_api.model.bundle import REFERENCE
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_judging_again_without_news_changes_nothing(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, in_order: InOrder, count: Count
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, in_order: InOrder, count: Count
 ) -> None:
     """The second run on the same rows is the first one, and the tables stay as they were."""
     await log(make_records(300, seed=2), START)
@@ -44,7 +44,7 @@ async def test_judging_again_without_news_changes_nothing(
 
 
 async def test_what_is_known_is_not_judged_again(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, tmp_path: Path
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, tmp_path: Path
 ) -> None:
     """With the same rows, reference and golden texts the stored run is returned without reading the reference."""
     await log(make_records(300, seed=2), START)
@@ -58,7 +58,7 @@ async def test_what_is_known_is_not_judged_again(
 
 
 async def test_two_that_start_at_once_store_one_run(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, count: Count
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, count: Count
 ) -> None:
     """The one that waits for the lock finds the other's run and returns it."""
     await log(make_records(300, seed=2), START)
@@ -68,7 +68,7 @@ async def test_two_that_start_at_once_store_one_run(
 
 
 async def test_late_feedback_makes_a_revision(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate, count: Count
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, rate: Rate, count: Count
 ) -> None:
     """When ratings come after the night, judging again stores revision 2 with the accuracy, beside revision 1."""
     records = make_records(300, seed=2)
@@ -84,7 +84,7 @@ async def test_late_feedback_makes_a_revision(
 
 
 async def test_a_revision_takes_over_what_nobody_was_told(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, rate: Rate
 ) -> None:
     """Of a window with an alarm that nobody took its last revision is due; once it was taken, further ones are not."""
     alarming = replace(plan, quiet_windows=200, notify_on="drift")
@@ -105,7 +105,13 @@ async def test_a_revision_takes_over_what_nobody_was_told(
 
 
 async def test_a_reference_that_is_gone_takes_nothing_back(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate, tmp_path: Path
+    engine: AsyncEngine,
+    log: Log,
+    make_records: MakeRecords,
+    plan: JudgingPlan,
+    judge: Judge,
+    rate: Rate,
+    tmp_path: Path,
 ) -> None:
     """While there is nothing to compare with, an alarm stays and its notice is due; then what came late is judged."""
     alarming = replace(plan, quiet_windows=200, notify_on="drift")

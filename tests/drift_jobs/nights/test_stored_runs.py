@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.jobs import judge_version
+from drift_jobs.nights.judge import judge_version
+from drift_jobs.nights.plan import JudgingPlan, Task, Tell
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import list_runs, read_html, read_run
-from drift_jobs.tasks import Plan, Task, Tell
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_judged_window_is_stored_whole(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, in_order: InOrder
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, in_order: InOrder
 ) -> None:
     """What is returned is what the tables hold: run, metrics, page and snapshot."""
     await log(make_records(300, seed=2, mood=1.5), START)
@@ -49,7 +49,7 @@ async def test_a_judged_window_is_stored_whole(
 
 
 async def test_no_text_reaches_the_report(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
 ) -> None:
     """Neither the page nor the snapshot contains a review."""
     await log(make_records(300, seed=2), START, text="The kettle sings beautifully", metadata={"note": "kettle"})
@@ -59,7 +59,7 @@ async def test_no_text_reaches_the_report(
     assert all("kettle" not in gzip.decompress(packed).decode() for packed in found)
 
 
-async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: Plan, judge: Judge) -> None:
+async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: JudgingPlan, judge: Judge) -> None:
     """A night without predictions is on record, with a page, as not judged."""
     (run,) = await judge(plan)
     assert (run.verdict, run.n_current, run.model_version) == ("not_judged", 0, plan.bundle.manifest.version)
@@ -67,7 +67,7 @@ async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: Plan, jud
         assert "found 0 rows in the window, needed 200" in await read_html(connection, run.run_id)
 
 
-async def test_large_windows_are_sampled(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def test_large_windows_are_sampled(log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge) -> None:
     """Above the cap a part is judged, the same one each time, and the run says how many rows there were."""
     await log(make_records(600, seed=2), START)
     (run,) = await judge(replace(plan, sample=300))
@@ -80,7 +80,7 @@ async def test_large_windows_are_sampled(log: Log, make_records: MakeRecords, pl
 
 
 async def test_golden_texts_that_moved_are_drift(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, tell: Tell
 ) -> None:
     """A quiet window is drift when the service answers the golden texts otherwise; the reason begins with it.
 
@@ -95,7 +95,7 @@ async def test_golden_texts_that_moved_are_drift(
     assert (again.run_id, again.verdict) == (judged.run.run_id, "drift")
 
 
-async def test_runs_are_listed_newest_first(engine: AsyncEngine, plan: Plan, judge: Judge) -> None:
+async def test_runs_are_listed_newest_first(engine: AsyncEngine, plan: JudgingPlan, judge: Judge) -> None:
     """The list ends at its limit, has no metrics, and can be of one version or verdict only."""
     windows = [Window(DAY.start + dt.timedelta(days=n), DAY.end + dt.timedelta(days=n)) for n in range(3)]
     runs = [(await judge(plan, window))[0] for window in windows]

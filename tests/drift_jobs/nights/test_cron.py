@@ -10,7 +10,7 @@ import pytest
 from apscheduler.triggers.cron import CronTrigger
 
 from drift_jobs.errors import ScheduleInvalid
-from drift_jobs.schedule import cron_trigger, run_schedule, was_due
+from drift_jobs.nights.cron import cron_trigger, run_schedule, was_due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

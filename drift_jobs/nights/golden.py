@@ -33,14 +33,14 @@ class ServedModel(msgspec.Struct, frozen=True):
     engine: str
 
 
-class Answer(msgspec.Struct, frozen=True):
+class GoldenReply(msgspec.Struct, frozen=True):
     """What `POST /predict` says of a text."""
 
     label: str
     probabilities: dict[str, float]
 
 
-Reply = TypeVar("Reply", ServedModel, Answer)
+Decoded = TypeVar("Decoded", ServedModel, GoldenReply)
 
 
 async def check_golden(bundle: Bundle, service_url: str, service_key: SecretStr | None = None) -> MetricRow:
@@ -74,7 +74,9 @@ def recorded_answers(manifest: Manifest, engine: str) -> list[list[float]]:
     return found
 
 
-def compare_answers(labels: Sequence[str], recorded: Sequence[Sequence[float]], answers: Sequence[Answer]) -> MetricRow:
+def compare_answers(
+    labels: Sequence[str], recorded: Sequence[Sequence[float]], answers: Sequence[GoldenReply]
+) -> MetricRow:
     """Return the largest difference of a probability; more than the tolerance, or another label, is drift.
 
     Raises:
@@ -106,7 +108,7 @@ def _note(largest: float, changed: int, number: int) -> str:
     )
 
 
-def _distance(labels: Sequence[str], recorded: Sequence[float], answer: Answer) -> float:
+def _distance(labels: Sequence[str], recorded: Sequence[float], answer: GoldenReply) -> float:
     return max(abs(answer.probabilities[name] - expected) for name, expected in zip(labels, recorded, strict=True))
 
 
@@ -146,12 +148,12 @@ async def _served(client: httpx.AsyncClient, manifest: Manifest) -> ServedModel:
     return served
 
 
-async def _answer(client: httpx.AsyncClient, text: str) -> Answer:
+async def _answer(client: httpx.AsyncClient, text: str) -> GoldenReply:
     request = client.build_request("POST", "/predict", json={"text": text}, headers=_SOURCE)
-    return await _reply(request, client, Answer)
+    return await _reply(request, client, GoldenReply)
 
 
-async def _reply(request: httpx.Request, client: httpx.AsyncClient, kind: type[Reply]) -> Reply:
+async def _reply(request: httpx.Request, client: httpx.AsyncClient, kind: type[Decoded]) -> Decoded:
     """Return the service's reply. What it says of a failure is left out: another server may answer at that address."""
     try:
         response = (await client.send(request)).raise_for_status()

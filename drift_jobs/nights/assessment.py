@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 from msgspec.structs import replace
 
-from drift_jobs.golden import with_golden
 from drift_jobs.judging.causes import causes
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.quality import coverage
 from drift_jobs.judging.verdict import Terms, judge, not_judged
+from drift_jobs.nights.golden import with_golden
 from drift_jobs.runs import Causes, Details, MetricRow, RunVerdict
 
 

@@ -16,11 +16,11 @@ from tenacity import wait_fixed, wait_none
 from uuid_utils.compat import uuid7
 
 from drift_jobs.commands.output import Output
-from drift_jobs.notices import due_notices, post_due
+from drift_jobs.nights.notices import due_notices, post_due
+from drift_jobs.nights.plan import Outcome, StoredRun
 from drift_jobs.reporting.notification import NotificationFailed
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import store_run
-from drift_jobs.tasks import Judged, Outcome
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.drift_results import erase_product_from_runs
 from sentiment_api.database.tables import drift_runs
@@ -187,6 +187,6 @@ async def test_notices_that_cannot_be_read_cost_no_night(receive: Receive, close
     """When Postgres refuses to say what is due, that is one complaint, and the night is judged."""
     broken = make_engine(DatabaseSettings(database_url=SecretStr(f"postgresql://shop@127.0.0.1:{closed_port}/shop")))
     output, complaints = _output(receive(lambda _: (204, None)).url)
-    judged = Judged(_run(), is_new=False)
+    judged = StoredRun(_run(), is_new=False)
     assert await output.hear(broken, _outcomes(judged)) == [judged]
     assert [line.split(":")[0] for line in complaints] == ["notices that are due could not be read"]

@@ -7,7 +7,7 @@ import msgspec
 
 from drift_jobs.judging.calibration import QUIET_WINDOWS
 from drift_jobs.runs import DriftRun, Level, MetricRow
-from drift_jobs.storage.references import Written
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
 
@@ -15,11 +15,11 @@ Tell = Callable[[str, int, int], None]
 """Hears how far a long step has come: what it is, how much of it is done, and how much there is."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class JudgingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How windows are judged: the same for all windows of a command."""
 
     bundle: Bundle
-    reference: Written
+    reference: WantedReference
     zone: ZoneInfo
     """The shop's."""
     min_rows: int
@@ -45,7 +45,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What the service said of the golden texts, when it was asked and serves this version."""
 
 
-class Judged(msgspec.Struct, frozen=True):
+class StoredRun(msgspec.Struct, frozen=True):
     """A run that is stored now."""
 
     run: DriftRun
@@ -66,4 +66,4 @@ class Failed(msgspec.Struct, frozen=True):
     is_late: bool = False
 
 
-Outcome = Judged | Failed
+Outcome = StoredRun | Failed

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.nights import judge_window
+from drift_jobs.nights.night import judge_window
+from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.references import Written
-from drift_jobs.tasks import Judged, Outcome, Plan, Tell
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
 
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[Judged]]]
+AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
 Judge = Callable[..., Awaitable[list[DriftRun]]]
 Count = Callable[[Table], Awaitable[int | None]]
 InOrder = Callable[[DriftRun], DriftRun]
@@ -26,11 +26,11 @@ DAY = Window(START, START + dt.timedelta(days=1))
 
 
 @pytest.fixture
-def plan(bundle: Bundle) -> Plan:
+def plan(bundle: Bundle) -> JudgingPlan:
     """Against the bundle, judged from 200 rows on; by so few quiet windows that nothing is rarer than watch."""
-    return Plan(
+    return JudgingPlan(
         bundle=bundle,
-        reference=Written("bundle"),
+        reference=WantedReference("bundle"),
         zone=ZoneInfo("UTC"),
         min_rows=200,
         sample=100_000,
@@ -39,7 +39,7 @@ def plan(bundle: Bundle) -> Plan:
 
 
 @pytest.fixture
-def berlin(plan: Plan) -> Plan:
+def berlin(plan: JudgingPlan) -> JudgingPlan:
     """The plan of a shop in Berlin, whose windows are judged from 100 rows on, by half as many quiet windows."""
     return replace(plan, zone=ZoneInfo("Europe/Berlin"), min_rows=100, sample=10_000, quiet_windows=20)
 
@@ -54,10 +54,10 @@ def tell() -> Tell:
 def all_judged() -> AllJudged:
     """Takes all outcomes, of which none may have failed."""
 
-    async def collect(outcomes: AsyncIterator[Outcome]) -> list[Judged]:
+    async def collect(outcomes: AsyncIterator[Outcome]) -> list[StoredRun]:
         found = [outcome async for outcome in outcomes]
-        assert all(isinstance(outcome, Judged) for outcome in found), found
-        return [outcome for outcome in found if isinstance(outcome, Judged)]
+        assert all(isinstance(outcome, StoredRun) for outcome in found), found
+        return [outcome for outcome in found if isinstance(outcome, StoredRun)]
 
     return collect
 
@@ -66,7 +66,7 @@ def all_judged() -> AllJudged:
 def judge(engine: AsyncEngine, all_judged: AllJudged, tell: Tell) -> Judge:
     """Judges a window, 21 November 2026 unless another is given, and returns the run of each model version."""
 
-    async def run(plan: Plan, window: Window = DAY) -> list[DriftRun]:
+    async def run(plan: JudgingPlan, window: Window = DAY) -> list[DriftRun]:
         return [each.run for each in await all_judged(judge_window(engine, plan, window, tell))]
 
     return run

@@ -6,17 +6,17 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from drift_jobs.findings import Inputs
-from drift_jobs.floors import known_calibration
 from drift_jobs.judging.calibration import Calibration, size_for
 from drift_jobs.judging.frames import label_set
 from drift_jobs.judging.record import Checked, checked
 from drift_jobs.judging.verdict import Terms
+from drift_jobs.nights.assessment import Inputs
+from drift_jobs.nights.floors import known_calibration
+from drift_jobs.nights.plan import JudgingPlan, Task
 from drift_jobs.runs import DriftRun
+from drift_jobs.storage.history import past_runs, runs_on
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
-from drift_jobs.storage.references import Chosen, Resolved, read_frame
-from drift_jobs.storage.results import past_runs, runs_on
-from drift_jobs.tasks import Plan, Task
+from drift_jobs.storage.references import ChosenReference, LoadedReference, read_frame
 from drift_jobs.windows import Window, day_window
 
 _NIGHTS_BEFORE: Final = 2
@@ -31,7 +31,7 @@ _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 class Evidence(NamedTuple):
     """All that a window is judged by."""
 
-    reference: Resolved
+    reference: LoadedReference
     inputs: Inputs
     calibration: Calibration | None
     """None when the window is too small to be judged."""
@@ -42,12 +42,12 @@ class Evidence(NamedTuple):
 class Uncalibrated(NamedTuple):
     """What must be learned of the reference before a window can be judged."""
 
-    reference: Resolved
+    reference: LoadedReference
     size: int
 
 
 async def gather_evidence(
-    connection: AsyncConnection, plan: Plan, task: Task, chosen: Chosen, now: dt.datetime
+    connection: AsyncConnection, plan: JudgingPlan, task: Task, chosen: ChosenReference, now: dt.datetime
 ) -> Evidence | Uncalibrated:
     """Return what a window is judged by, or what must be known first."""
     reference = await read_frame(connection, plan.bundle, task.version, chosen, segment_keys=plan.segment_keys)
@@ -60,7 +60,7 @@ async def gather_evidence(
     return Evidence(reference, inputs, calibration, earlier)
 
 
-def terms_of(plan: Plan, task: Task, evidence: Evidence, nights: Sequence[DriftRun]) -> Terms:
+def terms_of(plan: JudgingPlan, task: Task, evidence: Evidence, nights: Sequence[DriftRun]) -> Terms:
     """Return by which rules the evidence is judged; `nights` are the `nights_before`."""
     return Terms(
         min_rows=plan.min_rows,
@@ -73,7 +73,7 @@ def terms_of(plan: Plan, task: Task, evidence: Evidence, nights: Sequence[DriftR
 
 
 async def nights_before(
-    connection: AsyncConnection, plan: Plan, window: Window, version: str, reference: str
+    connection: AsyncConnection, plan: JudgingPlan, window: Window, version: str, reference: str
 ) -> list[DriftRun]:
     """Return the runs of the two nights before `window` that were judged; a night is one whole day of the shop.
 
@@ -87,7 +87,9 @@ async def nights_before(
     return [run for run in await runs_on(connection, nights, version, reference) if run.verdict != "not_judged"]
 
 
-async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference: Resolved, now: dt.datetime) -> Inputs:
+async def _inputs(
+    connection: AsyncConnection, plan: JudgingPlan, task: Task, reference: LoadedReference, now: dt.datetime
+) -> Inputs:
     rows = await read_predictions(
         connection, task.window, cap=plan.sample, version=task.version, segment_keys=plan.segment_keys
     )
@@ -113,7 +115,7 @@ async def _inputs(connection: AsyncConnection, plan: Plan, task: Task, reference
     )
 
 
-def _size(plan: Plan, inputs: Inputs) -> int | None:
+def _size(plan: JudgingPlan, inputs: Inputs) -> int | None:
     """Return the size of the quiet windows by which this one is judged; None when it is too small to be judged."""
     if inputs.lacking or inputs.current is None or inputs.reference is None:
         return None

@@ -6,27 +6,27 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from drift_jobs.jobs import judge_version, own_state, window_part
+from drift_jobs.nights.judge import judge_version, own_state, window_part
+from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, Task, Tell
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.counts import count_rows, extended_start, versions_in
-from drift_jobs.storage.listing import judged_versions, judged_windows, was_judging
+from drift_jobs.storage.history import judged_versions, judged_windows, was_judging
 from drift_jobs.storage.references import choose
 from drift_jobs.storage.results import latest_state
-from drift_jobs.tasks import Failed, Outcome, Plan, Task, Tell
 from drift_jobs.windows import Window, day_window
 
 LATE_DAYS = 7
 """Rows and feedback that come later than so many days change no verdict any more."""
 
 
-async def judge_window(engine: AsyncEngine, plan: Plan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
+async def judge_window(engine: AsyncEngine, plan: JudgingPlan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
     """Judge each model version that has rows in the window; without any, the bundle's, which is then not judged."""
     for task in await _tasks(engine, plan, [(window, version) for version in await _versions(engine, plan, window)]):
         yield await _attempt(engine, plan, task, tell)
 
 
 async def judge_day(
-    engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell, golden: MetricRow | None = None
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell: Tell, golden: MetricRow | None = None
 ) -> AsyncIterator[Outcome]:
     """Judge each model version of a day of the shop; one with few rows together with the days before.
 
@@ -36,7 +36,9 @@ async def judge_day(
         yield await _attempt(engine, plan, task, tell)
 
 
-async def day_tasks(engine: AsyncEngine, plan: Plan, day: dt.date, golden: MetricRow | None = None) -> list[Task]:
+async def day_tasks(
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, golden: MetricRow | None = None
+) -> list[Task]:
     """Return what `judge_day` judges."""
     window = day_window(day, plan.zone)
     versions = await _versions(engine, plan, window, golden)
@@ -53,7 +55,7 @@ async def day_tasks(engine: AsyncEngine, plan: Plan, day: dt.date, golden: Metri
 
 
 async def judge_night(
-    engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell, golden: MetricRow | None = None
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell: Tell, golden: MetricRow | None = None
 ) -> AsyncIterator[Outcome]:
     """Judge again what came late to the days before, the earliest first, and then the day."""
     async for outcome in judge_late(engine, plan, day, tell):
@@ -62,7 +64,7 @@ async def judge_night(
         yield outcome
 
 
-async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) -> AsyncIterator[Outcome]:
+async def judge_late(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell: Tell) -> AsyncIterator[Outcome]:
     """Judge the days of the week before `day` again whose rows or feedback came since, and those that were missed.
 
     The earliest first, since an alarm of theirs counts for the two nights after it. Windows that were judged already
@@ -75,7 +77,7 @@ async def judge_late(engine: AsyncEngine, plan: Plan, day: dt.date, tell: Tell) 
             yield replace(await _attempt(engine, plan, task, tell), is_late=True)
 
 
-async def is_done(engine: AsyncEngine, plan: Plan, day: dt.date) -> bool:
+async def is_done(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> bool:
     """Return whether each model version that `judge_day` would judge has a run on the whole day."""
     window = day_window(day, plan.zone)
     versions = await _versions(engine, plan, window)
@@ -83,19 +85,19 @@ async def is_done(engine: AsyncEngine, plan: Plan, day: dt.date) -> bool:
         return await judged_versions(connection, window, plan.reference) >= set(versions)
 
 
-async def _late_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
+async def _late_tasks(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> list[Task]:
     async with engine.connect() as connection:
         night = await judged_windows(connection, day_window(day, plan.zone).end)
     late = [each for each in night if await _came_late(engine, plan, *each)]
     return [task for task in await _tasks(engine, plan, night) if (task.window, task.version) in late] if late else []
 
 
-async def _missed_tasks(engine: AsyncEngine, plan: Plan, day: dt.date) -> list[Task]:
+async def _missed_tasks(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> list[Task]:
     missed = await _missed_versions(engine, plan, day_window(day, plan.zone))
     return [task for task in await day_tasks(engine, plan, day) if task.version in missed] if missed else []
 
 
-async def _missed_versions(engine: AsyncEngine, plan: Plan, window: Window) -> set[str]:
+async def _missed_versions(engine: AsyncEngine, plan: JudgingPlan, window: Window) -> set[str]:
     """Return the versions with rows on a day and no run: they came when the database was back, or nothing was judged.
 
     Days before the very first run were not missed.
@@ -106,7 +108,7 @@ async def _missed_versions(engine: AsyncEngine, plan: Plan, window: Window) -> s
         return set(await versions_in(connection, window)) - await judged_versions(connection, window, plan.reference)
 
 
-async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, str]]) -> list[Task]:
+async def _tasks(engine: AsyncEngine, plan: JudgingPlan, night: Sequence[tuple[Window, str]]) -> list[Task]:
     """Return the tasks of one night, which share the alarms that a night may bring.
 
     Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
@@ -117,12 +119,12 @@ async def _tasks(engine: AsyncEngine, plan: Plan, night: Sequence[tuple[Window, 
     return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
 
 
-async def _can_be_judged(connection: AsyncConnection, plan: Plan, window: Window, version: str) -> bool:
+async def _can_be_judged(connection: AsyncConnection, plan: JudgingPlan, window: Window, version: str) -> bool:
     chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
     return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
 
 
-async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: str) -> bool:
+async def _came_late(engine: AsyncEngine, plan: JudgingPlan, window: Window, version: str) -> bool:
     async with engine.connect() as connection:
         chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
         known = await latest_state(connection, window, version, chosen.name)
@@ -131,7 +133,9 @@ async def _came_late(engine: AsyncEngine, plan: Plan, window: Window, version: s
         return window_part(known) != await own_state(connection, plan, window, version, chosen.name)
 
 
-async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: MetricRow | None = None) -> list[str]:
+async def _versions(
+    engine: AsyncEngine, plan: JudgingPlan, window: Window, golden: MetricRow | None = None
+) -> list[str]:
     """Return the versions with rows in the window; the bundle's, too, when there are none or its golden texts moved."""
     async with engine.begin() as connection:
         found = list(await versions_in(connection, window))
@@ -140,7 +144,7 @@ async def _versions(engine: AsyncEngine, plan: Plan, window: Window, golden: Met
     return [*found, bundles] if bundles not in found and (has_moved or not found) else found
 
 
-async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Outcome:
+async def _attempt(engine: AsyncEngine, plan: JudgingPlan, task: Task, tell: Tell) -> Outcome:
     """Judge one version. Whatever fails with it never costs the others; the command says what it was."""
     try:
         return await judge_version(engine, plan, task, tell)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drift_jobs.statistics.multiplicity import benjamini_hochberg, share_at_most
+from drift_jobs.judging.levels import benjamini_hochberg, share_at_most
 
 
 def test_false_discovery_takes_the_smallest_from_above() -> None:

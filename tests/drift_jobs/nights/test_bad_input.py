@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
 from drift_jobs.commands.failures import failure_line
-from drift_jobs.nights import judge_window
+from drift_jobs.nights.night import judge_window
+from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, StoredRun, Tell
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.references import Written
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.storage.results import read_html
-from drift_jobs.tasks import Failed, Judged, Outcome, Plan, Tell
 from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.database.tables import drift_runs
@@ -40,13 +40,13 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def own(plan: Plan) -> Plan:
+def own(plan: JudgingPlan) -> JudgingPlan:
     """Against the shop's own day before; by few quiet windows, so that it is quick."""
-    return replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
+    return replace(plan, reference=WantedReference("window", BEFORE), quiet_windows=20)
 
 
 async def test_one_class_only_is_judged(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, own: Plan, judge: Judge, rate: Rate
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, own: JudgingPlan, judge: Judge, rate: Rate
 ) -> None:
     """When both sides have one label, and ratings of one kind, what needs two has no value and the rest is judged."""
     praise = [record for record in make_records(1200, seed=2) if record["label"] == "positive"]
@@ -62,7 +62,7 @@ async def test_one_class_only_is_judged(
 
 
 async def test_without_any_feedback_the_rest_is_judged(
-    log: Log, make_records: MakeRecords, own: Plan, judge: Judge
+    log: Log, make_records: MakeRecords, own: JudgingPlan, judge: Judge
 ) -> None:
     """Accuracy and its estimate have no value and say why; inputs and predictions are judged."""
     for number, window in enumerate((BEFORE, DAY)):
@@ -78,7 +78,7 @@ async def test_without_any_feedback_the_rest_is_judged(
 
 
 async def test_a_damaged_reference_keeps_the_rest(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
 ) -> None:
     """A reference that cannot be read is one line, in a run that has what the window alone can tell."""
     whole = plan.bundle.path(REFERENCE).read_bytes()
@@ -90,10 +90,12 @@ async def test_a_damaged_reference_keeps_the_rest(
     assert ("reference.parquet" in run.reason, "export the model again" in run.reason) == (True, True)
     assert "\n" not in run.reason
     assert rows["label_share"].value is not None
-    assert exit_code([Judged(run, is_new=True)]) == COULD_NOT_BE_JUDGED
+    assert exit_code([StoredRun(run, is_new=True)]) == COULD_NOT_BE_JUDGED
 
 
-async def test_rows_without_numbers_are_left_out(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def test_rows_without_numbers_are_left_out(
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+) -> None:
     """A window in which some logits are no numbers is judged on the rest and says so; a reference has the rest, too."""
     broken = [record | {"logits": [math.nan, math.inf]} for record in make_records(20, seed=1)]
     await log(broken, START, score=math.nan, probabilities={"negative": None, "positive": None})
@@ -102,12 +104,12 @@ async def test_rows_without_numbers_are_left_out(log: Log, make_records: MakeRec
     assert (run.verdict, run.n_current) == ("none", 300)
     assert run.reason.endswith("; 20 of 320 rows were left out: a logit of theirs is no number")
     await log(make_records(300, seed=3), BEFORE.start)
-    (run,) = await judge(replace(plan, reference=Written("window", DAY)), BEFORE)
+    (run,) = await judge(replace(plan, reference=WantedReference("window", DAY)), BEFORE)
     assert (run.verdict, run.n_reference) == ("none", 300)
 
 
 async def test_a_window_without_any_number_is_not_judged(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
 ) -> None:
     """What is missing are rows with numbers, and not another model's labels."""
     records = [record | {"logits": [math.nan, math.nan]} for record in make_records(300, seed=2)]
@@ -123,7 +125,7 @@ async def test_a_database_that_goes_away_keeps_what_was_judged(
     database_settings: DatabaseSettings,
     log: Log,
     make_records: MakeRecords,
-    own: Plan,
+    own: JudgingPlan,
     tell: Tell,
     count: Count,
 ) -> None:
@@ -137,7 +139,7 @@ async def test_a_database_that_goes_away_keeps_what_was_judged(
     await _admit(database_settings, admitted=True)
 
     judged, failed = outcomes
-    assert isinstance(judged, Judged)
+    assert isinstance(judged, StoredRun)
     assert isinstance(failed, Failed)
     assert failure_line(failed.error) == "Postgres refused, SQLSTATE 55000"
     assert exit_code(outcomes) == COULD_NOT_BE_JUDGED

@@ -9,8 +9,7 @@ from tenacity.wait import wait_base
 
 from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify, retrying
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.notices import claim, list_due, settle
-from drift_jobs.storage.results import read_run
+from drift_jobs.storage.results import claim, list_due, read_run, settle
 
 KEPT: Final = dt.timedelta(days=7)
 """An older alarm is no news: `drift-jobs list` and the dashboard show it."""

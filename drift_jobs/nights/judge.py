@@ -12,19 +12,18 @@ from typing import Final, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.evidence import Evidence, Uncalibrated, gather_evidence, nights_before, terms_of
-from drift_jobs.findings import find
-from drift_jobs.floors import calibration_for
-from drift_jobs.golden import golden_of, prevailing
+from drift_jobs.nights.assessment import find
+from drift_jobs.nights.floors import calibration_for
+from drift_jobs.nights.golden import golden_of, prevailing
+from drift_jobs.nights.inputs import Evidence, Uncalibrated, gather_evidence, nights_before, terms_of
+from drift_jobs.nights.plan import JudgingPlan, StoredRun, Task, Tell
 from drift_jobs.reporting.evidently_report import Description, describe
 from drift_jobs.reporting.notification import is_to_be_told
 from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, MetricRow, RunVerdict, same_outcome
 from drift_jobs.storage.counts import input_state
-from drift_jobs.storage.notices import is_due
-from drift_jobs.storage.references import Chosen, choose
-from drift_jobs.storage.results import latest_run, latest_state, lock, remember_state, store_run
-from drift_jobs.tasks import Judged, Plan, Task, Tell
+from drift_jobs.storage.references import ChosenReference, choose
+from drift_jobs.storage.results import is_due, latest_run, latest_state, lock, remember_state, store_run
 from drift_jobs.windows import Window
 
 _PART: Final = "; "
@@ -43,7 +42,7 @@ class _Before(NamedTuple):
     """What was said of the two nights before it."""
 
 
-async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell) -> Judged:
+async def judge_version(engine: AsyncEngine, plan: JudgingPlan, task: Task, tell: Tell) -> StoredRun:
     """Return the run on a window of a model version, after storing it when it says something new.
 
     Judging a window again returns the run that is there, unless rows or feedback came since: then a further revision is
@@ -57,7 +56,9 @@ async def judge_version(engine: AsyncEngine, plan: Plan, task: Task, tell: Tell)
     return found
 
 
-async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.datetime) -> Judged | Uncalibrated:
+async def _attempt(
+    engine: AsyncEngine, plan: JudgingPlan, task: Task, started_at: dt.datetime
+) -> StoredRun | Uncalibrated:
     """Judge the window, as far as it is known what quiet ones look like."""
     async with engine.begin() as connection:  # by itself: storing a baseline holds up whoever stores one, too
         chosen = await choose(connection, plan.bundle, task.version, plan.reference, task.window, zone=plan.zone)
@@ -65,7 +66,7 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         await lock(connection, task.window, f"{task.version} {chosen.name}")
         before = await _look_up(connection, plan, task, chosen)
         if before.latest is not None and await _holds(connection, before.latest, before):
-            return Judged(before.latest, is_new=False, before=before.latest.verdict)
+            return StoredRun(before.latest, is_new=False, before=before.latest.verdict)
         evidence = await gather_evidence(connection, plan, task, chosen, started_at)
         if isinstance(evidence, Uncalibrated):
             return evidence
@@ -75,7 +76,7 @@ async def _attempt(engine: AsyncEngine, plan: Plan, task: Task, started_at: dt.d
         return await _keep(connection, plan, task, before, evidence, verdict)
 
 
-async def _look_up(connection: AsyncConnection, plan: Plan, task: Task, chosen: Chosen) -> _Before:
+async def _look_up(connection: AsyncConnection, plan: JudgingPlan, task: Task, chosen: ChosenReference) -> _Before:
     nights = await nights_before(connection, plan, task.window, task.version, chosen.name)
     own = _own_state(await input_state(connection, task.window, task.version), nights)
     latest = await latest_run(connection, task.window, task.version, chosen.name)
@@ -83,19 +84,19 @@ async def _look_up(connection: AsyncConnection, plan: Plan, task: Task, chosen: 
 
 
 async def _keep(
-    connection: AsyncConnection, plan: Plan, task: Task, before: _Before, evidence: Evidence, verdict: RunVerdict
-) -> Judged:
+    connection: AsyncConnection, plan: JudgingPlan, task: Task, before: _Before, evidence: Evidence, verdict: RunVerdict
+) -> StoredRun:
     """Return the run that is there when it holds, else a new one, after storing it."""
     latest = before.latest
     if latest is not None and same_outcome(latest, verdict):
         await remember_state(connection, latest.run_id, before.state)
-        return Judged(latest, is_new=False, before=latest.verdict)
+        return StoredRun(latest, is_new=False, before=latest.verdict)
     if latest is not None and _says_less(verdict, latest, evidence):
         # Its state stays as well: what came late is judged as soon as there is something to compare with again.
-        return Judged(latest, is_new=False, before=latest.verdict)
+        return StoredRun(latest, is_new=False, before=latest.verdict)
     run = _run(task, evidence, latest, verdict)
     await _store(connection, plan, run, before, evidence)
-    return Judged(run, is_new=True, before=latest.verdict if latest else None)
+    return StoredRun(run, is_new=True, before=latest.verdict if latest else None)
 
 
 def _says_less(verdict: RunVerdict, latest: DriftRun, evidence: Evidence) -> bool:
@@ -109,7 +110,9 @@ def window_part(state: str) -> str:
     return state.partition(_PART)[0]
 
 
-async def own_state(connection: AsyncConnection, plan: Plan, window: Window, version: str, reference: str) -> str:
+async def own_state(
+    connection: AsyncConnection, plan: JudgingPlan, window: Window, version: str, reference: str
+) -> str:
     """Return a text that changes with the rows of the window, their feedback, and alarms of the two nights before."""
     nights = await nights_before(connection, plan, window, version, reference)
     return _own_state(await input_state(connection, window, version), nights)
@@ -120,7 +123,7 @@ def _own_state(rows_and_feedback: str, nights: Sequence[DriftRun]) -> str:
     return ", after ".join((rows_and_feedback, *alarms))
 
 
-def _state(plan: Plan, chosen: Chosen, own: str) -> str:
+def _state(plan: JudgingPlan, chosen: ChosenReference, own: str) -> str:
     """Return a text that changes with whatever a verdict depends on, but for the golden texts."""
     bounds = f"{plan.min_rows} to {plan.sample} rows, {plan.quiet_windows} quiet windows"
     return _PART.join((own, f"reference {chosen.state}", bounds, f"segments {', '.join(plan.segment_keys)}"))
@@ -152,7 +155,9 @@ def _run(task: Task, evidence: Evidence, latest: DriftRun | None, verdict: RunVe
     )
 
 
-async def _store(connection: AsyncConnection, plan: Plan, run: DriftRun, before: _Before, evidence: Evidence) -> None:
+async def _store(
+    connection: AsyncConnection, plan: JudgingPlan, run: DriftRun, before: _Before, evidence: Evidence
+) -> None:
     """Store a run with its page, and whether somebody is to be told of it: in one transaction nothing gets lost."""
     description = await _described(evidence)
     page, left_out, failure = (
@@ -176,7 +181,9 @@ async def _described(evidence: Evidence) -> Description | None:
     return await asyncio.to_thread(describe, current, reference, evidence.inputs.labels)
 
 
-async def _is_to_be_told(connection: AsyncConnection, plan: Plan, run: DriftRun, latest: DriftRun | None) -> bool:
+async def _is_to_be_told(
+    connection: AsyncConnection, plan: JudgingPlan, run: DriftRun, latest: DriftRun | None
+) -> bool:
     before = latest.verdict if latest else None
     owed = before if latest and await is_due(connection, latest.run_id) else None
     return is_to_be_told(run.verdict, least=plan.notify_on, before=before, owed=owed)

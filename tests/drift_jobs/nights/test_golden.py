@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from drift_jobs.golden import Answer, check_golden, compare_answers, prevailing, with_golden
+from drift_jobs.nights.golden import GoldenReply, check_golden, compare_answers, prevailing, with_golden
 from drift_jobs.runs import MetricRow, RunVerdict
 from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle
 
@@ -75,7 +75,7 @@ async def test_moved_answers_are_drift(receive: Receive, golden_bundle: Bundle) 
 
 def test_another_label_is_drift_however_small_the_difference() -> None:
     """A text that changes sides is drift within the tolerance, too."""
-    answer = Answer("positive", {"negative": 0.495, "positive": 0.505})
+    answer = GoldenReply("positive", {"negative": 0.495, "positive": 0.505})
     row = compare_answers(LABELS, [[0.505, 0.495]], [answer])
     assert (row.verdict, row.value) == ("drift", pytest.approx(0.01))
 
@@ -118,8 +118,8 @@ async def test_a_service_that_is_away_is_not_judged(golden_bundle: Bundle, close
 def test_only_golden_texts_that_moved_change_the_verdict() -> None:
     """The row is part of the run in any case."""
     data = RunVerdict(verdict="none", reason="all quiet", n_current=9, n_reference=9)
-    quiet = compare_answers(LABELS, [[0.9, 0.1]], [Answer("negative", {"negative": 0.9, "positive": 0.1})])
-    moved = compare_answers(LABELS, [[0.9, 0.1]], [Answer("negative", {"negative": 0.6, "positive": 0.4})])
+    quiet = compare_answers(LABELS, [[0.9, 0.1]], [GoldenReply("negative", {"negative": 0.9, "positive": 0.1})])
+    moved = compare_answers(LABELS, [[0.9, 0.1]], [GoldenReply("negative", {"negative": 0.6, "positive": 0.4})])
     assert (with_golden(data, quiet).verdict, with_golden(data, quiet).metrics) == ("none", (quiet,))
     assert with_golden(data, moved).verdict == "drift"
     assert with_golden(data, moved).reason == f"{moved.note}; of the data: all quiet"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from drift_jobs.judging.causes import kitagawa
 from drift_jobs.runs import MixChange
-from drift_jobs.statistics.mix import kitagawa
 from drift_jobs.statistics.samples import Sample
 
 

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.judging.calibration import Calibration, calibrate
 from drift_jobs.judging.frames import label_set
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.storage.calibrations import find_calibration, store_calibration
 from drift_jobs.storage.counts import rows_part
-from drift_jobs.storage.references import Chosen, Resolved
-from drift_jobs.tasks import Plan, Tell
+from drift_jobs.storage.references import ChosenReference, LoadedReference
 
 
 class _Stopped(Exception):
@@ -23,7 +23,7 @@ class _Stopped(Exception):
 
 
 async def calibration_for(
-    engine: AsyncEngine, plan: Plan, version: str, reference: Resolved, size: int, tell: Tell
+    engine: AsyncEngine, plan: JudgingPlan, version: str, reference: LoadedReference, size: int, tell: Tell
 ) -> Calibration:
     """Return what quiet windows of `size` rows from `reference` bring.
 
@@ -45,13 +45,13 @@ async def calibration_for(
 
 
 async def known_calibration(
-    connection: AsyncConnection, plan: Plan, version: str, reference: Chosen, size: int
+    connection: AsyncConnection, plan: JudgingPlan, version: str, reference: ChosenReference, size: int
 ) -> Calibration | None:
     """Return what `calibration_for` found out before, or None."""
     return await find_calibration(connection, *_key(plan, version, reference), size)
 
 
-def _key(plan: Plan, version: str, reference: Chosen) -> tuple[str, str, str]:
+def _key(plan: JudgingPlan, version: str, reference: ChosenReference) -> tuple[str, str, str]:
     """Return what a calibration is of: the same rows, whatever chose them, and as many windows.
 
     Not their feedback: it comes for weeks, and each time other floors would judge the nights.
@@ -60,11 +60,13 @@ def _key(plan: Plan, version: str, reference: Chosen) -> tuple[str, str, str]:
     return version, reference.name.removeprefix("auto:"), state
 
 
-def _described(reference: Resolved, size: int) -> str:
+def _described(reference: LoadedReference, size: int) -> str:
     return f"calibrating: quiet windows of {size:,} rows of {reference.name}, for the first time"
 
 
-async def _calibrated(plan: Plan, frame: pd.DataFrame, size: int, tell: Callable[[int, int], None]) -> Calibration:
+async def _calibrated(
+    plan: JudgingPlan, frame: pd.DataFrame, size: int, tell: Callable[[int, int], None]
+) -> Calibration:
     """Calibrate in a thread, so that signals are heard; a cancelled calibration ends at its next window."""
     stop = threading.Event()
 

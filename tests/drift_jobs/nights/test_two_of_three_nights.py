@@ -11,10 +11,10 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.nights import judge_late
+from drift_jobs.nights.night import judge_late
+from drift_jobs.nights.plan import JudgingPlan, StoredRun, Tell
 from drift_jobs.runs import DriftRun
 from drift_jobs.storage.results import store_run
-from drift_jobs.tasks import Judged, Plan, Tell
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_floors
 
@@ -30,7 +30,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
-async def watch_at_most(engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def watch_at_most(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+) -> None:
     """A calibration in which one of 80 quiet windows was as odd as can be: nothing is rare enough for drift."""
     long_ago = Window(START - dt.timedelta(days=10), START - dt.timedelta(days=9))
     await log(make_records(300, seed=3), long_ago.start)
@@ -40,7 +42,9 @@ async def watch_at_most(engine: AsyncEngine, log: Log, make_records: MakeRecords
         await connection.execute(update(drift_floors).values(errors=0.0))
 
 
-async def test_watch_on_two_nights_is_drift(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def test_watch_on_two_nights_is_drift(
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+) -> None:
     """What is in watch in the same direction for the second night of three is drift, and says so."""
     for day in (BEFORE, DAY):
         await log(make_records(300, seed=2, wordiness=1.3), day.start)
@@ -51,7 +55,7 @@ async def test_watch_on_two_nights_is_drift(log: Log, make_records: MakeRecords,
 
 
 async def test_runs_by_hand_hide_no_night(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
 ) -> None:
     """The night before last counts, however many hours of the last one were judged by themselves since."""
     last_but_one = Window(BEFORE.start - dt.timedelta(days=1), BEFORE.start)
@@ -68,7 +72,7 @@ async def test_runs_by_hand_hide_no_night(
 
 
 async def test_an_earlier_night_that_becomes_an_alarm_is_counted(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, tell: Tell
 ) -> None:
     """When late rows turn the night before into an alarm, the one after it is judged again: two nights of three."""
     await log(make_records(300, seed=2), BEFORE.start)
@@ -77,13 +81,15 @@ async def test_an_earlier_night_that_becomes_an_alarm_is_counted(
     (first,) = await judge(plan, DAY)
     assert (before.verdict, first.verdict) == ("none", "watch")
     await log(make_records(150, seed=4, wordiness=2), BEFORE.start + dt.timedelta(hours=1))
-    late = [each async for each in judge_late(engine, plan, DAY.end.date(), tell) if isinstance(each, Judged)]
+    late = [each async for each in judge_late(engine, plan, DAY.end.date(), tell) if isinstance(each, StoredRun)]
     assert [(each.run.window_start, each.run.revision) for each in late] == [(BEFORE.start, 2), (DAY.start, 2)]
     assert (late[1].before, late[1].run.verdict) == ("watch", "drift")
     assert [each async for each in judge_late(engine, plan, DAY.end.date(), tell)] == []
 
 
-async def test_nights_that_overlap_count_once(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def test_nights_that_overlap_count_once(
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+) -> None:
     """A window that holds the night before again is no second night: the same rows would testify twice."""
     await log(make_records(300, seed=2, wordiness=1.3), BEFORE.start)
     await judge(plan, BEFORE)
@@ -91,7 +97,9 @@ async def test_nights_that_overlap_count_once(log: Log, make_records: MakeRecord
     assert second.verdict == "watch"
 
 
-async def test_hours_of_one_day_are_no_nights(log: Log, make_records: MakeRecords, plan: Plan, judge: Judge) -> None:
+async def test_hours_of_one_day_are_no_nights(
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+) -> None:
     """Windows that are no whole days of the shop are each in watch by themselves."""
     noon = START + dt.timedelta(hours=12)
     for start in (START, noon):

@@ -11,18 +11,18 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from drift_jobs.nights import day_tasks, is_done, judge_day, judge_window
+from drift_jobs.nights.night import day_tasks, is_done, judge_day, judge_window
+from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.baselines import list_baselines
-from drift_jobs.storage.listing import judged_versions
-from drift_jobs.storage.references import Written
+from drift_jobs.storage.history import judged_versions
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.storage.results import store_run
-from drift_jobs.tasks import Judged, Outcome, Plan, Tell
 from drift_jobs.windows import Window, day_window
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[Judged]]]
+AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
 
 DAY = dt.date(2026, 11, 21)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -39,7 +39,7 @@ async def test_a_day_of_23_or_25_hours_is_judged_whole(
     engine: AsyncEngine,
     log: Log,
     make_records: MakeRecords,
-    berlin: Plan,
+    berlin: JudgingPlan,
     all_judged: AllJudged,
     tell: Tell,
     day: dt.date,
@@ -56,7 +56,7 @@ async def test_a_day_of_23_or_25_hours_is_judged_whole(
 
 
 async def test_a_small_day_is_judged_with_those_before_it(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan
 ) -> None:
     """Whole days of the shop are added until there are enough rows, for each version by itself."""
     for days_before in range(4):
@@ -70,10 +70,10 @@ async def test_a_small_day_is_judged_with_those_before_it(
 
 
 async def test_versions_that_can_be_judged_share_the_alarms(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan
 ) -> None:
     """A version with too few rows takes nothing from the others; two with enough share."""
-    own = replace(berlin, reference=Written("window", day_window(DAY - dt.timedelta(days=40), BERLIN)))
+    own = replace(berlin, reference=WantedReference("window", day_window(DAY - dt.timedelta(days=40), BERLIN)))
     await log(make_records(120, seed=1), _start(DAY))
     await log(make_records(1, seed=2), _start(DAY) + dt.timedelta(hours=1), model_version="0123456789ab")
     assert {task.versions for task in await day_tasks(engine, own, DAY)} == {1}
@@ -82,19 +82,19 @@ async def test_versions_that_can_be_judged_share_the_alarms(
 
 
 async def test_asking_what_would_be_judged_stores_nothing(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan
 ) -> None:
     """The first traffic becomes the baseline when a window is judged by it, not when a night is planned."""
     for days_before in range(1, 15):
         await log(make_records(150, seed=1), _start(DAY - dt.timedelta(days=days_before)))
     await log(make_records(120, seed=2), _start(DAY))
-    assert len(await day_tasks(engine, replace(berlin, reference=Written("auto")), DAY)) == 1
+    assert len(await day_tasks(engine, replace(berlin, reference=WantedReference("auto")), DAY)) == 1
     async with engine.connect() as connection:
         assert await list_baselines(connection) == []
 
 
 async def test_a_day_without_rows_is_the_bundles(
-    engine: AsyncEngine, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """A night without predictions leaves one run, of the model that serves, that is not judged."""
     (judged,) = await all_judged(judge_day(engine, berlin, DAY, tell))
@@ -102,7 +102,7 @@ async def test_a_day_without_rows_is_the_bundles(
 
 
 async def test_golden_texts_belong_to_the_model_that_serves(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan
 ) -> None:
     """Another version's run has no row of them; the serving one's has it, and is made for it when they moved."""
     await log(make_records(150, seed=9), _start(DAY), model_version="0123456789ab")
@@ -116,7 +116,7 @@ async def test_golden_texts_belong_to_the_model_that_serves(
 
 
 async def test_a_day_is_done_when_all_of_it_is_judged(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """Each model version with rows needs a run on the whole day; a day without rows needs that of the bundle's."""
     window = day_window(DAY, BERLIN)
@@ -124,7 +124,7 @@ async def test_a_day_is_done_when_all_of_it_is_judged(
     assert not await is_done(engine, berlin, DAY)
     await all_judged(judge_day(engine, berlin, DAY, tell))
     assert await is_done(engine, berlin, DAY)
-    assert not await is_done(engine, replace(berlin, reference=Written("auto")), DAY)
+    assert not await is_done(engine, replace(berlin, reference=WantedReference("auto")), DAY)
     assert not await is_done(engine, berlin, DAY - dt.timedelta(days=1))
     await log(make_records(3, seed=1), _start(DAY), model_version="0123456789ab")
     assert not await is_done(engine, berlin, DAY)
@@ -139,14 +139,19 @@ A_DAY = Window(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 2,
 @pytest.mark.parametrize(
     ("written", "found"),
     [
-        (Written("auto"), {NAMES[0], NAMES[3]}),
-        (Written("bundle"), {NAMES[1]}),
-        (Written("baseline"), {NAMES[2], NAMES[3]}),
-        (Written("window", A_DAY), {NAMES[4]}),
+        (WantedReference("auto"), {NAMES[0], NAMES[3]}),
+        (WantedReference("bundle"), {NAMES[1]}),
+        (WantedReference("baseline"), {NAMES[2], NAMES[3]}),
+        (WantedReference("window", A_DAY), {NAMES[4]}),
     ],
 )
 async def test_a_reference_is_known_by_what_it_became(
-    engine: AsyncEngine, berlin: Plan, all_judged: AllJudged, tell: Tell, written: Written, found: set[str]
+    engine: AsyncEngine,
+    berlin: JudgingPlan,
+    all_judged: AllJudged,
+    tell: Tell,
+    written: WantedReference,
+    found: set[str],
 ) -> None:
     """Runs of a written reference are those of all that it can stand for, whichever that was on the day."""
     (judged,) = await all_judged(judge_day(engine, berlin, DAY, tell))

@@ -16,13 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.errors import ReferenceUnavailable
-from drift_jobs.floors import calibration_for
-from drift_jobs.jobs import judge_version
+from drift_jobs.nights.floors import calibration_for
+from drift_jobs.nights.judge import judge_version
+from drift_jobs.nights.plan import JudgingPlan, Task, Tell
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.bundle_reference import bundle_frame
-from drift_jobs.storage.references import Resolved, Written
+from drift_jobs.storage.references import LoadedReference, WantedReference
 from drift_jobs.storage.results import lock
-from drift_jobs.tasks import Plan, Task, Tell
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_runs
 from sentiment_api.model.bundle import Bundle
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_first_run_calibrates_itself(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan
 ) -> None:
     """The first run learns from quiet windows, is heard of meanwhile, and carries the back-test; the next reuse it."""
     await log(make_records(300, seed=2), START)
@@ -60,7 +60,7 @@ async def test_the_first_run_calibrates_itself(
 
 
 async def test_nobody_waits_for_a_calibration(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan
 ) -> None:
     """While the first run calibrates itself its window can be locked by others."""
     await log(make_records(300, seed=2), START)
@@ -84,7 +84,7 @@ async def test_nobody_waits_for_a_calibration(
 
 
 async def test_a_calibration_outlives_what_fails_after_it(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, tell: Tell, count: Count
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, tell: Tell, count: Count
 ) -> None:
     """What took long stays when the run behind it cannot be stored; and nothing of the run does."""
     await log(make_records(300, seed=2), START)
@@ -97,10 +97,10 @@ async def test_a_calibration_outlives_what_fails_after_it(
 
 
 async def test_ratings_of_the_reference_leave_the_floors(
-    log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate, count: Count
+    log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, rate: Rate, count: Count
 ) -> None:
     """When feedback comes to the reference's rows nothing is calibrated again; more quiet windows are."""
-    own = replace(plan, reference=Written("window", BEFORE), quiet_windows=20)
+    own = replace(plan, reference=WantedReference("window", BEFORE), quiet_windows=20)
     ids = await log(make_records(300, seed=1), BEFORE.start)
     await log(make_records(300, seed=2), START)
     await judge(own)
@@ -111,8 +111,10 @@ async def test_ratings_of_the_reference_leave_the_floors(
     assert await count(drift_calibrations) == 2
 
 
-async def test_a_reference_without_rows_is_refused(engine: AsyncEngine, bundle: Bundle, plan: Plan, tell: Tell) -> None:
+async def test_a_reference_without_rows_is_refused(
+    engine: AsyncEngine, bundle: Bundle, plan: JudgingPlan, tell: Tell
+) -> None:
     """A file that holds no rows is told in words, and nothing is drawn from it."""
-    empty = Resolved(name="bundle", state="abc", frame=bundle_frame(bundle).iloc[:0])
+    empty = LoadedReference(name="bundle", state="abc", frame=bundle_frame(bundle).iloc[:0])
     with pytest.raises(ReferenceUnavailable, match="expected rows in the reference bundle, found none"):
         await calibration_for(engine, plan, bundle.manifest.version, empty, 100, tell)

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.nights import judge_day, judge_late, judge_night, judge_window
-from drift_jobs.storage.references import Written
-from drift_jobs.tasks import Judged, Outcome, Plan, Tell
+from drift_jobs.nights.night import judge_day, judge_late, judge_night, judge_window
+from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
+from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.tables import drift_runs
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[Judged]]]
+AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
 Rate = Callable[..., Awaitable[None]]
 Count = Callable[[Table], Awaitable[int | None]]
 
@@ -37,7 +37,7 @@ async def test_late_feedback_gives_earlier_nights_a_revision(
     engine: AsyncEngine,
     log: Log,
     make_records: MakeRecords,
-    berlin: Plan,
+    berlin: JudgingPlan,
     all_judged: AllJudged,
     tell: Tell,
     rate: Rate,
@@ -61,7 +61,7 @@ async def test_late_feedback_gives_earlier_nights_a_revision(
 
 
 async def test_a_night_begins_with_what_came_late(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """Late rows are judged in the window that was judged first, even if it was extended; then the day itself is."""
     before = DAY - dt.timedelta(days=1)
@@ -76,7 +76,7 @@ async def test_a_night_begins_with_what_came_late(
 
 
 async def test_a_missed_day_is_made_up_for(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """A day of the week before without a run is judged once it has rows; not one before the first run, or without."""
     days = [DAY - dt.timedelta(days=number) for number in (5, 4, 2)]
@@ -89,7 +89,7 @@ async def test_a_missed_day_is_made_up_for(
 
 
 async def test_a_version_that_was_missed_is_made_up_for(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """What a second version answered is judged later, too, when its rows came after the night of the first one."""
     before = DAY - dt.timedelta(days=1)
@@ -103,7 +103,7 @@ async def test_a_version_that_was_missed_is_made_up_for(
 
 
 async def test_a_run_by_hand_hides_no_missed_day(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """A day is made up for when only a part of it was judged, or all of it against another reference."""
     first, missed = DAY - dt.timedelta(days=2), DAY - dt.timedelta(days=1)
@@ -111,7 +111,7 @@ async def test_a_run_by_hand_hides_no_missed_day(
         await log(make_records(120, seed=day.day), _start(day))
     await all_judged(judge_day(engine, berlin, first, tell))
     whole = day_window(missed, BERLIN)
-    other = replace(berlin, reference=Written("window", day_window(first, BERLIN)))
+    other = replace(berlin, reference=WantedReference("window", day_window(first, BERLIN)))
     await all_judged(judge_window(engine, berlin, Window(whole.start + dt.timedelta(hours=12), whole.end), tell))
     await all_judged(judge_window(engine, other, whole, tell))
     (late,) = await all_judged(judge_late(engine, berlin, DAY, tell))
@@ -120,11 +120,11 @@ async def test_a_run_by_hand_hides_no_missed_day(
 
 
 async def test_another_reference_finds_no_days_missed(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: Plan, all_judged: AllJudged, tell: Tell
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, berlin: JudgingPlan, all_judged: AllJudged, tell: Tell
 ) -> None:
     """A night that is judged against something else for once does not judge the week again."""
     for number in (1, 2):
         await log(make_records(120, seed=number), _start(DAY - dt.timedelta(days=number)))
         await all_judged(judge_day(engine, berlin, DAY - dt.timedelta(days=number), tell))
-    other = replace(berlin, reference=Written("window", day_window(DAY - dt.timedelta(days=9), BERLIN)))
+    other = replace(berlin, reference=WantedReference("window", day_window(DAY - dt.timedelta(days=9), BERLIN)))
     assert await all_judged(judge_late(engine, other, DAY, tell)) == []

@@ -5,8 +5,8 @@ import datetime as dt
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from drift_jobs.evidence import checks
 from drift_jobs.judging.record import CHECKED
+from drift_jobs.nights.inputs import checks
 from drift_jobs.runs import DriftRun, MetricRow
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)

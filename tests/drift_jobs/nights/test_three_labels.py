@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.judging.comparisons import LOGITS_FLOOR
+from drift_jobs.judging.metrics import LOGITS_FLOOR
+from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import read_html
-from drift_jobs.tasks import Plan
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_floors
 from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle, sealed, write_manifest
@@ -85,7 +85,7 @@ def _rows(run: DriftRun) -> dict[str, MetricRow]:
 
 
 async def test_quiet_and_drifted_windows_of_three_labels(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: Plan, judge: Judge, rate: Rate
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, rate: Rate
 ) -> None:
     """Quiet is none and a changed mood drift, by floors that were learned; the page shows each logit."""
     records = make_records(300, seed=2)
