@@ -12,10 +12,11 @@ from uuid_utils.compat import uuid7
 from benchmarks.steps import StepFailed
 from sentiment_api.prediction_log.records import PredictionRecord
 
-_WORDS = (
+WORDS = (
     "the and it is this for with was not very great good bad sound quality price product works broke after days weeks "
     "months bought return again would recommend cable guitar screen battery case book story album kitchen knife light"
 ).split()
+"""What invented reviews are made of."""
 
 
 def texts(reviews: list[Path], count: int, seed: int = 0) -> list[str]:
@@ -31,7 +32,7 @@ def texts(reviews: list[Path], count: int, seed: int = 0) -> list[str]:
     if reviews:
         return [text[:20_000] for text in chosen.sample(_read(reviews, count), count)]
     lengths = (max(3, round(chosen.lognormvariate(4.1, 0.9))) for _ in range(count))
-    return [" ".join(chosen.choices(_WORDS, k=min(length, 1500))) for length in lengths]
+    return [" ".join(chosen.choices(WORDS, k=min(length, 1500))) for length in lengths]
 
 
 def bodies(texts: list[str]) -> list[bytes]:
@@ -41,7 +42,7 @@ def bodies(texts: list[str]) -> list[bytes]:
 
 def new_record(chosen: random.Random, prediction_id: UUID | None = None) -> PredictionRecord:
     """Return the record of one prediction, about 1 kB, with an invented text; its id is new unless one is given."""
-    words = chosen.choices(_WORDS, k=chosen.randint(20, 100))
+    words = chosen.choices(WORDS, k=chosen.randint(20, 100))
     score = chosen.uniform(0.5, 1.0)
     usual: dict[str, Any] = {
         "prediction_id": prediction_id or uuid7(),

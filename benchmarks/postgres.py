@@ -35,6 +35,11 @@ class Database:
         self.url = f"postgresql://postgres@/{name}?host={server.folder}&port={PORT}"
         self._data_dir = server.folder.parent
 
+    @property
+    def settings(self) -> DatabaseSettings:
+        """What connects to it."""
+        return DatabaseSettings(database=None, database_url=SecretStr(self.url), data_dir=self._data_dir)
+
     def run(self, statement: str, *values: object) -> None:
         """Run a statement outside of any transaction, one that sets something even when the default is read-only."""
         self.column(statement, *values)
@@ -79,8 +84,7 @@ class Database:
             connection.terminate()
 
     async def _migrate(self, revision: str | None) -> None:
-        settings = DatabaseSettings(database=None, database_url=SecretStr(self.url), data_dir=self._data_dir)
-        async with connected(settings) as engine:
+        async with connected(self.settings) as engine:
             await (schema.upgrade(engine) if revision is None else schema.downgrade(engine, revision))
 
 

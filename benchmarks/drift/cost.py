@@ -23,15 +23,13 @@ from typing import Any
 import asyncpg
 import msgspec
 import polars as pl
-from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from benchmarks.postgres import Database, own_postgres
 from benchmarks.processes import clean_environment
 from benchmarks.service_process import Service
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.partitions import make_months, month_of
-from sentiment_api.database.schema import upgrade
 from sentiment_api.model.bundle import REFERENCE, Manifest, open_bundle
 from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, Descriptors
 from sentiment_api.settings import DatabaseSettings
@@ -54,19 +52,13 @@ _LABELLED = 3  # one row of so many has feedback
 
 def measure(model: Path) -> dict[str, object]:
     """Return seconds and megabytes of each night."""
-    with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root the server runs as another user
-        server = EmbeddedServer(Path(folder))
-        server.start()
-        try:
-            return _nights(server, Path(folder), model)
-        finally:
-            server.stop()
+    with own_postgres() as postgres, tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
+        return _nights(postgres.new_database(), Path(folder), model)
 
 
-def _nights(server: EmbeddedServer, folder: Path, model: Path) -> dict[str, object]:
-    url = f"postgresql://postgres@/postgres?host={server.folder}&port={PORT}"
-    asyncio.run(_fill(DatabaseSettings(database_url=SecretStr(url)), model))
+def _nights(database: Database, folder: Path, model: Path) -> dict[str, object]:
+    asyncio.run(_fill(database.settings, model))
+    url = database.url
     environment = {**clean_environment(), "SENTIMENT_DATABASE_URL": url, "SENTIMENT_MODEL": str(model)}
     baseline = f"{_BASELINE:%Y-%m-%d}..{_BASELINE + _BASELINE_DAYS * _DAY:%Y-%m-%d}"
     subprocess.run([*_JOBS, "baseline", "accept", baseline], env=environment, check=True)
@@ -102,15 +94,13 @@ def _run(command: list[str], environment: dict[str, str]) -> dict[str, object]:
 async def _fill(settings: DatabaseSettings, model: Path) -> None:
     bundle = open_bundle(model)
     rows = pl.read_parquet(bundle.path(REFERENCE)).to_dicts()
-    async with connected(settings, command_timeout_s=None) as engine:
-        await upgrade(engine, "head")
-        async with engine.begin() as connection:
-            await make_months(connection, [month_of(_BASELINE), month_of(_MONTH)])
-            driver: Any = (await connection.get_raw_connection()).driver_connection  # asyncpg's
-            baseline = (_BASELINE, _BASELINE_DAYS * _DAY, _BASELINE_ROWS)
-            nights = [(_MONTH + (day - 1) * _DAY, _DAY, number) for day, number in {**NIGHTS, **LARGE}.values()]
-            for start, length, number in (baseline, *nights):
-                await _fill_window(driver, bundle.manifest, rows, start, length, number)
+    async with connected(settings, command_timeout_s=None) as engine, engine.begin() as connection:
+        await make_months(connection, [month_of(_BASELINE), month_of(_MONTH)])
+        driver: Any = (await connection.get_raw_connection()).driver_connection  # asyncpg's
+        baseline = (_BASELINE, _BASELINE_DAYS * _DAY, _BASELINE_ROWS)
+        nights = [(_MONTH + (day - 1) * _DAY, _DAY, number) for day, number in {**NIGHTS, **LARGE}.values()]
+        for start, length, number in (baseline, *nights):
+            await _fill_window(driver, bundle.manifest, rows, start, length, number)
 
 
 async def _fill_window(

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from benchmarks.client import Client
 from benchmarks.harm.ledger import Ledger
+from benchmarks.payload import WORDS
 
 CONNECTIONS = 8
 _PACE_S = 0.05
@@ -20,10 +21,6 @@ _PACE_S = 0.05
 _PAUSE_S = 0.05
 """After a failure, and between two looks at readiness."""
 _REPLY_TIMEOUT_S = 30.0
-_WORDS = (
-    "the lid never closes properly and this kettle was a great gift works broke after two days would buy again "
-    "sound quality poor excellent battery returned it too small very happy with cable lamp"
-).split()
 _PRODUCTS = [None, "mug-7", "kettle-2", "lamp-31"]
 
 
@@ -129,7 +126,7 @@ class _Shopper:
         return reply.status != 0
 
     def _review(self) -> dict[str, Any]:
-        words = self._random.choices(_WORDS, k=self._random.randint(3, 12))
+        words = self._random.choices(WORDS, k=self._random.randint(3, 12))
         product_id = self._random.choice(_PRODUCTS)
         return {"text": " ".join(words)} | ({} if product_id is None else {"product_id": product_id})
 

@@ -15,21 +15,19 @@ from pathlib import Path
 
 import httpx
 import yaml
-from pydantic import SecretStr
 
-from benchmarks import ROOT
+from benchmarks import ROOT, STARTER
+from benchmarks.harm.drill.monitoring import Prometheus, running
 from benchmarks.harm.stage import QUICK, Stage, new_stage
 from benchmarks.pictures.history import Model, store_history
 from benchmarks.pictures.traffic import Crowd
 from benchmarks.postgres import Database, own_postgres
-from benchmarks.processes import ServerDidNotStart, free_port, let_pass, wait_until
+from benchmarks.processes import free_port, let_pass, wait_until
 from benchmarks.service_process import Service
 from sentiment_api.database.connection import connected
 from sentiment_api.model.bundle import open_bundle
-from sentiment_api.settings import DatabaseSettings
 
 SCRAPE_S = 2
-_STARTER = ROOT / "models/starter"
 _OUTAGE_S = 20.0
 _CLIENTS = 3
 
@@ -38,11 +36,11 @@ _CLIENTS = 3
 def busy_site(seconds: float) -> Iterator[tuple[str, str, Model]]:
     """Yield the addresses of Prometheus and of the database, and the model, once clients have asked for so long."""
     with own_postgres() as postgres, new_stage(postgres, 1, QUICK) as stage:
-        manifest = open_bundle(_STARTER).manifest
+        manifest = open_bundle(STARTER).manifest
         model = Model(manifest.name, manifest.version)
         _grant(stage.database)
         asyncio.run(_store(stage.database, model))
-        services = [stage.service(SENTIMENT_SHADOW_MODEL=str(_STARTER), SENTIMENT_SHADOW_SHARE="0.5"), stage.service()]
+        services = [stage.service(SENTIMENT_SHADOW_MODEL=str(STARTER), SENTIMENT_SHADOW_SHARE="0.5"), stage.service()]
         with _prometheus(stage.folder, [service.url.removeprefix("http://") for service in services]) as url:
             _be_busy(stage, services, seconds)
             yield url, stage.database.url, model
@@ -74,37 +72,19 @@ def _grant(database: Database) -> None:
 
 
 async def _store(database: Database, model: Model) -> None:
-    settings = DatabaseSettings(database=None, database_url=SecretStr(database.url), data_dir=Path("unused"))
-    async with connected(settings) as engine, engine.begin() as connection:
+    async with connected(database.settings) as engine, engine.begin() as connection:
         await store_history(connection, model, dt.datetime.now(dt.UTC))
 
 
 @contextlib.contextmanager
 def _prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
-    """Run Prometheus with the repository's rules, and yield its address once it has scraped all targets.
-
-    Raises:
-        ServerDidNotStart: it is not installed, or ended; the message says which.
-    """
-    command = shutil.which("prometheus")
-    if command is None:
-        raise ServerDidNotStart("expected prometheus, found none; on Debian: apt install prometheus")
+    """Run Prometheus with the repository's rules, and yield its address once it has scraped all targets."""
     _configure(folder, targets)
     address = f"127.0.0.1:{free_port()}"
-    line = [command, "--config.file=prometheus.yml", "--storage.tsdb.path=metrics", f"--web.listen-address={address}"]
-    with (
-        (folder / "prometheus.log").open("w") as log,
-        subprocess.Popen(line, cwd=folder, stdout=log, stderr=log) as process,
-    ):
-        try:
-            wait_until(
-                lambda: _scraped(address) == len(targets) or process.poll() is not None, "Prometheus has scraped"
-            )
-            if process.poll() is not None:
-                raise ServerDidNotStart(f"Prometheus ended:\n{(folder / 'prometheus.log').read_text()[-2000:]}")
-            yield f"http://{address}"
-        finally:
-            process.terminate()
+    with running(folder, "prometheus", address):
+        prometheus = Prometheus(address)
+        wait_until(lambda: prometheus.scrapes() == len(targets), "Prometheus has scraped all targets")
+        yield f"http://{address}"
 
 
 def _configure(folder: Path, targets: list[str]) -> None:
@@ -114,10 +94,3 @@ def _configure(folder: Path, targets: list[str]) -> None:
     del config["alerting"]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     shutil.copytree(ROOT / "deploy/prometheus/rules", folder / "rules")
-
-
-def _scraped(address: str) -> int:
-    with contextlib.suppress(httpx.TransportError):
-        reply = httpx.get(f"http://{address}/api/v1/query", params={"query": "up == 1"}, trust_env=False)
-        return len(reply.json()["data"]["result"]) if reply.is_success else 0
-    return 0

@@ -7,10 +7,8 @@ from typing import Any
 
 import httpx
 
-_WORDS = (
-    "the lid never closes properly and this kettle was a great gift works broke after two days would buy again"
-    " sound quality poor excellent battery returned it too small very happy with cable lamp"
-).split()
+from benchmarks.payload import WORDS
+
 _PRODUCTS = ("mug-7", "kettle-2", "lamp-31")
 _PACE_S = 0.03
 _IMPATIENT_S = 0.005
@@ -72,4 +70,4 @@ class Crowd:
         return {"text": self._text(words), "product_id": self._random.choice(_PRODUCTS)}
 
     def _text(self, words: int) -> str:
-        return " ".join(self._random.choices(_WORDS, k=words))
+        return " ".join(self._random.choices(WORDS, k=words))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import polars as pl
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +20,6 @@ from benchmarks.processes import wait_until
 from benchmarks.service_process import Service
 from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import make_months, month_of
-from sentiment_api.settings import DatabaseSettings
 
 KEEP = "20000d"
 """SENTIMENT_KEEP of all that touches these rows: they are older than a shop keeps them."""
@@ -66,7 +64,7 @@ def send(reviews: pl.DataFrame, bundle: Path, database: Database, folder: Path) 
 
 async def move_clock(database: Database) -> None:
     """Give each row the time that its request named, and feedback that of a day later; the service must have ended."""
-    async with connected(_settings(database), command_timeout_s=None) as engine, engine.begin() as connection:
+    async with connected(database.settings, command_timeout_s=None) as engine, engine.begin() as connection:
         await make_months(connection, sorted(set(map(month_of, await _times(connection)))))
         for statement in (_MOVE_FEEDBACK, _MOVE_PREDICTIONS):
             await connection.execute(text(statement))
@@ -74,7 +72,7 @@ async def move_clock(database: Database) -> None:
 
 async def read_log(database: Database) -> pl.DataFrame:
     """Return of each row `created_at`, `rating`, `label` (the model's) and `words`, in the order of time."""
-    async with connected(_settings(database)) as engine, engine.connect() as connection:
+    async with connected(database.settings) as engine, engine.connect() as connection:
         rows = await connection.execute(text(_READ))
         return pl.DataFrame([dict(row) for row in rows.mappings()])
 
@@ -112,7 +110,3 @@ def _wait_for(database: Database, table: str, rows: int) -> None:
 
 async def _times(connection: AsyncConnection) -> list[dt.datetime]:
     return list(await connection.scalars(text("select event_timestamp from predictions")))
-
-
-def _settings(database: Database) -> DatabaseSettings:
-    return DatabaseSettings(database=None, database_url=SecretStr(database.url))

@@ -33,11 +33,6 @@ class Prometheus:
         alerts = self._get("alerts")["alerts"]
         return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
 
-    def broken_rules(self) -> list[str]:
-        """Return the names of rules that could not be evaluated."""
-        groups = self._get("rules")["groups"]
-        return [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"]
-
     def _get(self, what: str, **parameters: str) -> dict[str, Any]:
         reply = httpx.get(f"{self._url}/api/v1/{what}", params=parameters, timeout=_TIMEOUT_S, trust_env=False)
         data: dict[str, Any] = reply.raise_for_status().json()["data"]
@@ -60,8 +55,8 @@ def monitoring(folder: Path, factor: int, service: str, webhook: str) -> Iterato
     shortening.write_alertmanager(folder, factor, webhook)
     resend = f"--rules.alert.resend-delay={shortening.shortened(_RESEND_DELAY, factor)}"
     with (
-        _running(folder, "prometheus-alertmanager", targets["alertmanager"], "--cluster.listen-address="),
-        _running(folder, "prometheus", targets["prometheus"], resend),
+        running(folder, "prometheus-alertmanager", targets["alertmanager"], "--cluster.listen-address="),
+        running(folder, "prometheus", targets["prometheus"], resend),
     ):
         prometheus = Prometheus(targets["prometheus"])
         wait_until(lambda: prometheus.scrapes() == len(targets), "Prometheus has scraped the service and itself")
@@ -69,7 +64,12 @@ def monitoring(folder: Path, factor: int, service: str, webhook: str) -> Iterato
 
 
 @contextlib.contextmanager
-def _running(folder: Path, command: str, address: str, *options: str) -> Iterator[None]:
+def running(folder: Path, command: str, address: str, *options: str) -> Iterator[None]:
+    """Run one of them on this host and port, with its files in `folder`, until the block ends.
+
+    Raises:
+        ServerDidNotStart: it is not installed, or ended; the message says which.
+    """
     name = command.removeprefix("prometheus-")
     path = shutil.which(command) or shutil.which(name)
     if path is None:

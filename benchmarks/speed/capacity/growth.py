@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from benchmarks import STARTER
@@ -21,7 +20,6 @@ from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 
 Figures = dict[str, float]
@@ -115,8 +113,7 @@ async def _ship(database: Database, folder: Path, records: list[Record]) -> int:
     for record in records:
         spool.append(encode(record))
     size = spool.size_bytes
-    settings = DatabaseSettings(database=None, database_url=SecretStr(database.url), data_dir=folder)
-    async with connected(settings) as engine:
+    async with connected(database.settings) as engine:
         shipper = Shipper(spool, engine, Metrics())
         while spool.size_bytes:
             await shipper.ship()

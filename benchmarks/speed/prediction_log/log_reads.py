@@ -19,30 +19,26 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psutil
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import result_files
+from benchmarks.postgres import Database, own_postgres
 from benchmarks.steps import Namespace, StepFailed, option, rounds
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.partitions import first_id
 from sentiment_api.database.queries import Selection, page_query
-from sentiment_api.database.schema import upgrade
 from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 
 _PARTS = ["lists", "inserts"]
@@ -66,29 +62,24 @@ OPTIONS = (
 
 def run(options: Namespace) -> None:
     """Measure and write the results; what is there of the other part stays."""
-    with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root the server runs as another user
-        server = EmbeddedServer(Path(folder))
-        server.start()
-        try:
-            measured = asyncio.run(_measure(server, Path(folder), options))
-        finally:
-            server.stop()
+    with own_postgres() as postgres, tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder:
+        databases = {name: postgres.new_database() for name in ("lists", *_VARIANTS)}
+        measured = asyncio.run(_measure(databases, Path(folder), options))
     result = result_files.read(options.out, "log-reads") | measured
     result_files.write(options.out, "log-reads", result)
     print(json.dumps(result, indent=2))
 
 
-async def _measure(server: EmbeddedServer, folder: Path, options: Namespace) -> dict[str, Any]:
+async def _measure(databases: dict[str, Database], folder: Path, options: Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if "lists" in options.part:
-        async with _database(server, "lists") as engine:
+        async with connected(databases["lists"].settings) as engine:
             await _ship(engine, folder / "lists", _records(options.rows))
             result["lists"] = {"rows": options.rows, "both": await _lists(engine)}
             await _run(engine, _DROP_TRIES)
             result["lists"]["by product"] = await _lists(engine)
     if "inserts" in options.part:
-        result["inserts"] = await _inserts(server, folder, options)
+        result["inserts"] = await _inserts(databases, folder, options)
     return result
 
 
@@ -156,18 +147,18 @@ def _indexes(plan: dict[str, Any]) -> Iterator[str]:
         yield from _indexes(child)
 
 
-async def _inserts(server: EmbeddedServer, folder: Path, options: Namespace) -> dict[str, Any]:
+async def _inserts(databases: dict[str, Database], folder: Path, options: Namespace) -> dict[str, Any]:
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in _VARIANTS}
-    for number, statements in enumerate(_VARIANTS.values()):
-        async with _database(server, f"inserts_{number}") as engine:
-            await _ship(engine, folder / f"inserts-{number}", _records(options.rows // 4))
+    for name, statements in _VARIANTS.items():
+        async with connected(databases[name].settings) as engine:
+            await _ship(engine, folder / name, _records(options.rows // 4))
             for statement in statements:
                 await _run(engine, statement)
     for _ in range(options.rounds):
-        for number, name in enumerate(_VARIANTS):
-            async with _opened(server, f"inserts_{number}") as engine:
+        for name in _VARIANTS:
+            async with connected(databases[name].settings) as engine:
                 await _run(engine, "checkpoint")
-                measured[name].append(await _round(engine, folder / f"inserts-{number}", options.round_rows))
+                measured[name].append(await _round(engine, folder / name, options.round_rows))
     return {name: result_files.medians(values) | {"rounds": values} for name, values in measured.items()}
 
 
@@ -180,22 +171,6 @@ async def _round(engine: AsyncEngine, folder: Path, count: int) -> dict[str, flo
     after = backend.cpu_times()
     computed_s = after.user + after.system - before.user - before.system
     return {"rows_per_s": round(count / seconds), "server_us_per_row": round(1e6 * computed_s / count, 1)}
-
-
-@asynccontextmanager
-async def _database(server: EmbeddedServer, name: str) -> AsyncIterator[AsyncEngine]:
-    async with _opened(server, "postgres") as administration:
-        await _run(administration, f"create database {name}")
-    async with _opened(server, name) as engine:
-        await upgrade(engine)
-        yield engine
-
-
-@asynccontextmanager
-async def _opened(server: EmbeddedServer, name: str) -> AsyncIterator[AsyncEngine]:
-    url = SecretStr(f"postgresql://postgres@/{name}?host={server.folder}&port={PORT}")
-    async with connected(DatabaseSettings(database=None, database_url=url)) as engine:
-        yield engine
 
 
 async def _run(engine: AsyncEngine, statement: str) -> None:

@@ -23,7 +23,6 @@ from typing import Any
 
 import msgspec
 import psutil
-from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from benchmarks import result_files
@@ -54,8 +53,7 @@ def run(options: Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="sentiment-bench-") as folder, own_postgres() as postgres:
         _in_another_process(Path(folder), options.rows)
         database = postgres.new_database()
-        settings = DatabaseSettings(database=None, database_url=SecretStr(database.url), data_dir=Path(folder))
-        figures = asyncio.run(_shipped(Path(folder), settings))
+        figures = asyncio.run(_shipped(Path(folder), database.settings))
         (stored,) = database.column("select count(*) from predictions")
     if stored != options.rows:
         raise RowsMissing(f"expected {options.rows} rows, found {stored}")
