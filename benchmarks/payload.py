@@ -35,6 +35,11 @@ def texts(reviews: list[Path], count: int, seed: int = 0) -> list[str]:
     return [" ".join(chosen.choices(WORDS, k=min(length, 1500))) for length in lengths]
 
 
+def kind_of(reviews: list[Path]) -> str:
+    """Return what `texts` makes of these files, for the record."""
+    return "real reviews" if reviews else "generated"
+
+
 def bodies(texts: list[str]) -> list[bytes]:
     """Return what asks `/predict` for each text."""
     return [json.dumps({"text": text}).encode() for text in texts]

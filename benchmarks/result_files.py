@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,6 @@ def medians(rounds: Sequence[Figures]) -> Figures:
         else round(statistics.median(each[name] for each in rounds), 4)
         for name in rounds[0]
     }
-
-
-def kind_of(reviews: Iterable[Path]) -> str:
-    """Return what the texts are that `payload.texts` makes of these files."""
-    return "real reviews" if list(reviews) else "generated"
 
 
 def _processor() -> tuple[str, set[str]]:

@@ -39,7 +39,7 @@ def compare(options: Namespace) -> None:
         for number in range(options.rounds):
             measured.append(_round(postgres, bodies, options, number))
             result = {
-                "texts": result_files.kind_of(options.reviews),
+                "texts": payload.kind_of(options.reviews),
                 "connections": _CONNECTIONS,
                 "rate_per_s": options.rate,
                 "seconds": options.seconds,

@@ -54,7 +54,7 @@ def _rounds(postgres: Postgres, texts: list[str], options: Namespace) -> Iterato
 
 def _described(texts: list[str], options: Namespace) -> dict[str, Any]:
     return {
-        "kind": result_files.kind_of(options.reviews),
+        "kind": payload.kind_of(options.reviews),
         "count": len(texts),
         "lengths": {
             name: {

@@ -111,7 +111,7 @@ def run(options: Namespace) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     results: dict[str, Any] = {
         "repetitions": options.repetitions,
-        "texts": result_files.kind_of(options.reviews),
+        "texts": payload.kind_of(options.reviews),
         "candidates": {},
         "models": {},
     }

@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
         measured = [_round(servers, bodies, options.seconds) for _ in range(options.rounds)]
     result = {
         "model": options.model.name,
-        "texts": result_files.kind_of(options.reviews),
+        "texts": payload.kind_of(options.reviews),
         "connections": _CONNECTIONS,
         "medians": result_files.medians(measured),
         "rounds": measured,

@@ -43,7 +43,7 @@ def run(options: Namespace) -> None:
         measured = [asyncio.run(_round(server.url, singles, batch, options.batches)) for _ in range(options.rounds)]
     result = {
         "model": options.model.name,
-        "texts": result_files.kind_of(options.reviews),
+        "texts": payload.kind_of(options.reviews),
         "items_of_a_batch": MAX_BATCH_ITEMS,
         "medians": result_files.medians(measured),
         "rounds": measured,

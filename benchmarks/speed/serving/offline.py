@@ -70,7 +70,7 @@ def run(options: Namespace) -> None:
         padding = _padding(server)
     result = {
         "model": options.model.name,
-        "texts": f"{len(texts)} {result_files.kind_of(options.reviews)}",
+        "texts": f"{len(texts)} {payload.kind_of(options.reviews)}",
         "connections": options.connections,
         "http_share_of_engine": statistics.median(
             each["http_texts_per_s"] / each["engine_texts_per_s"] for each in rounds

@@ -58,7 +58,7 @@ def run(options: Namespace) -> None:
         print(f"round {number + 1}: {json.dumps(measured[-1])}", flush=True)
     result = {
         "model": options.model.name,
-        "texts": result_files.kind_of(options.reviews),
+        "texts": payload.kind_of(options.reviews),
         "factor": options.factor,
         "seconds": options.seconds,
         "medians": result_files.medians(measured),

@@ -58,7 +58,7 @@ def run(options: Namespace) -> None:
     result = {
         "model": options.model.name,
         "shadow": options.shadow.name,
-        "texts": result_files.kind_of(options.reviews),
+        "texts": payload.kind_of(options.reviews),
         "connections": _CONNECTIONS,
         "paced_per_s": options.load * peak,
         "seconds": options.seconds,
