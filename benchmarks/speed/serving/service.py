@@ -70,10 +70,10 @@ OPTIONS = (
 
 def run(options: Namespace) -> None:
     """Measure and write the results."""
-    options.model = options.model or base_shape()
     if not PEERS_PYTHON.exists():
         raise StepFailed(f"expected the peers' environment, found no {PEERS_PYTHON}; `make bench` makes it")
     require_wrk()
+    options.model = options.model or base_shape()
     texts = payload.texts(options.reviews, options.texts)
     turns, alone = _measure(options, texts)
     _write(_result(options, texts, turns, alone), options.out)
