@@ -8,7 +8,6 @@ from urllib.parse import quote
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from litestar.utils import normalize_path
 
@@ -34,6 +33,7 @@ from sentiment_api.errors import (
     WrongMediaType,
     place_of,
 )
+from sentiment_api.request_state import PATH, REQUEST_ID
 from sentiment_api.schemas.problems import FieldProblem, Problem
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -60,18 +60,6 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     ClientGone: (499, "client-gone", "The client went away"),  # nobody reads it: for metrics and logs, as nginx has it
     InferenceFailed: (500, "inference-failed", "The model failed on this text"),
 }
-_DESCRIPTIONS = {
-    400: "Not JSON.",
-    401: "No living API key; only where the service asks for keys.",
-    403: "The API key does not hold the scope; `detail` names it.",
-    404: "There is none; `detail` says of what.",
-    413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    422: "The body fails the schema; `errors` has the path of each field.",
-    429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
-    503: "No room or no database now; Retry-After says when to try again, where that is known.",
-    504: "The deadline passed.",
-}
 # Litestar's own details may quote the request, so ours replace them.
 _HTTP_TITLES = {
     400: ("Bad request", "The request cannot be understood."),
@@ -90,14 +78,6 @@ _log = structlog.get_logger(__name__)
 
 REASONS = tuple(slug for _, slug, _ in _KINDS.values())
 """The slugs of all problems that have one."""
-
-
-def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return what the OpenAPI schema says of these statuses: a problem, each."""
-    return {
-        status: ResponseSpec(Problem, generate_examples=False, description=_DESCRIPTIONS[status], media_type=MEDIA_TYPE)
-        for status in statuses
-    }
 
 
 def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
@@ -131,7 +111,7 @@ def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
 def _log_defect(request: AnyRequest, refusal: RequestRefused) -> None:
     """Log what is no fault of the client's; of a batch with a prediction the access log tells nothing but 200."""
     if isinstance(refusal, InferenceFailed):
-        request_id = request.scope["state"].get("request_id")
+        request_id = request.scope["state"].get(REQUEST_ID)
         _log.error("inference failed", error=refusal.kind, tokens=refusal.tokens, request_id=request_id)
 
 
@@ -158,7 +138,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
         error=type(error).__name__,
         place=place_of(error),
         route=request.scope.get("path_template"),
-        request_id=request.scope["state"].get("request_id"),
+        request_id=request.scope["state"].get(REQUEST_ID),
     )
     title, detail = _UNEXPECTED
     return _response(Problem("about:blank", title, 500, detail, _instance(request)), {})
@@ -166,7 +146,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 
 def _instance(request: AnyRequest) -> str:
     """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
-    return quote(request.scope["state"]["path"])
+    return quote(request.scope["state"][PATH])
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

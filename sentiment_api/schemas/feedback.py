@@ -13,9 +13,13 @@ from sentiment_api.schemas.fields import ShortText, StrictRequest
 class FeedbackRequest(StrictRequest):
     """What the customer said of the product in the end: the stars, the label, or both."""
 
-    prediction_id: UUID
-    rating: int | None = Field(default=None, ge=1, le=5, description="The stars, 1 to 5.")
-    label: ShortText | None = Field(default=None, description="One of the model's labels, which GET /model lists.")
+    prediction_id: UUID = Field(
+        description="Of the prediction, as its reply had it.", examples=["019ac8b2-7c00-7000-8000-000000000002"]
+    )
+    rating: int | None = Field(default=None, ge=1, le=5, description="The stars, 1 to 5.", examples=[1])
+    label: ShortText | None = Field(
+        default=None, description="One of the model's labels, which GET /model lists.", examples=["negative"]
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
