@@ -5,9 +5,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from sentiment_api.schemas.drift import DriftMetric, DriftReport, DriftReportPage, DriftReportSummary
-from sentiment_api.schemas.feedback import Feedback, FeedbackReply
 from sentiment_api.schemas.limits import LIMITS
-from sentiment_api.schemas.predictions import BatchReply, ItemProblem, LoggedPrediction, Prediction, PredictionPage
+from sentiment_api.schemas.predictions import (
+    BatchReply,
+    Feedback,
+    FeedbackReply,
+    ItemProblem,
+    LoggedPrediction,
+    Prediction,
+    PredictionPage,
+)
 from sentiment_api.schemas.problems import FieldProblem, Problem
 from sentiment_api.schemas.service import HealthReply, LogHealth, ModelName, ModelReply
 

@@ -9,7 +9,7 @@ from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.errors import RequestRefused
 from sentiment_api.http.admission import LANE
-from sentiment_api.http.dto import StrictDTO
+from sentiment_api.http.bodies import StrictDTO
 from sentiment_api.http.problems import AnyRequest, refused_item
 from sentiment_api.inference.capacity import Ticket
 from sentiment_api.prediction_log.shipper import Shipper

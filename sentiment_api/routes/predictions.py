@@ -7,13 +7,18 @@ from litestar.params import FromPath, JSONBody
 
 from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
-from sentiment_api.http.dto import StrictDTO
+from sentiment_api.http.bodies import StrictDTO
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.routes import examples
 from sentiment_api.routes.openapi import FEEDBACK, PREDICTIONS, QueryOperation, replies_with, reply
 from sentiment_api.routes.requests import REQUEST_ID_DEPENDENCY, prediction_id_of, query_as
-from sentiment_api.schemas.feedback import FeedbackReply, FeedbackRequest
-from sentiment_api.schemas.predictions import LoggedPrediction, PredictionPage, PredictionsQuery
+from sentiment_api.schemas.predictions import (
+    FeedbackReply,
+    FeedbackRequest,
+    LoggedPrediction,
+    PredictionPage,
+    PredictionsQuery,
+)
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
 

@@ -1,15 +1,14 @@
-"""Predictions: one review, many, and what was logged about them."""
+"""Predictions: of one review and of many, feedback on them, and what was logged about them."""
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sentiment_api.database.tables import CUSTOMER_SOURCES, Source
-from sentiment_api.schemas.feedback import Feedback
 from sentiment_api.schemas.fields import Metadata, QueryTime, ShortText, StrictRequest, Text, Timestamp
 from sentiment_api.schemas.limits import MAX_BATCH_ITEMS, MAX_METADATA_KEYS, MAX_PAGE, MAX_TEXT_CHARACTERS
 from sentiment_api.schemas.problems import Problem
@@ -56,6 +55,24 @@ class DocumentedBatchRequest(StrictRequest):
     items: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH_ITEMS)
 
 
+class FeedbackRequest(StrictRequest):
+    """What the customer said of the product in the end: the stars, the label, or both."""
+
+    prediction_id: UUID = Field(
+        description="Of the prediction, as its reply had it.", examples=["019ac8b2-7c00-7000-8000-000000000002"]
+    )
+    rating: int | None = Field(default=None, ge=1, le=5, description="The stars, 1 to 5.", examples=[1])
+    label: ShortText | None = Field(
+        default=None, description="One of the model's labels, which GET /model lists.", examples=["negative"]
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.rating is None and self.label is None:
+            raise ValueError("expected a rating, a label or both")
+        return self
+
+
 class PredictionsQuery(StrictRequest):
     """Which logged predictions, and how many at once."""
 
@@ -100,6 +117,22 @@ class BatchReply:
     """For each item, in order, a prediction or an error."""
 
     results: list[Prediction | ItemProblem]
+
+
+class FeedbackReply(msgspec.Struct, frozen=True):
+    """What became of the feedback."""
+
+    prediction_id: UUID
+    state: str
+    """`stored` when Postgres holds the prediction, `pending` while it may still arrive."""
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """Feedback as it is kept."""
+
+    received_at: dt.datetime
+    rating: int | None
+    label: str | None
 
 
 class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
