@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
+"""Every error as `application/problem+json` (RFC 9457). Only this module maps errors to statuses."""
 
 import math
 from http import HTTPStatus
@@ -72,7 +72,7 @@ _UNEXPECTED = (
     "Something failed on our side. The X-Request-ID header names this request in the logs.",
 )
 _TAKEN_BY_ALL: Final = "OPTIONS"
-"""A method that Litestar answers for every route."""
+"""A method that every route of Litestar takes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -81,7 +81,7 @@ REASONS = tuple(slug for _, slug, _ in _KINDS.values())
 
 
 def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
-    """Count an item of a batch that has no answer, and return its problem."""
+    """Count a refused item of a batch, and return its problem."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused_items.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
@@ -96,7 +96,7 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 
 
 def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
-    """Count a request that has no answer, and return the reply to it."""
+    """Count a refused request, and return the reply."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
@@ -125,7 +125,7 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
 
 
 def _name_route(request: AnyRequest) -> None:
-    """Have the metrics and the log name the route that does not take the method: Litestar does not, for want of one."""
+    """Set the route's template on a request with a wrong method, for metrics and log: Litestar sets none."""
     router = request.app.asgi_router
     *_, template = router.handle_routing(path=normalize_path(request.scope["path"]), method=_TAKEN_BY_ALL)
     request.scope["path_template"] = template
