@@ -23,7 +23,8 @@ from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.rate_limits import RateLimiter, RateLimitMiddleware
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.embedded import EmbeddedServer
-from sentiment_api.http.admission import Admission, BodyMiddleware
+from sentiment_api.http.admission import Admission
+from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.edge import Edge
 from sentiment_api.http.problems import EXCEPTION_HANDLERS, REASONS
 from sentiment_api.inference.batching import Batcher
@@ -39,12 +40,10 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.routes import documentation
 from sentiment_api.routes.console import console, console_file
-from sentiment_api.routes.drift import drift_report, drift_report_page, drift_reports, latest_drift_report
-from sentiment_api.routes.feedback import feedback
+from sentiment_api.routes.drift import ReportPages, drift_report, drift_report_page, drift_reports, latest_drift_report
 from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
-from sentiment_api.routes.predictions import logged_prediction, logged_predictions
-from sentiment_api.routes.report_pages import ReportPages
+from sentiment_api.routes.predictions import feedback, logged_prediction, logged_predictions
 from sentiment_api.schemas.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import Shadow

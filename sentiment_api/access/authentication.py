@@ -25,7 +25,7 @@ from sentiment_api.access.key_file import KeyFile
 from sentiment_api.access.key_table import living_keys
 from sentiment_api.access.keys import Key, KeyRing, Scope
 from sentiment_api.errors import ApiKeyRequired, DatabaseAway, ScopeMissing
-from sentiment_api.http.edge import CREDENTIALS, KEY_NAME
+from sentiment_api.request_state import CREDENTIALS, KEY, KEY_NAME
 from sentiment_api.telemetry.metrics import Metrics
 
 REQUIRED_SCOPE: Final = "required_scope"
@@ -34,8 +34,6 @@ NO_SCOPE: Final = "public"
 """The value of `REQUIRED_SCOPE` for a route that needs no key."""
 PUBLIC: Final[Mapping[str, str]] = MappingProxyType({REQUIRED_SCOPE: NO_SCOPE})
 """The `opt` of a route that needs no key."""
-KEY: Final = "key"
-"""The key of a request's state under which what is kept of its API key is, once that was found."""
 KEYS_REFRESH_S: Final = 2.0
 """Seconds between two reads of the keys. With the query's own timeout, a change takes effect within five seconds."""
 KEYS_KNOWN_FOR_S: Final = 24 * 3600.0

@@ -19,12 +19,12 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.access.authentication import KEY
 from sentiment_api.access.key_table import lease_tokens
 from sentiment_api.access.keys import Key
 from sentiment_api.errors import DatabaseAway, RateLimited
-from sentiment_api.http.admission import LANE, TICKET
+from sentiment_api.http.admission import LANE
 from sentiment_api.inference.capacity import Ticket
+from sentiment_api.request_state import KEY, TICKET
 
 _SLICE: Final = 1 / 20
 _WINDOW_S: Final = 60

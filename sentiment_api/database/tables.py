@@ -1,5 +1,7 @@
 """The tables. Migrations create them; everything that reads or writes them imports them from here."""
 
+from typing import Literal, get_args
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -31,10 +33,14 @@ metadata = MetaData(
     }
 )
 
-CUSTOMER_SOURCES = ("api", "hf", "v2")
+CustomerSource = Literal["api", "hf", "v2"]
+OwnSource = Literal["golden", "bench", "console"]
+Source = Literal[CustomerSource, OwnSource]
+
+CUSTOMER_SOURCES: tuple[str, ...] = get_args(CustomerSource)
 """Where customers' predictions come from; the others are tries of our own."""
 
-OWN_SOURCES = ("golden", "bench", "console")
+OWN_SOURCES: tuple[str, ...] = get_args(OwnSource)
 """What a request may say that it is, when it is no customer's: in no window, no list and no count by default."""
 
 predictions = Table(

@@ -1,1 +1,1 @@
-"""What every request and reply passes, and errors as HTTP has them. Routes are in `routes`, keys in `access`."""
+"""The HTTP layer around the routes: edge, bodies, admission, reply headers, errors. Keys and limits are in `access`."""

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457). The only place that knows which failure has which status."""
+"""Every error as `application/problem+json` (RFC 9457). Only this module maps errors to statuses."""
 
 import math
 from http import HTTPStatus
@@ -8,7 +8,6 @@ from urllib.parse import quote
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from litestar.utils import normalize_path
 
@@ -34,6 +33,7 @@ from sentiment_api.errors import (
     WrongMediaType,
     place_of,
 )
+from sentiment_api.request_state import PATH, REQUEST_ID
 from sentiment_api.schemas.problems import FieldProblem, Problem
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -60,18 +60,6 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     ClientGone: (499, "client-gone", "The client went away"),  # nobody reads it: for metrics and logs, as nginx has it
     InferenceFailed: (500, "inference-failed", "The model failed on this text"),
 }
-_DESCRIPTIONS = {
-    400: "Not JSON.",
-    401: "No living API key; only where the service asks for keys.",
-    403: "The API key does not hold the scope; `detail` names it.",
-    404: "There is none; `detail` says of what.",
-    413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    422: "The body fails the schema; `errors` has the path of each field.",
-    429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
-    503: "No room or no database now; Retry-After says when to try again, where that is known.",
-    504: "The deadline passed.",
-}
 # Litestar's own details may quote the request, so ours replace them.
 _HTTP_TITLES = {
     400: ("Bad request", "The request cannot be understood."),
@@ -84,7 +72,7 @@ _UNEXPECTED = (
     "Something failed on our side. The X-Request-ID header names this request in the logs.",
 )
 _TAKEN_BY_ALL: Final = "OPTIONS"
-"""A method that Litestar answers for every route."""
+"""A method that every route of Litestar takes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -92,16 +80,8 @@ REASONS = tuple(slug for _, slug, _ in _KINDS.values())
 """The slugs of all problems that have one."""
 
 
-def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return what the OpenAPI schema says of these statuses: a problem, each."""
-    return {
-        status: ResponseSpec(Problem, generate_examples=False, description=_DESCRIPTIONS[status], media_type=MEDIA_TYPE)
-        for status in statuses
-    }
-
-
 def refused_item(request: AnyRequest, refusal: RequestRefused) -> Problem:
-    """Count an item of a batch that has no answer, and return its problem."""
+    """Count a refused item of a batch, and return its problem."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused_items.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
@@ -116,7 +96,7 @@ def problem_of(refusal: RequestRefused, instance: str = "") -> Problem:
 
 
 def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
-    """Count a request that has no answer, and return the reply to it."""
+    """Count a refused request, and return the reply."""
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
@@ -131,7 +111,7 @@ def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
 def _log_defect(request: AnyRequest, refusal: RequestRefused) -> None:
     """Log what is no fault of the client's; of a batch with a prediction the access log tells nothing but 200."""
     if isinstance(refusal, InferenceFailed):
-        request_id = request.scope["state"].get("request_id")
+        request_id = request.scope["state"].get(REQUEST_ID)
         _log.error("inference failed", error=refusal.kind, tokens=refusal.tokens, request_id=request_id)
 
 
@@ -145,7 +125,7 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[Problem]:
 
 
 def _name_route(request: AnyRequest) -> None:
-    """Have the metrics and the log name the route that does not take the method: Litestar does not, for want of one."""
+    """Set the route's template on a request with a wrong method, for metrics and log: Litestar sets none."""
     router = request.app.asgi_router
     *_, template = router.handle_routing(path=normalize_path(request.scope["path"]), method=_TAKEN_BY_ALL)
     request.scope["path_template"] = template
@@ -158,7 +138,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
         error=type(error).__name__,
         place=place_of(error),
         route=request.scope.get("path_template"),
-        request_id=request.scope["state"].get("request_id"),
+        request_id=request.scope["state"].get(REQUEST_ID),
     )
     title, detail = _UNEXPECTED
     return _response(Problem("about:blank", title, 500, detail, _instance(request)), {})
@@ -166,7 +146,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 
 def _instance(request: AnyRequest) -> str:
     """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
-    return quote(request.scope["state"]["path"])
+    return quote(request.scope["state"][PATH])
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
 from sentiment_api.access.authentication import PUBLIC, security_schemes
+from sentiment_api.routes.openapi import TAGS
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -40,6 +41,7 @@ def openapi() -> OpenAPIConfig:
         title="Sentiment service",
         version=__version__,
         description="The sentiment of product reviews. Errors are application/problem+json (RFC 9457).",
+        tags=TAGS,
         use_handler_docstrings=True,
         openapi_router=Router(
             "/docs",

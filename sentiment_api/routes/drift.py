@@ -1,25 +1,30 @@
-"""`GET /drift/...`: what the drift job found, as JSON, and the page that it made for people."""
+"""`GET /drift/...`: what the drift job found, as JSON, and the pages that it made for people."""
 
+import re
+from dataclasses import dataclass
 from typing import Final
 
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
+from litestar.enums import ScopeType
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIType, Operation, Parameter, Schema
 from litestar.params import FromPath
+from litestar.types import ASGIApp, Receive, Send
+from litestar.types import Scope as Connection
 
 from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
-from sentiment_api.http.problems import AnyRequest, documented
-from sentiment_api.routes.drift_examples import LIST, REPORT
-from sentiment_api.routes.parameters import id_parameter, query_parameters, with_parameters
-from sentiment_api.routes.report_pages import REPORT_PAGE, RUN_ID
-from sentiment_api.routes.requests import accepts_gzip, drift_reports_query_of, run_id_of
+from sentiment_api.http.problems import AnyRequest
+from sentiment_api.request_state import RUN_ID
+from sentiment_api.routes import examples
+from sentiment_api.routes.openapi import DRIFT, QueryOperation, problems, replies_with
+from sentiment_api.routes.requests import accepts_gzip, query_as, run_id_of
 from sentiment_api.schemas.drift import DriftReport, DriftReportPage, DriftReportsQuery
 from sentiment_api.use_cases.drift import LookUpDrift
 
 REPORT_POLICY: Final = (
-    # Without allow-same-origin: a page of nobody's, to which this service is as foreign as any other.
+    # Without allow-same-origin: the page has an origin of its own, to which this service is foreign.
     "sandbox allow-scripts; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     # Evidently puts its scripts, styles, fonts and pictures into the page.
     "script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data:"
@@ -33,24 +38,34 @@ _PAGE_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "unsafe-none",
     "Vary": "Accept-Encoding",
 }
-_A_REPORT = ResponseSpec(DriftReport, description="The run.", generate_examples=False, examples=[REPORT])
+_PAGE: Final = "/drift/reports/{run_id}.html"
+"""The page's path in OpenAPI, metrics and log. To Litestar it has no parameter: its paths know no suffix."""
+_PAGE_REQUESTED: Final = re.compile(r"/drift/reports/([^/]+)\.html")
 
 
 @get(
     "/drift/reports",
-    responses={
-        200: ResponseSpec(DriftReportPage, description="A page.", generate_examples=False, examples=[LIST]),
-        **documented(401, 403, 422, 503),
-    },
-    operation_class=with_parameters(*query_parameters(DriftReportsQuery)),
+    summary="List drift runs",
+    tags=[DRIFT],
+    responses=replies_with(examples.DRIFT_REPORTS, "A page of runs.", 401, 403, 422, 503),
+    operation_class=QueryOperation,
+    dependencies=query_as(DriftReportsQuery),
     **requires(Scope.READ),
 )
-async def drift_reports(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> DriftReportPage:
-    """Return runs of the drift job without their metrics, the latest window first, of each what was judged last."""
-    return await look_up_drift.page(drift_reports_query_of(request))
+async def drift_reports(
+    filters: NamedDependency[DriftReportsQuery], look_up_drift: NamedDependency[LookUpDrift]
+) -> DriftReportPage:
+    """Return runs of the drift job without their metrics: the latest window first, of each only the latest revision."""
+    return await look_up_drift.page(filters)
 
 
-@get("/drift/latest", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **requires(Scope.READ))
+@get(
+    "/drift/latest",
+    summary="Get the latest drift run",
+    tags=[DRIFT],
+    responses=replies_with(examples.DRIFT_REPORT, "The run.", 401, 403, 404, 503),
+    **requires(Scope.READ),
+)
 async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first.
 
@@ -61,15 +76,31 @@ async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> Dr
 
 
 @get(
-    "/drift/reports/{run_id:str}", responses={200: _A_REPORT, **documented(401, 403, 404, 503)}, **requires(Scope.READ)
+    "/drift/reports/{run_id:str}",
+    summary="Get one drift run",
+    tags=[DRIFT],
+    responses=replies_with(examples.DRIFT_REPORT, "The run.", 401, 403, 404, 503),
+    operation_class=QueryOperation,
+    **requires(Scope.READ),
 )
 async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return a run of the drift job with its metrics and details."""
     return await look_up_drift.find(run_id_of(run_id))
 
 
+@dataclass
+class _PageOperation(Operation):
+    """The operation of a page: it adds the parameter that Litestar does not know."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID)
+        self.parameters = [Parameter(RUN_ID, "path", required=True, schema=schema, description="Of the run.")]
+
+
 @get(
-    REPORT_PAGE,
+    _PAGE,
+    summary="Get the page of a drift run",
+    tags=[DRIFT],
     responses={
         200: ResponseSpec(
             str,
@@ -78,9 +109,9 @@ async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[Loo
             media_type="text/html",
             examples=[Example(value="<!DOCTYPE html><html>...</html>")],
         ),
-        **documented(401, 403, 404, 503),
+        **problems(401, 403, 404, 503),
     },
-    operation_class=with_parameters(id_parameter(RUN_ID, "Of the run.")),
+    operation_class=_PageOperation,
     **requires(Scope.READ),
 )
 async def drift_report_page(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> Response[bytes]:
@@ -89,3 +120,18 @@ async def drift_report_page(request: AnyRequest, look_up_drift: NamedDependency[
     page = await look_up_drift.html(run_id_of(request.scope["state"][RUN_ID]), packed=packed)
     encoding = {"Content-Encoding": "gzip"} if packed else {}
     return Response(page, media_type=MediaType.HTML, headers=_PAGE_HEADERS | encoding)
+
+
+class ReportPages:
+    """An ASGI application around Litestar: it gives requests for pages the path of their route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Replace the path of a page by its route's, and note the run's id in the state."""
+        if scope["type"] == ScopeType.HTTP and (requested := _PAGE_REQUESTED.fullmatch(scope["path"])):
+            scope["state"][RUN_ID] = requested[1]
+            scope["path"] = _PAGE
+        await self._app(scope, receive, send)

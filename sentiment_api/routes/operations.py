@@ -5,7 +5,6 @@ from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.openapi import ResponseSpec
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 
@@ -17,34 +16,26 @@ from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.draining import is_draining
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas.limits import (
-    MAX_BATCH_BYTES,
-    MAX_BATCH_ITEMS,
-    MAX_METADATA_BYTES,
-    MAX_METADATA_KEYS,
-    MAX_SINGLE_BYTES,
-    MAX_TEXT_CHARACTERS,
-)
+from sentiment_api.routes import examples
+from sentiment_api.routes.openapi import SERVICE, replies_with, reply
+from sentiment_api.schemas.limits import LIMITS
 from sentiment_api.schemas.service import HealthReply, LogHealth, ModelReply
 from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.telemetry.metrics import Metrics
 
 _OPENMETRICS = "application/openmetrics-text"
 _ENGINE_STOPPED = "engine stopped"
-
-_LIMITS = {
-    "text_characters": MAX_TEXT_CHARACTERS,
-    "batch_items": MAX_BATCH_ITEMS,
-    "metadata_keys": MAX_METADATA_KEYS,
-    "metadata_bytes": MAX_METADATA_BYTES,
-    "single_body_bytes": MAX_SINGLE_BYTES,
-    "batch_body_bytes": MAX_BATCH_BYTES,
-}
-_TOLD = ("created_at", "base", "data_hash", "rows")
-_TOLD_METRICS = ("all", "unseen", "category_mean")
+_TRAINING_FACTS = ("created_at", "base", "data_hash", "rows")
+_TRAINING_METRICS = ("all", "unseen", "category_mean")
 
 
-@get("/model", opt=PUBLIC)
+@get(
+    "/model",
+    summary="Describe the model and the limits",
+    tags=[SERVICE],
+    responses=replies_with(examples.MODEL, "The model that serves, and what it takes."),
+    opt=PUBLIC,
+)
 async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency[Shadow | None]) -> ModelReply:
     """Describe the model that serves and the limits of what it takes."""
     manifest = classifier.bundle.manifest
@@ -54,22 +45,24 @@ async def model(classifier: NamedDependency[Classifier], shadow: NamedDependency
         labels=manifest.labels,
         engine=classifier.engine.name,
         max_tokens=manifest.max_tokens,
-        limits=_LIMITS,
-        training=_told(manifest.training),
+        limits=LIMITS,
+        training=_training_facts(manifest.training),
         shadow=None if shadow is None else shadow.health(),
     )
 
 
-def _told(training: dict[str, Any]) -> dict[str, Any]:
-    """Return what clients are told of a model's training: the bundle's own record has its commands and tables too."""
-    told = {name: training[name] for name in _TOLD if name in training}
+def _training_facts(training: dict[str, Any]) -> dict[str, Any]:
+    """Return the main facts of a bundle's training record, which also has commands and tables."""
+    facts = {name: training[name] for name in _TRAINING_FACTS if name in training}
     metrics = training.get("metrics", {})
-    return told | {"metrics": {name: metrics[name] for name in _TOLD_METRICS if name in metrics}}
+    return facts | {"metrics": {name: metrics[name] for name in _TRAINING_METRICS if name in metrics}}
 
 
 @get(
     "/health/live",
-    responses={503: ResponseSpec(HealthReply, description="To be restarted.", generate_examples=False)},
+    summary="Probe liveness",
+    tags=[SERVICE],
+    responses={**replies_with(examples.LIVE, "The process runs."), 503: reply(examples.STOPPED, "To be restarted.")},
     opt=PUBLIC,
 )
 async def live(batcher: NamedDependency[Batcher]) -> Response[HealthReply]:
@@ -80,7 +73,9 @@ async def live(batcher: NamedDependency[Batcher]) -> Response[HealthReply]:
 
 @get(
     ["/health/ready", "/health"],
-    responses={503: ResponseSpec(HealthReply, description="Not ready.", generate_examples=False)},
+    summary="Probe readiness",
+    tags=[SERVICE],
+    responses={**replies_with(examples.READY, "Ready."), 503: reply(examples.DRAINING, "Not ready.")},
     opt=PUBLIC,
 )
 async def ready(

@@ -1,1 +1,1 @@
-"""What goes over the wire: pydantic models in, msgspec Structs out, and the errors of their fields."""
+"""What goes over the wire: pydantic models in, msgspec Structs out, limits, field errors. No route or query is here."""

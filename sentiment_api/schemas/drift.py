@@ -19,7 +19,7 @@ class DriftReportsQuery(StrictRequest):
 
     model_version: ShortText | None = Field(default=None, description="Only those on this version of the model.")
     before: UUID | None = Field(default=None, description="`next` of the page before.")
-    limit: int = Field(default=20, ge=1, le=MAX_PAGE)
+    limit: int = Field(default=20, ge=1, le=MAX_PAGE, description="The most that a page holds.")
 
 
 class DriftMetric(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
-"""The fields that requests are made of, and the strict base of their models.
+"""The field types of requests, and the strict base class of their models.
 
-Whatever these accept, Postgres can store: no NUL and no lone surrogate in any string, numbers finite and of a
-size that JSON readers share, times within the years of the calendar that both sides know.
+Postgres can store whatever these accept: strings without NUL and lone surrogates, finite numbers that all JSON readers
+read alike, and times in years that both sides support.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ _PLUS_LOST = re.compile(r"(.*\d) (\d{2}:\d{2})")
 
 
 def _storable(text: str) -> str:
-    """Postgres stores every string but these."""
+    """Refuse the only characters that Postgres cannot store."""
     if "\x00" in text:
         raise ValueError("must not contain the character NUL (U+0000)")
     if any("\ud800" <= character <= "\udfff" for character in text):
@@ -30,14 +30,14 @@ def _storable(text: str) -> str:
 
 
 def _written_as_date(timestamp: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Insist on a date: pydantic takes numbers, and strings of digits, for Unix time."""
+    """Require a date: pydantic reads numbers, and strings of digits, as Unix time."""
     if not isinstance(timestamp, str) or not _DATE_AND_TIME.match(timestamp):
         raise ValueError("must be a time as in RFC 3339, such as 2026-11-01T09:30:00+01:00")
     return timestamp
 
 
 def _with_plus(timestamp: Any) -> Any:  # noqa: ANN401 - any value of a query
-    """Put back the plus of an offset: in a query it stands for a blank, unless the client has encoded it."""
+    """Restore the plus of an offset: in a query, an unencoded plus is a blank."""
     lost = _PLUS_LOST.fullmatch(timestamp) if isinstance(timestamp, str) else None
     return f"{lost[1]}+{lost[2]}" if lost else timestamp
 
@@ -67,7 +67,7 @@ def _storable_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 Storable = AfterValidator(_storable)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS), Storable]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
-# Lax behind the check for a string: a strict validator would take only what Python calls a datetime there.
+# Not strict, since the value was checked to be a string: a strict validator would accept only a Python datetime.
 Timestamp = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written_as_date), AfterValidator(_known_year)
 ]
@@ -76,6 +76,6 @@ Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS), AfterV
 
 
 class StrictRequest(BaseModel):
-    """A request that has the fields of its model and no others, of their types, and shows no input in its errors."""
+    """A request with the fields of its model and no others, without conversion of types or input in errors."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)

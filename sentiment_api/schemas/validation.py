@@ -1,4 +1,4 @@
-"""JSON bytes to pydantic models, with errors that name the field and never show what was in it."""
+"""Parses bodies and queries into pydantic models. Errors name the field and never quote its value."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def parse(model: type[M], body: bytes) -> M:
             refusal: NotJson | RequestInvalid = _why_not_json(body)
         else:
             refusal = RequestInvalid(field_errors(error))
-    # Outside the handler, so that pydantic's error, which quotes the body, does not travel on with ours.
+    # Outside the handler, or pydantic's error, which quotes the body, would be the context of ours.
     raise refusal
 
 
@@ -61,7 +61,7 @@ def _pairs(query: bytes) -> list[tuple[str, str]] | None:
 
 
 def field_errors(error: ValidationError, within: tuple[int | str, ...] = ()) -> list[FieldError]:
-    """Return what failed and where, the paths beginning `within`. Messages state the rule, never the value found."""
+    """Return an error for each field that failed, with paths below `within`. Messages state the rule, not the value."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return [
         FieldError(_path((*within, *problem["loc"])), _message(problem["type"], problem["msg"])) for problem in problems
@@ -75,7 +75,7 @@ def _message(kind: str, text: str) -> str:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """Return `items[3].text` for `("items", 3, "text")`. A key that a client made up is shown only if it is plain."""
+    """Return `items[3].text` for `("items", 3, "text")`. A key that a client invented is shown only if it is plain."""
     path = ""
     for step in location:
         if isinstance(step, int):
@@ -87,7 +87,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _why_not_json(body: bytes) -> NotJson | RequestInvalid:
-    """Lone surrogates are JSON by its grammar, but no text: they fail the schema, at a field. The rest is not JSON."""
+    """Return why pydantic could not read the body. Lone surrogates are valid JSON but no text: an error at a field."""
     try:
         found = _surrogate_path(json.loads(body, parse_constant=_refuse_constant), ())
     except (ValueError, RecursionError):

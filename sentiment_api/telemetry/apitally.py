@@ -1,48 +1,55 @@
-"""Apitally, told of requests and never of what is in them: reviews are personal data.
+"""Apitally, without anything that a client wrote: reviews are personal data.
 
-It hears of a request by the span that `tracing` makes, which has no more than the access log. Imported only when it is
-on.
+Apitally reads the span that `spans` makes, which has no more than the access log, and a copy of the request's scope
+without path, query, client address and headers. Imported only if its token is set.
 """
+
+from contextvars import ContextVar
+from typing import cast
 
 from apitally.litestar import ApitallyPlugin
 from apitally.shared import activation
 from apitally.shared.config import WRITE_TOKEN_FORMAT
 from litestar import Litestar
 from litestar.config.app import AppConfig
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from sentiment_api import __version__
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.tracing import FLUSH_S, run_with_timeout
 
+_WHOLE_SCOPE: ContextVar[HTTPScope] = ContextVar("whole scope")
+
 
 class _RedactedApitallyPlugin(ApitallyPlugin):  # type: ignore[misc] # mypy does not follow apitally
-    """Adds what tells of requests, and nothing that could tell of what is in them or hold the service up."""
+    """Adds Apitally to an application, without what could send the content of requests or delay the service."""
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Set Apitally up, less what it would do itself: a span with the path and the query, and all exceptions."""
+        """Set Apitally up, but without its own span, which has path and query, and without exceptions."""
         plugins, before_send = list(app_config.plugins), list(app_config.before_send)
         after_exception, on_shutdown = list(app_config.after_exception), list(app_config.on_shutdown)
         configured: AppConfig = super().on_app_init(app_config)
         configured.plugins, configured.before_send = plugins, before_send
-        # Messages of exceptions, and of those that they come from, may quote a request.
+        # Messages of exceptions, and of their causes, may quote a request.
         configured.after_exception = after_exception
-        # It would wait 10 s for a receiver that accepts and says nothing, up to three times.
+        # It would wait up to three times 10 s for a receiver that accepts and never answers.
         configured.on_shutdown = [*on_shutdown, _end]
         return configured
 
     def on_startup(self, app: Litestar) -> None:
-        """Begin, around an application that hides its clients' addresses: Apitally would add them to the spans."""
-        app.asgi_handler = _without_client(app.asgi_handler)
+        """Put Apitally around the application, and around Apitally what hides the requests from it."""
+        app.asgi_handler = _with_whole_scope(app.asgi_handler)
         super().on_startup(app)
+        app.asgi_handler = _with_scrubbed_scope(app.asgi_handler)
 
 
 def apitally_plugin(settings: ServiceSettings) -> ApitallyPlugin:
-    """Return the plugin with everything off that could carry a text: bodies, headers, logs, query values, exceptions.
+    """Return the plugin with everything off that could hold a text: bodies, headers, logs, query values, exceptions.
 
     Raises:
-        SettingsInvalid: what is set as its token is none.
+        SettingsInvalid: the token does not have the format of one.
     """
     token = settings.apitally_write_token
     written = "" if token is None else token.get_secret_value()
@@ -63,12 +70,34 @@ def apitally_plugin(settings: ServiceSettings) -> ApitallyPlugin:
     )
 
 
-def _without_client(app: ASGIApp) -> ASGIApp:
-    async def forget_client(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["client"] = None
-        await app(scope, receive, send)
+def _with_scrubbed_scope(apitally: ASGIApp) -> ASGIApp:
+    """Return an application that passes on a scope with nothing but what Apitally needs to count a request."""
 
-    return forget_client
+    async def scrub(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            _WHOLE_SCOPE.set(scope)
+            scope = cast("Scope", {"type": scope["type"], "method": scope["method"]})
+        await apitally(scope, receive, send)
+
+    return scrub
+
+
+def _with_whole_scope(app: ASGIApp) -> ASGIApp:
+    """Return an application that restores the whole scope behind Apitally, and tells Apitally the route's template."""
+
+    async def restore(scrubbed: Scope, receive: Receive, send: Send) -> None:
+        if scrubbed["type"] != ScopeType.HTTP:
+            await app(scrubbed, receive, send)
+            return
+        scope = _WHOLE_SCOPE.get()
+
+        async def send_with_route(message: Message) -> None:
+            scrubbed["path_template"] = scope.get("path_template", "")
+            await send(message)
+
+        await app(scope, receive, send_with_route)
+
+    return restore
 
 
 def _end() -> None:

@@ -14,10 +14,8 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict
 
-REQUEST_ID = "request_id"
-TRACE_ID = "trace_id"
-SPAN_ID = "span_id"
-"""The keys under which the state of a request has its ids, and a log line, too."""
+from sentiment_api.request_state import REQUEST_ID, SPAN_ID, TRACE_ID
+
 _LOGGED_ONCE = ("apitally", "opentelemetry")
 """While their receiver is away these libraries log the same message every few seconds."""
 _REQUEST: ContextVar[Mapping[str, Any]] = ContextVar("request", default=MappingProxyType({}))

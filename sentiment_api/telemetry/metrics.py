@@ -18,10 +18,11 @@ from prometheus_client import (
 )
 
 from sentiment_api import __version__
+from sentiment_api.schemas.limits import MAX_TEXT_CHARACTERS
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (8, 16, 32, 64, 128, 192, 256, 384, 512)
-_CHARACTERS = (25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 20_000)
+_CHARACTERS = (25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, MAX_TEXT_CHARACTERS)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
 _BATCH_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
 _APPEND = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
@@ -29,8 +30,6 @@ _DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SHARES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 _ENTROPIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
-EXEMPLAR = "exemplar"
-"""The key of a request's state that holds the exemplar of its trace; absent if the trace is not sampled."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 """HTTP's own. Methods that clients invent share one label value; otherwise each would add a series."""
 

@@ -14,8 +14,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from sentiment_api.telemetry.logs import REQUEST_ID, SPAN_ID, TRACE_ID
-from sentiment_api.telemetry.metrics import EXEMPLAR, METHODS
+from sentiment_api.request_state import EXEMPLAR, REQUEST_ID, SPAN_ID, TRACE_ID
+from sentiment_api.telemetry.metrics import METHODS
 from sentiment_api.telemetry.phases import Phases, set_current_phases
 
 _TRACEPARENT = b"traceparent"

@@ -14,7 +14,7 @@ from sentiment_api.errors import DatabaseAway, FieldError, PredictionUnknown, Re
 from sentiment_api.model.bundle import Manifest
 from sentiment_api.prediction_log.records import FeedbackRecord, encode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas.feedback import FeedbackReply, FeedbackRequest
+from sentiment_api.schemas.predictions import FeedbackReply, FeedbackRequest
 from sentiment_api.telemetry.metrics import Metrics
 
 

@@ -16,8 +16,7 @@ from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import DatabaseAway, PredictionUnknown, RecordNewer
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.schemas.feedback import Feedback
-from sentiment_api.schemas.predictions import LoggedPrediction, PredictionPage, PredictionsQuery
+from sentiment_api.schemas.predictions import Feedback, LoggedPrediction, PredictionPage, PredictionsQuery
 from sentiment_api.schemas.service import ModelName
 
 

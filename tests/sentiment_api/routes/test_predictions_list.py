@@ -1,6 +1,7 @@
 """`GET /predictions`: which logged predictions it gives, in which order, and what it refuses."""
 
 import datetime as dt
+import json
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -268,15 +269,17 @@ async def test_a_list_that_takes_too_long_is_given_up(
 
 
 def test_the_parameters_are_documented(client: Client) -> None:
-    """OpenAPI has each parameter with its bounds, though Litestar does not see the query."""
+    """OpenAPI has each parameter with its type, bounds and description; none may be null."""
     operation = client.get("/docs/openapi.json").json()["paths"]["/predictions"]["get"]
     parameters = {each["name"]: each for each in operation["parameters"]}
     assert parameters.keys() == {"product_id", "label", "source", "from", "to", "cursor", "limit"}
     assert {each["in"] for each in parameters.values()} == {"query"}
     limit = parameters["limit"]["schema"]
     assert (limit["type"], limit["minimum"], limit["maximum"], limit["default"]) == ("integer", 1, 200, 50)
-    assert parameters["source"]["schema"]["enum"] == ["api", "hf", "v2", "console", "golden", "bench"]
+    assert parameters["source"]["schema"]["enum"] == ["api", "hf", "v2", "golden", "bench", "console"]
     assert parameters["from"]["schema"]["format"] == "date-time"
+    assert parameters["from"]["description"].startswith("Predictions made at this time or later")
+    assert "null" not in json.dumps(operation["parameters"])
 
 
 async def test_a_query_is_logged_nowhere(service: Any, engine: AsyncEngine) -> None:

@@ -69,6 +69,6 @@ def test_another_source_is_refused(client: Client, path: str, values: list[str])
 def test_the_header_is_documented(client: Client, path: str) -> None:
     """OpenAPI has it with its values, and as one that may be left out."""
     operation = client.get("/docs/openapi.json").json()["paths"][path]["post"]
-    (parameter,) = [each for each in operation["parameters"] if each["in"] == "header"]
-    assert (parameter["name"], parameter["schema"]["enum"]) == (HEADER, ["golden", "bench", "console"])
+    (parameter,) = [each for each in operation["parameters"] if each["name"] == HEADER]
+    assert (parameter["in"], parameter["schema"]["enum"]) == ("header", ["golden", "bench", "console"])
     assert not parameter.get("required")

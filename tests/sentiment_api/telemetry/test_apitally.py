@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.settings import ServiceSettings
+from sentiment_api.telemetry import apitally
 from sentiment_api.telemetry.apitally import apitally_plugin
 from sentiment_api.telemetry.tracing import FLUSH_S
 
@@ -127,16 +128,16 @@ def test_refusals_are_told_without_what_was_refused(new_service: Callable[..., A
 
 def test_both_receivers_have_the_same_trace(new_service: Callable[..., Any], new_receiver: Callable[..., Any]) -> None:
     """With OpenTelemetry on, too, a request is one span, told to both."""
-    apitally, traces = new_receiver(), new_receiver()
+    other, traces = new_receiver(), new_receiver()
     service = new_service(
-        APITALLY_WRITE_TOKEN=TOKEN, APITALLY_OTLP_ENDPOINT=apitally.url, OTEL_EXPORTER_OTLP_ENDPOINT=traces.url
+        APITALLY_WRITE_TOKEN=TOKEN, APITALLY_OTLP_ENDPOINT=other.url, OTEL_EXPORTER_OTLP_ENDPOINT=traces.url
     )
     assert httpx.post(f"{service.url}/predict", json={"text": SECRET}).status_code == 200
     service.stop()
-    assert counts(apitally) == {("POST", "/predict", 200): 1}
-    (there,) = [span.span_id for span in spans(apitally) if span.name == "POST /predict"]
+    assert counts(other) == {("POST", "/predict", 200): 1}
+    (there,) = [span.span_id for span in spans(other) if span.name == "POST /predict"]
     assert there in {span.span_id for span in spans(traces) if span.name == "POST /predict"}
-    assert SECRET.encode() not in apitally.everything() + traces.everything()
+    assert SECRET.encode() not in other.everything() + traces.everything()
 
 
 def test_nobody_listening_harms_nothing(new_service: Callable[..., Any], closed_port: int) -> None:
@@ -165,3 +166,32 @@ def test_a_token_that_is_none_is_refused(without_postgres: Callable[..., Service
     with pytest.raises(SettingsInvalid, match="APITALLY_WRITE_TOKEN to be apt_ and 24 letters") as refusal:
         apitally_plugin(without_postgres(APITALLY_WRITE_TOKEN=SecretStr(SECRET)))
     assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.anyio
+async def test_apitally_is_given_no_more_of_a_request_than_its_method_and_route() -> None:
+    """Whoever stands where Apitally does sees no query, path, client or header; the application sees all of them."""
+    seen: list[dict[str, Any]] = []
+    whole = {"type": "http", "method": "GET", "path": f"/{SECRET}", "query_string": SECRET.encode(), "headers": []}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope is whole
+        scope["path_template"] = "/predictions/{prediction_id}"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    behind = apitally._with_whole_scope(app)
+
+    async def stand_in(scope: Any, receive: Any, send: Any) -> None:
+        async def look(message: Any) -> None:
+            seen.append(dict(scope))
+            await send(message)
+
+        seen.append(dict(scope))
+        await behind(scope, receive, look)
+
+    async def send(message: Any) -> None:
+        return None
+
+    await apitally._with_scrubbed_scope(stand_in)(whole, None, send)  # type: ignore[arg-type]
+    known = {"type": "http", "method": "GET"}
+    assert seen == [known, {**known, "path_template": "/predictions/{prediction_id}"}]
