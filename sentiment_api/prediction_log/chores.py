@@ -23,7 +23,7 @@ from sentiment_api.database.erasures import (
     record_heartbeat,
     write_tombstones,
 )
-from sentiment_api.prediction_log.files import alone_with, in_files
+from sentiment_api.files import folder_lock, in_file_thread
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
@@ -120,7 +120,7 @@ class Chores:
 
     async def _adopt(self) -> None:
         try:
-            await in_files(self._executor, self._spool.adopt)
+            await in_file_thread(self._executor, self._spool.adopt)
         finally:
             if self._spool.came:
                 self._spool.came = False
@@ -133,7 +133,7 @@ class Chores:
         """Remove from this process's files what was erased, and what is too old to be kept."""
         # The shipper has no record in its hands now, to put back afterwards.
         async with self._shipper.busy:
-            await in_files(self._executor, self._spool.seal)
+            await in_file_thread(self._executor, self._spool.seal)
             files = [*self._spool.segments(), *self._spool.newer_files()]
             removed = [await self._purge_file(path, bound) for path in (*files, *files_in(self._spool.folder))]
         if any(removed):
@@ -143,10 +143,10 @@ class Chores:
 
     async def _purge_file(self, path: Path, bound: UUID) -> int:
         """Purge one file; return how many records were removed."""
-        found = await in_files(self._executor, partial(_subjects, path))
+        found = await in_file_thread(self._executor, partial(_subjects, path))
         gone = await self._erased([subject for subject in found if subject is not None], bound)
         if gone:
-            await in_files(self._executor, partial(_remove, self._spool, path, gone))
+            await in_file_thread(self._executor, partial(_remove, self._spool, path, gone))
         return len(gone)
 
     async def _erased(self, subjects: list[_Subject], bound: UUID) -> set[UUID]:
@@ -183,14 +183,14 @@ def _subject(payload: bytes) -> _Subject | None:
 
 def _remove(spool: Spool, path: Path, prediction_ids: set[UUID]) -> None:
     if path.parent.name == SET_ASIDE:
-        with alone_with(path.parent):
+        with folder_lock(path.parent):
             path.unlink(missing_ok=True)
         return
     with contextlib.suppress(FileNotFoundError):  # it gave way to newer records
         payloads = read_segment(path).payloads
         found = map(_subject, payloads)
         kept = [each for each, subject in zip(payloads, found, strict=True) if _stays(subject, prediction_ids)]
-        spool.replace(path, kept)
+        spool.rewrite(path, kept)
 
 
 def _stays(subject: _Subject | None, gone: set[UUID]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sentiment_api.errors import SetAsideInvalid
-from sentiment_api.prediction_log.files import alone_with, write_whole
+from sentiment_api.files import folder_lock, write_whole
 from sentiment_api.prediction_log.records import FeedbackRecord, Record, ShadowRecord, encode, kind_of
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import SET_ASIDE
@@ -100,7 +100,7 @@ def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     Raises:
         SetAsideInvalid: there is no such field, or the value is not of its type. The file is as it was.
     """
-    with alone_with(path.parent):
+    with folder_lock(path.parent):
         mended = _mended(path, changes)
         if not dry_run:
             write_whole(path, mended)
@@ -132,7 +132,7 @@ def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
     """
     replayed = []
     for path, _ in files:
-        with alone_with(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
+        with folder_lock(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
             each = _read(path.read_bytes(), path)  # mended meanwhile, perhaps
             if not isinstance(each.record, bytes):
                 spool.append(encode(each.record))

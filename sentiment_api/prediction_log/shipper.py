@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.errors import FilesFailed
-from sentiment_api.prediction_log.files import in_files
+from sentiment_api.files import in_file_thread
 from sentiment_api.prediction_log.groups import Group, Groups
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
 from sentiment_api.prediction_log.spool import Spool
@@ -115,7 +115,7 @@ class Shipper:
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
         try:
-            await in_files(self._executor, self._spool.seal)
+            await in_file_thread(self._executor, self._spool.seal)
             if not await self._ship_next():
                 await self._ping()
             while await self._ship_next():
@@ -130,7 +130,7 @@ class Shipper:
     async def _ship_next(self) -> bool:
         """Ship the oldest group; return whether there was one."""
         async with self.busy:
-            group = await in_files(self._executor, self._groups.oldest)
+            group = await in_file_thread(self._executor, self._groups.oldest)
             if group is not None:
                 await self._ship_group(group)
         return group is not None
@@ -138,7 +138,7 @@ class Shipper:
     async def _ship_group(self, group: Group) -> None:
         outcome = await store(self._engine, group.records)
         aside = [*outcome.refused, *(SetAside(UNDECODABLE, payload) for payload in group.undecodable)]
-        await in_files(self._executor, partial(self._settle, group, aside))
+        await in_file_thread(self._executor, partial(self._settle, group, aside))
         # Only now: a group that could not be settled is read again.
         self._count(group, outcome, aside)
 

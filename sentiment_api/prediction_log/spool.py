@@ -21,14 +21,7 @@ from typing import IO, Literal, Self
 from uuid import UUID
 
 from sentiment_api.errors import SettingsInvalid, SpoolFull
-from sentiment_api.prediction_log.files import (
-    alone_with,
-    file_to_disk,
-    names_to_disk,
-    remove_fresh,
-    write_whole,
-    written,
-)
+from sentiment_api.files import folder_lock, remove_unfinished, sync_file, sync_folder, write_whole
 from sentiment_api.prediction_log.segments import frame, read_segment
 from sentiment_api.prediction_log.spool_folders import (
     NEWER,
@@ -143,14 +136,14 @@ class Spool:
         They survive a power cut afterwards, as the one who wrote them may have been killed before they did.
         """
         for place in (folder, folder / SET_ASIDE):
-            with alone_with(place):
-                remove_fresh(place)
+            with folder_lock(place):
+                remove_unfinished(place)
         moved = [self._move_here(path) for path in files_of_records(folder)]
         aside = folder != self.folder and self._move_set_aside(folder)
         if self._fsync != "never":
             for path in self._paths() if any(moved) or folder == self.folder else []:
-                file_to_disk(path)
-            names_to_disk(self.folder)
+                sync_file(path)
+            sync_folder(self.folder)
         return any(moved) or aside
 
     def _move_here(self, path: Path) -> bool:
@@ -167,7 +160,7 @@ class Spool:
         return True
 
     def _move_set_aside(self, folder: Path) -> bool:
-        with alone_with(folder / SET_ASIDE):
+        with folder_lock(folder / SET_ASIDE):
             found = list((folder / SET_ASIDE).glob("*.json"))
             for path in found:
                 (self.folder / SET_ASIDE).mkdir(exist_ok=True, mode=0o700)
@@ -219,21 +212,26 @@ class Spool:
         with self._append_lock, contextlib.suppress(FileNotFoundError):
             self._unlink(segment)
 
-    def replace(self, segment: Path, payloads: list[bytes]) -> None:
-        """Have a sealed segment hold these payloads instead, or remove it when there are none."""
-        fresh = written(segment, b"".join(map(frame, payloads))) if payloads else None
-        with self._append_lock, contextlib.suppress(FileNotFoundError):  # when it gave way meanwhile
-            before = segment.stat().st_size
-            if fresh is None:
-                self._unlink(segment)
-            else:
-                fresh.rename(segment)
-                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == SEGMENT else 0
-        if fresh is not None:
-            fresh.unlink(missing_ok=True)
-        names_to_disk(self.folder)
+    def rewrite(self, segment: Path, payloads: list[bytes]) -> None:
+        """Have a sealed segment hold these payloads instead, or remove it when there are none.
+
+        Nothing when it had to give way meanwhile.
+        """
+        if payloads:
+            write_whole(segment, b"".join(map(frame, payloads)), publish=self._swap)
+        else:
+            self.discard(segment)
+            sync_folder(self.folder)
         if segment.suffix == NEWER:
             self._count_newer()
+
+    def _swap(self, rewritten: Path, segment: Path) -> None:
+        """Put a finished file in the place of a segment, unless that had to give way meanwhile."""
+        with self._append_lock:
+            if segment.exists():
+                grown = rewritten.stat().st_size - segment.stat().st_size
+                rewritten.rename(segment)
+                self._sealed_bytes += grown if segment.suffix == SEGMENT else 0
 
     def newer_files(self) -> list[Path]:
         """Return the files of records that wait for a newer release."""
@@ -305,7 +303,7 @@ class Spool:
             for descriptor in [*(file.fileno() for file in retired), *([] if dirty is None else [dirty])]:
                 self._to_disk(descriptor)
         if new_names and self._fsync != "never":
-            names_to_disk(self.folder)  # a file survives a power cut when its name does
+            sync_folder(self.folder)  # a file survives a power cut when its name does
         return appended
 
     def _to_disk(self, descriptor: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID, uuid4
 
-from sentiment_api.prediction_log.files import names_to_disk, write_whole
+from sentiment_api.files import sync_folder, write_whole
 
 SET_ASIDE = "set-aside"
 """The folder, in a spool's, of records that Postgres refuses as data."""
@@ -57,7 +57,7 @@ def locked(folder: Path) -> IO[bytes] | None:
     """Return the lock of the spool in `folder`; None while a living process has it."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
-        names_to_disk(folder.parent)
+        sync_folder(folder.parent)
     lock = (folder / "lock").open("ab", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

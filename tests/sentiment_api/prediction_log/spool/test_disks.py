@@ -116,17 +116,6 @@ left = [payload for path in spool.segments() for payload in module.read_segment(
 print(left, spool.dropped_records, "dropped")
 """
 
-WHOLE_WRITER = """
-import resource, sys
-from pathlib import Path
-from sentiment_api.prediction_log.files import write_whole
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_whole(Path(sys.argv[1]) / "whole.seg", b"x" * 2000)
-except OSError:
-    print("refused", list(Path(sys.argv[1]).iterdir()))
-"""
-
 
 def test_a_disk_that_takes_no_more_loses_no_record(tmp_path: Path) -> None:
     """When a record can be written only in part, `append` refuses it and nothing of it remains."""
@@ -174,9 +163,3 @@ def test_a_full_disk_drops_the_oldest_and_takes_the_newest(tmp_path: Path) -> No
     command = [sys.executable, "-c", WRITER_ON_A_FULL_DISK, str(tmp_path)]
     full = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert full.stdout == "[b'2', b'3', b'4'] 2 dropped\n"
-
-
-def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Half of it would be a review that nothing counts and nothing erases."""
-    command = [sys.executable, "-c", WHOLE_WRITER, str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "refused []\n"

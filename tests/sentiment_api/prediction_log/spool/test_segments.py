@@ -116,9 +116,9 @@ def test_a_replaced_segment_holds_what_it_was_given(claim: Claim, payloads: Payl
         spool.append(record)
     spool.seal()
     (segment,) = spool.segments()
-    spool.replace(segment, [b"two"])
+    spool.rewrite(segment, [b"two"])
     assert (payloads(spool), spool.size_bytes) == ([b"two"], FRAME + 3)
-    spool.replace(segment, [])
+    spool.rewrite(segment, [])
     assert (payloads(spool), spool.size_bytes) == ([], 0)
     spool.close()
 
