@@ -12,7 +12,7 @@ from sentiment_api.database.partitions import created_at
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log import set_aside
 from sentiment_api.prediction_log.draining import withdraw
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import SpoolSettings, read_settings
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def replay(
     if dry_run:
         replayed = [each.name for _, each in _chosen(names) if each.kind != "bytes"]
     else:
-        spool = Spool.claim(_root(), read_settings(SpoolSettings).spool_max_bytes)
+        spool = claim_spool(_root(), read_settings(SpoolSettings).spool_max_bytes)
         withdraw(spool.folder)
         try:
             replayed = set_aside.replay(_chosen(names), spool)

@@ -15,7 +15,7 @@ from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.files import folder_lock, write_whole
 from sentiment_api.prediction_log.records import FeedbackRecord, Record, ShadowRecord, encode, kind_of
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
 
 UNDECODABLE = "undecodable"
 """The reason of bytes whose checksum is right and that are no record."""
@@ -52,11 +52,6 @@ class SetAside(msgspec.Struct, frozen=True):
         write_whole(folder / f"{self.name}.json", msgspec.json.encode(self))
 
 
-def files_in(spool_folder: Path) -> list[Path]:
-    """Return the files of the records that are set aside in one spool, by name."""
-    return sorted((spool_folder / SET_ASIDE).glob("*.json"))
-
-
 class Found(NamedTuple):
     """What is set aside."""
 
@@ -69,7 +64,7 @@ class Found(NamedTuple):
 def find_all(root: Path) -> Found:
     """Return what is set aside in the spools under `root`."""
     found = Found({}, {})
-    for path in (path for folder in sorted(root.glob("*")) for path in files_in(folder)):
+    for path in (path for folder in sorted(root.glob("*")) for path in set_aside_files(folder)):
         try:
             found.records[path.stem] = (path, _read(path.read_bytes(), path))
         except SetAsideInvalid as error:

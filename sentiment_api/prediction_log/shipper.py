@@ -23,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.errors import FilesFailed
 from sentiment_api.files import in_file_thread
 from sentiment_api.prediction_log.groups import Group, Groups
-from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
+from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import set_aside_files
 from sentiment_api.prediction_log.storing import Outcome, sqlstate_of, store
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -151,7 +152,7 @@ class Shipper:
             self._metrics.left_out.labels(reason).inc(count)
             self.totals.left_out += count
         if aside:
-            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
+            self._metrics.set_aside_waiting.set(len(set_aside_files(self._spool.folder)))
         for each in aside:
             self._metrics.set_aside.labels(each.reason).inc()
             self.totals.set_aside += 1

@@ -1,4 +1,4 @@
-"""Spools as folders: which process has which, and what lies in one."""
+"""A spool as a folder: which process holds it, its id, and which files lie in it."""
 
 import contextlib
 import fcntl
@@ -34,6 +34,11 @@ def segments_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == SEGMENT)
 
 
+def set_aside_files(folder: Path) -> list[Path]:
+    """Return the files of the records that are set aside in a spool, by name."""
+    return sorted((folder / SET_ASIDE).glob("*.json"))
+
+
 def is_held(folder: Path) -> bool:
     """Return whether a living process holds the spool in `folder`; False where it is another user's."""
     with contextlib.suppress(FileNotFoundError, PermissionError), (folder / "lock").open("rb") as lock:
@@ -48,12 +53,12 @@ def first_free(root: Path) -> tuple[Path, IO[bytes]]:
     """Return the folder with the lowest number that no living process holds, and its lock."""
     for number in itertools.count():
         with contextlib.suppress(PermissionError):  # another user's; `adopt` tells
-            if (lock := locked(root / str(number))) is not None:
+            if (lock := try_lock(root / str(number))) is not None:
                 return root / str(number), lock
     raise AssertionError("numbers do not end")
 
 
-def locked(folder: Path) -> IO[bytes] | None:
+def try_lock(folder: Path) -> IO[bytes] | None:
     """Return the lock of the spool in `folder`; None while a living process has it."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -67,7 +72,7 @@ def locked(folder: Path) -> IO[bytes] | None:
     return lock
 
 
-def id_of(folder: Path) -> UUID:
+def spool_id_of(folder: Path) -> UUID:
     """Return the id of the spool in `folder`, which it has from its first process on, unless the disk is full."""
     path = folder / "id"
     with contextlib.suppress(FileNotFoundError, ValueError):
@@ -78,7 +83,7 @@ def id_of(folder: Path) -> UUID:
     return spool_id
 
 
-def unused(folder: Path, milliseconds: int, suffix: str = SEGMENT) -> Path:
+def unused_path(folder: Path, milliseconds: int, suffix: str = SEGMENT) -> Path:
     """Return a segment's path that does not exist, named by that millisecond or one soon after it."""
     while (path := folder / f"{milliseconds:015d}{suffix}").exists():
         milliseconds += 1

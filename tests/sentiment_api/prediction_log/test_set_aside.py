@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.tables import predictions
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log.records import PredictionRecord
-from sentiment_api.prediction_log.set_aside import SetAside, files_in, find_all, mend, replay
+from sentiment_api.prediction_log.set_aside import SetAside, find_all, mend, replay
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
+from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
@@ -60,7 +61,7 @@ async def test_a_mended_record_is_shipped(engine: AsyncEngine, spool: Spool, poi
     ((path, _),) = all_in(spool)
     mend(path, {"product_id": "mug-7"})
     assert replay(all_in(spool), spool) == [str(poison.prediction_id)]
-    assert files_in(spool.folder) == []
+    assert set_aside_files(spool.folder) == []
     assert await Shipper(spool, engine, Metrics()).ship()
     async with engine.connect() as connection:
         row = (await connection.execute(select(predictions))).mappings().one()
@@ -123,7 +124,7 @@ def test_the_command_line_lists_mends_and_replays(spool: Spool, poison: Predicti
     assert run(data_dir, "mend", name, "--set", "product_id=null").returncode == 0
     assert run(data_dir, "replay", "--all", "--dry-run").stdout == f"would replay {name}\n1 records\n"
     assert run(data_dir, "replay", name).stdout == f"replayed {name}\n1 records\n"
-    spool.adopt()
+    adopt(spool)
     assert spool.size_bytes > 0
     assert run(data_dir, "list").stdout == "Nothing is set aside.\n"
 

@@ -17,6 +17,7 @@ from sentiment_api.prediction_log.segments import frame
 from sentiment_api.prediction_log.set_aside import SetAside, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
@@ -39,7 +40,7 @@ async def test_a_shadow_record_that_0_1_set_aside_is_shipped(
     folder = tmp_path / "0"
     folder.mkdir()
     (folder / "set-aside.frames").write_bytes(frame(encode(record)) + frame(encode(shadow_of(record))))
-    spool = Spool.claim(tmp_path, 1 << 20)
+    spool = claim_spool(tmp_path, 1 << 20)
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await scored(engine) == {record.prediction_id}
     assert not (folder / "set-aside.frames").exists()
