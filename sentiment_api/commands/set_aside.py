@@ -86,7 +86,7 @@ def replay(
     console.print(f"{len(replayed)} records")
 
 
-def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAside]]:
+def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAsideRecord]]:
     """Return the records of these names, or all that can be read."""
     if names:
         return set_aside.find(_root(), names)
@@ -95,7 +95,7 @@ def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAside]]:
     return list(found.records.values())
 
 
-def _complain(found: set_aside.Found) -> None:
+def _complain(found: set_aside.SetAsideFiles) -> None:
     for error in found.unreadable.values():
         typer.echo(f"not as it must be: {error}", err=True)
 
@@ -112,7 +112,7 @@ def _change(given: str) -> tuple[str, Any]:
         raise SetAsideInvalid(f'--set {field}{equals}: expected JSON behind =, such as null, 3 or "text"') from None
 
 
-def _made(each: set_aside.SetAside) -> str:
+def _made(each: set_aside.SetAsideRecord) -> str:
     if isinstance(each.record, bytes):
         return ""
     moment: dt.datetime = created_at(each.record.prediction_id)

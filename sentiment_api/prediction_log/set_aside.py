@@ -4,7 +4,7 @@ Files, not rows: what Postgres does not take cannot be kept there. They hold wha
 """
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ UNDECODABLE = "undecodable"
 _FIXED = ("format", "type", "prediction_id", "feedback_id")
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class SetAsideRecord(msgspec.Struct, frozen=True):
     """One record, and why it is not in Postgres."""
 
     reason: str
@@ -52,18 +52,18 @@ class SetAside(msgspec.Struct, frozen=True):
         write_whole(folder / f"{self.name}.json", msgspec.json.encode(self))
 
 
-class Found(NamedTuple):
-    """What is set aside."""
+class SetAsideFiles(NamedTuple):
+    """The files of all records that are set aside."""
 
-    records: dict[str, tuple[Path, SetAside]]
+    records: dict[str, tuple[Path, SetAsideRecord]]
     """By name, each with its file."""
     unreadable: dict[str, SetAsideInvalid]
     """Files that are not as they must be, by name."""
 
 
-def find_all(root: Path) -> Found:
+def find_all(root: Path) -> SetAsideFiles:
     """Return what is set aside in the spools under `root`."""
-    found = Found({}, {})
+    found = SetAsideFiles({}, {})
     for path in (path for folder in sorted(root.glob("*")) for path in set_aside_files(folder)):
         try:
             found.records[path.stem] = (path, _read(path.read_bytes(), path))
@@ -74,7 +74,7 @@ def find_all(root: Path) -> Found:
     return found
 
 
-def find(root: Path, names: Collection[str]) -> list[tuple[Path, SetAside]]:
+def find(root: Path, names: Collection[str]) -> list[tuple[Path, SetAsideRecord]]:
     """Return the records of these names, each with its file.
 
     Raises:
@@ -93,12 +93,22 @@ def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     """Set fields of the record in a file, to JSON values.
 
     Raises:
-        SetAsideInvalid: there is no such field, or the value is not of its type. The file is as it was.
+        SetAsideInvalid: there is no such field, the value is not of its type, or another process rewrites files there
+            and does not end. The file is as it was.
     """
-    with folder_lock(path.parent):
+    with _lock(path.parent):
         mended = _mended(path, changes)
         if not dry_run:
             write_whole(path, mended)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        with folder_lock(folder):
+            yield
+    except TimeoutError as error:
+        raise SetAsideInvalid(f"{folder}: {error.strerror} of this folder and keeps it; try again later") from error
 
 
 def _mended(path: Path, changes: dict[str, Any]) -> bytes:
@@ -117,17 +127,18 @@ def _mended(path: Path, changes: dict[str, Any]) -> bytes:
     return msgspec.json.encode(_read(msgspec.json.encode(content), path))
 
 
-def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
+def replay(files: list[tuple[Path, SetAsideRecord]], spool: Spool) -> list[str]:
     """Put the records back into a spool, from which they are shipped, and return their names.
 
     What is no record is left where it is.
 
     Raises:
         SpoolFull: there is no room for all of them; the others stay set aside.
+        SetAsideInvalid: another process rewrites files there and does not end; the others stay set aside.
     """
     replayed = []
     for path, _ in files:
-        with folder_lock(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
+        with _lock(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
             each = _read(path.read_bytes(), path)  # mended meanwhile, perhaps
             if not isinstance(each.record, bytes):
                 spool.append(encode(each.record))
@@ -137,9 +148,9 @@ def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
     return replayed
 
 
-def _read(content: bytes, path: Path) -> SetAside:
+def _read(content: bytes, path: Path) -> SetAsideRecord:
     try:
-        return msgspec.json.decode(content, type=SetAside)
+        return msgspec.json.decode(content, type=SetAsideRecord)
     except msgspec.DecodeError as error:
         # msgspec names the field and the types, never the value.
         raise SetAsideInvalid(f"{path}: {error}") from None

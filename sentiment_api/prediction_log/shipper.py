@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.errors import FilesFailed, place_of
 from sentiment_api.files import in_file_thread
-from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside
+from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAsideRecord
 from sentiment_api.prediction_log.shipments import Shipment, ShipmentReader
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import set_aside_files
@@ -143,13 +143,13 @@ class Shipper:
 
     async def _send(self, shipment: Shipment) -> None:
         outcome = await store(self._engine, shipment.records)
-        aside = [*outcome.refused, *(SetAside(UNDECODABLE, payload) for payload in shipment.undecodable)]
+        aside = [*outcome.refused, *(SetAsideRecord(UNDECODABLE, payload) for payload in shipment.undecodable)]
         waiting = await in_file_thread(self._executor, partial(self._settle, shipment, aside))
         # Only now: a shipment that could not be settled is read again.
         self._metrics.set_aside_waiting.set(waiting)
         self._count(shipment, outcome, aside)
 
-    def _count(self, shipment: Shipment, outcome: StoreOutcome, aside: list[SetAside]) -> None:
+    def _count(self, shipment: Shipment, outcome: StoreOutcome, aside: list[SetAsideRecord]) -> None:
         self._metrics.damaged.inc(shipment.damaged_bytes)
         for kind, count in outcome.stored.items():
             self._metrics.shipped.labels(kind).inc(count)
@@ -164,7 +164,7 @@ class Shipper:
         if shipment.newer:
             _log.warning("records wait for a newer release", records=len(shipment.newer))
 
-    def _settle(self, shipment: Shipment, aside: list[SetAside]) -> int:
+    def _settle(self, shipment: Shipment, aside: list[SetAsideRecord]) -> int:
         """Keep what cannot be stored safe on disk and drop the segments; return how many records are set aside."""
         for each in aside:
             each.save(self._spool.folder)

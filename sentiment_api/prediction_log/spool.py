@@ -77,7 +77,7 @@ class Spool:
         return self._sealed_bytes + self._file_bytes
 
     @property
-    def fill(self) -> float:
+    def fill_ratio(self) -> float:
         """How much of its bound the spool holds, 0 to 1."""
         return self.size_bytes / self._max_bytes
 
@@ -169,7 +169,7 @@ class Spool:
         with self._sync_lock:
             self._sync()
 
-    def since(self, milliseconds: int) -> Iterator[bytes]:
+    def payloads_since(self, milliseconds: int) -> Iterator[bytes]:
         """Yield the payloads appended since that Unix time, by any process, and some earlier ones."""
         for path in self._paths():
             with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
@@ -234,7 +234,7 @@ class Spool:
     def _write_or_make_room(self, framed: bytes) -> None:
         while True:
             try:
-                self._insist_on_room(len(framed))
+                self._check_room(len(framed))
                 file = self._file
                 if file is None or self._file_bytes >= _SEGMENT_BYTES:
                     file = self._begin_segment()
@@ -245,7 +245,7 @@ class Spool:
             else:
                 return
 
-    def _insist_on_room(self, needed: int) -> None:
+    def _check_room(self, needed: int) -> None:
         if self.size_bytes + needed > self._max_bytes:
             raise _NoRoom("The prediction log is full, so no prediction can be given; try again later.")
 

@@ -25,7 +25,7 @@ from sentiment_api.database.partitions import (
 )
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, kind_of
-from sentiment_api.prediction_log.set_aside import SetAside
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
 
 POSTGRES_ERRORS = (*DATABASE_ERRORS, asyncpg.InternalClientError)
 """What `connection_to` and `store` raise while Postgres is away or refuses. Whatever else they raise is a defect."""
@@ -61,7 +61,7 @@ class StoreOutcome:
     """How many of each kind Postgres holds now."""
     left_out: "Counter[str]"
     """How many it is not to hold, by reason."""
-    refused: list[SetAside]
+    refused: list[SetAsideRecord]
 
     def __add__(self, other: "StoreOutcome") -> "StoreOutcome":
         return StoreOutcome(self.stored + other.stored, self.left_out + other.left_out, self.refused + other.refused)
@@ -110,7 +110,7 @@ async def store(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
         return await _insert(engine, records)
     except _RowsRefused as refusal:
         if len(records) == 1:
-            return StoreOutcome(Counter(), Counter(), [SetAside(refusal.sqlstate, records[0])])
+            return StoreOutcome(Counter(), Counter(), [SetAsideRecord(refusal.sqlstate, records[0])])
         middle = len(records) // 2
         return await store(engine, records[:middle]) + await store(engine, records[middle:])
 

@@ -47,8 +47,8 @@ def predict(
     shipper: NamedDependency[Shipper],
 ) -> Response[Prediction]:
     """Classify one review."""
-    prediction, timing, compared = predict_reviews.one(data, caller_of(request), ticket_of(request))
-    afterwards = _afterwards(shipper, predict_reviews, compared)
+    prediction, timing, for_shadow = predict_reviews.predict(data, caller_of(request), ticket_of(request))
+    afterwards = _afterwards(shipper, predict_reviews, for_shadow)
     return Response(prediction, headers=_server_timing(timing), background=afterwards)
 
 
@@ -70,14 +70,14 @@ def predict_batch(
     shipper: NamedDependency[Shipper],
 ) -> Response[BatchReply]:
     """Classify up to 256 reviews: for each, in order, a prediction or an error."""
-    answers, timing, compared = predict_reviews.many(data.items, caller_of(request), ticket_of(request))
+    answers, timing, for_shadow = predict_reviews.predict_batch(data.items, caller_of(request), ticket_of(request))
     reply = BatchReply([_item(request, answer) for answer in answers])
-    afterwards = _afterwards(shipper, predict_reviews, compared)
+    afterwards = _afterwards(shipper, predict_reviews, for_shadow)
     return Response(reply, headers=_server_timing(timing), background=afterwards)
 
 
-def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, compared: list[Candidate]) -> BackgroundTasks:
-    return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.compare, compared)])
+def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, for_shadow: list[Candidate]) -> BackgroundTasks:
+    return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.offer_to_shadow, for_shadow)])
 
 
 def _item(request: AnyRequest, answer: Prediction | RequestRefused) -> Prediction | ItemProblem:

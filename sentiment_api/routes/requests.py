@@ -13,7 +13,7 @@ from sentiment_api.schemas.drift import DriftReportsQuery
 from sentiment_api.schemas.predictions import PredictionsQuery
 from sentiment_api.schemas.validation import parse_query
 from sentiment_api.use_cases.drift import NO_SUCH_REPORT
-from sentiment_api.use_cases.predict import Caller
+from sentiment_api.use_cases.recording import Caller
 
 MAX_IDEMPOTENCY_KEY = 200
 SOURCE = "X-Sentiment-Source"

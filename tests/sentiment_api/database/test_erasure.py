@@ -20,7 +20,7 @@ from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.prediction_log.maintenance import Maintenance
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
-from sentiment_api.prediction_log.set_aside import SetAside
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool_folders import set_aside_files
 from sentiment_api.prediction_log.takeover import claim_spool
@@ -146,7 +146,7 @@ async def test_feedback_goes_wherever_its_prediction_was(
     beside.append(rating_of(spooled), rating_of(aside), rating_of(purged))
     assert await beside.shipper.ship()
     process.append(spooled)
-    SetAside("22021", aside).save(process.spool.folder)
+    SetAsideRecord("22021", aside).save(process.spool.folder)
     beside.append(purged)
     await erase(engine, ErasureTarget.product("mug-7"))
     assert await rated(engine) == {record.prediction_id for record in (spooled, aside, purged)}
@@ -200,7 +200,7 @@ async def test_each_process_purges_its_files_and_says_so(
     for each in (process, beside):
         await each.maintenance.adopt_and_purge()
     process.append(record, kept)
-    SetAside("22021", aside).save(beside.spool.folder)
+    SetAsideRecord("22021", aside).save(beside.spool.folder)
     beside.spool.keep_newer([encode(record)])
     number, _ = await erase(engine, ErasureTarget.product("mug-7"))
     assert [state.purged for state in await spool_states(engine, number)] == [False, False]
@@ -229,7 +229,7 @@ async def test_the_dead_are_purged_when_they_are_adopted(
     await process.maintenance.adopt_and_purge()
     dead = claim_spool(process.spool.folder.parent, 1 << 20)
     dead.append(encode(record))
-    SetAside("22021", record).save(dead.folder)
+    SetAsideRecord("22021", record).save(dead.folder)
     dead.close()
     await process.maintenance.adopt_and_purge()
     assert (process.spool.size_bytes, set_aside_files(process.spool.folder)) == (0, [])
@@ -244,7 +244,7 @@ async def test_what_was_adopted_while_postgres_was_away_is_purged_when_it_is_bac
     number, _ = await erase(engine, ErasureTarget(prediction_id=record.prediction_id))
     await process.maintenance.adopt_and_purge()
     dead = claim_spool(process.spool.folder.parent, 1 << 20)
-    SetAside("22021", record).save(dead.folder)
+    SetAsideRecord("22021", record).save(dead.folder)
     dead.close()
     await _rename(engine, "tombstones", "hidden")
     await process.maintenance.adopt_and_purge()
@@ -268,7 +268,7 @@ async def test_what_postgres_cannot_hold_is_purged_by_its_id_and_stops_nothing(
     """A record set aside for a NUL in its product does not keep the process from asking for the others."""
     poison, other = new_record(product_id="mug\0seven"), new_record(product_id="mug-7")
     for record in (poison, other):
-        SetAside("22021", record).save(process.spool.folder)
+        SetAsideRecord("22021", record).save(process.spool.folder)
     number, _ = await erase(engine, ErasureTarget.product("mug-7"))
     await process.maintenance.adopt_and_purge()
     assert [path.stem for path in set_aside_files(process.spool.folder)] == [str(poison.prediction_id)]

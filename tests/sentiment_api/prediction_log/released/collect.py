@@ -36,7 +36,7 @@ from sentiment_api.database.shadow_counts import count_shadow
 from sentiment_api.database.tables import CUSTOMER_SOURCES, OWN_SOURCES
 from sentiment_api.prediction_log import shipper, storing
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, encode
-from sentiment_api.prediction_log.set_aside import SetAside
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
 from sentiment_api.prediction_log.spool_folders import set_aside_files
 from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
@@ -181,7 +181,7 @@ def write_set_aside(path: Path) -> None:
     """Write the files of the same records set aside, a line for each."""
     with tempfile.TemporaryDirectory() as root:
         for record in RECORDS:
-            SetAside("22021", record).save(Path(root))
+            SetAsideRecord("22021", record).save(Path(root))
         path.write_bytes(b"".join(file.read_bytes() + b"\n" for file in set_aside_files(Path(root))))
 
 
