@@ -33,11 +33,11 @@ from sentiment_api.inference.result_cache import ResultCache
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
-from sentiment_api.prediction_log.chores import CHORES_S, Chores
 from sentiment_api.prediction_log.draining import announce, is_draining, withdraw
+from sentiment_api.prediction_log.maintenance import MAINTENANCE_INTERVAL_S, Maintenance
 from sentiment_api.prediction_log.privacy import TextKeeper, read_or_make_key
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.routes import documentation
 from sentiment_api.routes.console import console, console_file
 from sentiment_api.routes.drift import ReportPages, drift_report, drift_report_page, drift_reports, latest_drift_report
@@ -135,7 +135,7 @@ class _Parts:
         )
         key_file = KeyFile(settings.data_dir / FILE_NAME, self.files)
         self.key_checker = KeyChecker(engine, self.metrics, key_file, required=settings.keys == "required")
-        self.spool = Spool.claim(
+        self.spool = claim_spool(
             settings.data_dir / "spool",
             settings.spool_max_bytes,
             when_full=settings.spool_full,
@@ -150,8 +150,8 @@ class _Parts:
         self.shipper = Shipper(self.spool, engine, self.metrics, self.files, self._revive_embedded())
         keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
         cache = ResultCache(settings.cache_bytes, self.metrics)
-        forgetful = [cache.clear, *([self.shadow.forget] if self.shadow else [])]
-        self.chores = Chores(self.spool, self.shipper, engine, self.files, self.metrics, forgetful)
+        clear_caches = [cache.clear, *([self.shadow.forget] if self.shadow else [])]
+        self.maintenance = Maintenance(self.spool, self.shipper, engine, self.files, self.metrics, clear_caches)
         self.predict_reviews = PredictReviews(
             classifier, self.batcher, cache, self.spool, keeper, self.metrics, self.shadow
         )
@@ -184,8 +184,8 @@ class _Parts:
         tasks = [
             asyncio.create_task(self.shipper.run()),
             asyncio.create_task(_repeat(self._sync, self.settings.spool_fsync_interval_s)),
-            asyncio.create_task(_repeat(self.chores.do, CHORES_S)),
-            asyncio.create_task(_repeat(self.chores.say_alive, CHORES_S)),
+            asyncio.create_task(_repeat(self.maintenance.adopt_and_purge, MAINTENANCE_INTERVAL_S)),
+            asyncio.create_task(_repeat(self.maintenance.heartbeat, MAINTENANCE_INTERVAL_S)),
             asyncio.create_task(_repeat(self.key_checker.refresh, KEYS_REFRESH_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
             asyncio.create_task(_repeat(self._notice_draining, _DRAINING_POLL_S)),
@@ -203,7 +203,7 @@ class _Parts:
             _log.warning("the rest of the spool is for the next start", bytes=self.spool.size_bytes)
         else:
             _log.info("all predictions are in Postgres")
-        await self.chores.end()
+        await self.maintenance.sign_off()
         withdraw(self.spool.folder)
         self.spool.close()
         await self.engine.dispose()

@@ -5,7 +5,6 @@ Whoever may write it can make keys, as with the table; so only its owner may rea
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -16,7 +15,7 @@ import msgspec
 import structlog
 
 from sentiment_api.access.keys import Key
-from sentiment_api.prediction_log.files import file_to_disk, names_to_disk
+from sentiment_api.files import write_whole
 
 KEEP_S: Final = 300.0
 """The file is rewritten this often even if no key changed, so that its age is nearly that of the last read."""
@@ -73,7 +72,7 @@ class KeyFile:
 
     def _write(self, known: KeyFileContent) -> None:
         try:
-            _write_whole(self._path, msgspec.json.encode(known))
+            write_whole(self._path, msgspec.json.encode(known), mode=0o600)
         except OSError as error:
             if self._writable:
                 _log.warning(
@@ -102,16 +101,3 @@ def _decoded(content: bytes, max_age_s: float) -> KeyFileContent:
     if age_s >= max_age_s:
         raise ValueError("it is too old")
     return known
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Give the file this content, all or none of it, for nobody else to read; several processes may do so at once."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(content)
-        file_to_disk(fresh)
-        fresh.rename(path)
-        names_to_disk(path.parent)
-    finally:
-        fresh.unlink(missing_ok=True)

@@ -4,10 +4,9 @@ import csv
 import datetime as dt
 import gzip
 import io
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.queries import stream_feedback
 from sentiment_api.errors import ExportRefused
+from sentiment_api.files import remove_unfinished, whole_file
 from sentiment_api.prediction_log.redaction import is_redacted
 
 COLUMNS = ("text", "rating", "product_id", "timestamp", "prediction_id")
@@ -30,7 +30,7 @@ class _FileFormat(NamedTuple):
 
     header: bytes
     line: Callable[[list[Any]], bytes]
-    open: Callable[[IO[bytes]], IO[bytes] | gzip.GzipFile]
+    open: Callable[[IO[bytes]], AbstractContextManager[IO[bytes] | gzip.GzipFile]]
 
 
 def _csv_line(values: list[Any]) -> bytes:
@@ -48,8 +48,8 @@ def _zipped(file: IO[bytes]) -> gzip.GzipFile:
 
 
 _FILE_FORMATS = {
-    ".csv": _FileFormat(_csv_line(list(COLUMNS)), _csv_line, lambda file: file),
-    ".jsonl": _FileFormat(b"", _json_line, lambda file: file),
+    ".csv": _FileFormat(_csv_line(list(COLUMNS)), _csv_line, nullcontext),
+    ".jsonl": _FileFormat(b"", _json_line, nullcontext),
     ".jsonl.gz": _FileFormat(b"", _json_line, _zipped),
 }
 
@@ -95,19 +95,17 @@ async def export_feedback(
     """
     form = _format_of(path)
     _check_free(path, force=force)
-    fresh = path.with_name(f".{path.name}.part")
     try:
-        with _private(fresh) as raw, closing(form.open(raw)) as file:
-            file.write(form.header)
-            rows = stream_feedback(engine, start, end)
-            exported = await _write(rows, lambda values: file.write(form.line(values)), cache(ratings), tell)
-        _check_useful(exported)
-        _check_free(path, force=force)
-        fresh.rename(path)
+        remove_unfinished(path.parent, path.name)  # of an export that was cut off: it holds reviews
+        with whole_file(path, mode=0o600) as raw:
+            with form.open(raw) as file:
+                file.write(form.header)
+                rows = stream_feedback(engine, start, end)
+                exported = await _write(rows, lambda values: file.write(form.line(values)), cache(ratings), tell)
+            _check_useful(exported)
+            _check_free(path, force=force)
     except OSError as error:
         raise ExportRefused(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return exported
 
 
@@ -161,9 +159,3 @@ def _check_useful(exported: Exported) -> None:
             "several ratings or none"
         )
     raise ExportRefused("no prediction in this time has feedback")
-
-
-def _private(path: Path) -> IO[bytes]:
-    """Open a file that only this user can read: it will hold reviews."""
-    path.unlink(missing_ok=True)  # of an export that was cut off, or somebody's trap
-    return open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600))

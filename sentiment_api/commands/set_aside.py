@@ -12,7 +12,7 @@ from sentiment_api.database.partitions import created_at
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log import set_aside
 from sentiment_api.prediction_log.draining import withdraw
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import SpoolSettings, read_settings
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def replay(
     if dry_run:
         replayed = [each.name for _, each in _chosen(names) if each.kind != "bytes"]
     else:
-        spool = Spool.claim(_root(), read_settings(SpoolSettings).spool_max_bytes)
+        spool = claim_spool(_root(), read_settings(SpoolSettings).spool_max_bytes)
         withdraw(spool.folder)
         try:
             replayed = set_aside.replay(_chosen(names), spool)
@@ -86,7 +86,7 @@ def replay(
     console.print(f"{len(replayed)} records")
 
 
-def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAside]]:
+def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAsideRecord]]:
     """Return the records of these names, or all that can be read."""
     if names:
         return set_aside.find(_root(), names)
@@ -95,7 +95,7 @@ def _chosen(names: list[str] | None) -> list[tuple[Path, set_aside.SetAside]]:
     return list(found.records.values())
 
 
-def _complain(found: set_aside.Found) -> None:
+def _complain(found: set_aside.SetAsideFiles) -> None:
     for error in found.unreadable.values():
         typer.echo(f"not as it must be: {error}", err=True)
 
@@ -112,7 +112,7 @@ def _change(given: str) -> tuple[str, Any]:
         raise SetAsideInvalid(f'--set {field}{equals}: expected JSON behind =, such as null, 3 or "text"') from None
 
 
-def _made(each: set_aside.SetAside) -> str:
+def _made(each: set_aside.SetAsideRecord) -> str:
     if isinstance(each.record, bytes):
         return ""
     moment: dt.datetime = created_at(each.record.prediction_id)

@@ -1,1 +1,4 @@
-"""From token ids to scores: admission by capacity, lanes, batches, the result cache. What a model is, is in `model`."""
+"""Inference: how much work may be in the service, what is computed next, on which thread, and what is kept of it.
+
+It schedules token ids and knows no text and no HTTP. What a model is, and the engines, is in `model`.
+"""

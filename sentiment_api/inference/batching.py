@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 import numpy as np
+import structlog
 
 from sentiment_api.errors import Draining, InferenceFailed
 from sentiment_api.inference.capacity import Capacity, Lane
@@ -22,15 +23,19 @@ from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import lower_thread_priority
 from sentiment_api.telemetry.metrics import Metrics
 
+LAST_PASS_S = 30.0
+"""How long a pass through the model may take that was begun before its deadline."""
+_log = structlog.get_logger(__name__)
 
-class Yielding(Protocol):
-    """What works only while the engine has nothing to do. Called under the batcher's lock: it must not wait."""
 
-    def live_begins(self) -> None:
-        """Hear that the engine had nothing to do and has now."""
+class IdleListener(Protocol):
+    """What works only while the engine is idle. Called under the batcher's lock: it must not wait."""
+
+    def engine_busy(self) -> None:
+        """Hear that the engine was idle and has work now."""
         ...
 
-    def live_ends(self) -> None:
+    def engine_idle(self) -> None:
         """Hear that nothing waits or is computed any more."""
         ...
 
@@ -39,7 +44,7 @@ class Batcher:
     """Owns the engine threads."""
 
     def __init__(
-        self, classifier: Classifier, capacity: Capacity, metrics: Metrics, yielding: Yielding | None = None
+        self, classifier: Classifier, capacity: Capacity, metrics: Metrics, idle_listener: IdleListener | None = None
     ) -> None:
         """Keep the parts; no thread runs before `start`."""
         self._classifier = classifier
@@ -47,10 +52,11 @@ class Batcher:
         self._metrics = metrics
         self._lanes = Lanes(classifier.engine.limits, metrics)
         self._computing = 0
-        self._yielding = yielding
+        self._idle_listener = idle_listener
         self._was_idle = True
         self._changed = threading.Condition()
         self._stopping = False
+        self._last_deadline = 0.0
         self._threads: list[threading.Thread] = []
         self._requests = itertools.count()
         metrics.queued_tokens.set_function(lambda: self._lanes.tokens)
@@ -66,13 +72,20 @@ class Batcher:
             thread.start()
             self._threads.append(thread)
 
-    def stop(self) -> None:
-        """Take no more work, finish what is queued, and return when the threads have ended."""
+    def stop(self, last_pass_s: float = LAST_PASS_S) -> None:
+        """Take no more work, finish what is queued, and return when the threads have ended.
+
+        What is queued is computed or dropped by its deadline. A thread that is at it `last_pass_s` after the last
+        deadline hangs, and is left behind with an error in the log.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+            until = max(time.monotonic(), self._last_deadline) + last_pass_s
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
+        if hanging := self._living():
+            _log.error("engine threads hang and are left behind", threads=hanging)
 
     def submit(self, texts: Sequence[list[int]], lane: Lane, deadline: float) -> list["Future[Scored]"]:
         """Queue the token ids of one or more texts and return their futures, in order.
@@ -88,7 +101,8 @@ class Batcher:
             if self._stopping:
                 raise Draining("The service is stopping; send the request again to another instance.")
             self._lanes.add(lane, entries)
-            self._tell()
+            self._last_deadline = max(self._last_deadline, deadline)
+            self._notify_listener()
             self._changed.notify(len(entries))
         return [entry.future for entry in entries]
 
@@ -108,7 +122,7 @@ class Batcher:
             outcomes = self._compute(batch, alone=alone)
             with self._changed:
                 self._computing -= 1
-                self._tell()
+                self._notify_listener()
             for entry, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, InferenceFailed):
                     entry.future.set_exception(outcome)
@@ -127,15 +141,15 @@ class Batcher:
                 if batch:
                     self._computing += 1
                     return batch, self._computing == 1 and not self._lanes
-                self._tell()
+                self._notify_listener()
                 if self._stopping:
                     return [], False
 
-    def _tell(self) -> None:
-        """Tell who yields when the engine gets its first work, or has done its last."""
+    def _notify_listener(self) -> None:
+        """Tell the listener when the engine gets its first work, or has done its last."""
         is_idle = not self._computing and not self._lanes
-        if self._yielding is not None and is_idle != self._was_idle:
-            (self._yielding.live_ends if is_idle else self._yielding.live_begins)()
+        if self._idle_listener is not None and is_idle != self._was_idle:
+            (self._idle_listener.engine_idle if is_idle else self._idle_listener.engine_busy)()
         self._was_idle = is_idle
 
     def _compute(self, batch: list[Entry], *, alone: bool) -> list[Scored | InferenceFailed]:
@@ -163,7 +177,7 @@ class Batcher:
     def _observe(self, batch: list[Entry], elapsed_s: float, *, alone: bool) -> None:
         lengths = [len(entry.ids) for entry in batch]
         threads = 1 if alone else self._classifier.engine.threads
-        self._capacity.saw_rate(sum(lengths) / max(elapsed_s, 1e-6) * threads, elapsed_s)
+        self._capacity.observe_rate(sum(lengths) / max(elapsed_s, 1e-6) * threads, elapsed_s)
         self._metrics.asked_tokens.inc(sum(lengths))
         self._metrics.computed_tokens.inc(max(lengths) * len(lengths))
         self._metrics.inference_seconds.observe(elapsed_s)

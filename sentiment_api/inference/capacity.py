@@ -69,7 +69,7 @@ class Ticket:
             self._capacity.correct(self, self._tokens, tokens)
             self._tokens = self.counted = tokens
         if usual:
-            self._capacity.saw_texts(self._body_bytes, tokens)
+            self._capacity.observe_texts(self._body_bytes, tokens)
 
     def release(self, tokens: int | None = None) -> None:
         """Give back so many tokens of the work, never more than are left; by default all, and the request has ended."""
@@ -78,9 +78,9 @@ class Ticket:
             self._tokens -= given
             ends = tokens is None and not self._ended
             self._ended |= ends
-        self._capacity.give_back(self.lane, given, requests=int(ends))
+        self._capacity.release(self.lane, given, requests=int(ends))
 
-    def hold(self, futures: "list[Future[Any]]") -> None:
+    def attach(self, futures: "list[Future[Any]]") -> None:
         """Have `abandon` cancel these; at once when it was called before."""
         with self._lock:
             self._futures = futures
@@ -114,7 +114,7 @@ class Capacity:
         self._tokens_per_byte = _FIRST_TOKENS_PER_BYTE
         self._lanes: dict[Lane, int] = {"single": 0, "batch": 0}
         self._requests: dict[Lane, int] = {"single": 0, "batch": 0}
-        self._told_until: dict[Lane, float] = {"single": 0.0, "batch": 0.0}
+        self._booked_until: dict[Lane, float] = {"single": 0.0, "batch": 0.0}
         self._lock = threading.Lock()
         metrics.engine_rate.set(tokens_per_s)
         metrics.admitted_max_tokens.set(max_tokens)
@@ -132,7 +132,7 @@ class Capacity:
         now = time.monotonic()
         with self._lock:
             tokens = self._expected_tokens(body_bytes, max_texts)
-            self._insist_on_room(lane, tokens, _SAFE_SHARE * timeout_s)
+            self._check_room(lane, tokens, _SAFE_SHARE * timeout_s)
             self._count(lane, tokens, requests=1)
         return Ticket(self, lane, body_bytes, tokens, now + timeout_s)
 
@@ -150,27 +150,27 @@ class Capacity:
         """Replace the `expected` tokens of an admitted request by those `found`; see `Ticket.correct`."""
         with self._lock:
             if found > expected:
-                self._insist_on_room(ticket.lane, found, ticket.deadline - time.monotonic(), booked=expected)
+                self._check_room(ticket.lane, found, ticket.deadline - time.monotonic(), booked=expected)
             self._count(ticket.lane, found - expected)
 
-    def saw_texts(self, body_bytes: int, tokens: int) -> None:
+    def observe_texts(self, body_bytes: int, tokens: int) -> None:
         """Take note of how many tokens a body of so many bytes held."""
         if tokens and body_bytes:
             with self._lock:
                 self._tokens_per_byte += _RATIO_SMOOTHING * (tokens / body_bytes - self._tokens_per_byte)
 
-    def give_back(self, lane: Lane, tokens: int, *, requests: int = 0) -> None:
+    def release(self, lane: Lane, tokens: int, *, requests: int = 0) -> None:
         """Take the work of a request that was answered, or whose client went away, out of the books."""
         with self._lock:
             self._count(lane, -tokens, -requests)
 
-    def saw_rate(self, tokens_per_s: float, seconds: float) -> None:
+    def observe_rate(self, tokens_per_s: float, seconds: float) -> None:
         """Take note of the rate, over all engine threads, at which a pass of so many seconds went."""
         with self._lock:
             self._tokens_per_s += (1 - math.exp(-seconds / _RATE_MEMORY_S)) * (tokens_per_s - self._tokens_per_s)
             self._metrics.engine_rate.set(self._tokens_per_s)
 
-    def _insist_on_room(self, lane: Lane, tokens: int, time_s: float, booked: int = 0) -> None:
+    def _check_room(self, lane: Lane, tokens: int, time_s: float, booked: int = 0) -> None:
         """Raise Overloaded unless `tokens`, of which `booked` are counted already, fit in and are done in `time_s`."""
         if sum(self._lanes.values()) == booked:
             return
@@ -200,14 +200,14 @@ class Capacity:
         """Book the next time at which there will be room for `tokens` in `lane`, and return how far off it is."""
         now = time.monotonic()
         share = self._share(lane) if sum(self._lanes.values()) > self._lanes[lane] else 1.0
-        told = max(self._told_until[lane], now + _BURST_LASTS * self._wait_s(lane, 0))
-        told += tokens / (_SAFE_SHARE * share * self._tokens_per_s)
-        if told - now > _LONGEST_RETRY_S:
+        booked = max(self._booked_until[lane], now + _BURST_LASTS * self._wait_s(lane, 0))
+        booked += tokens / (_SAFE_SHARE * share * self._tokens_per_s)
+        if booked - now > _LONGEST_RETRY_S:
             # No more times of one's own: those who are told the longest are at least spread out.
             return round(random.uniform(_LONGEST_RETRY_S / 2, _LONGEST_RETRY_S))  # noqa: S311 - no secret
-        self._told_until[lane] = told
+        self._booked_until[lane] = booked
         # The header has whole seconds. Rounded up or down at random, those told the same second do not come in a row.
-        return max(1.0, math.floor(told - now + random.random()))  # noqa: S311 - no secret
+        return max(1.0, math.floor(booked - now + random.random()))  # noqa: S311 - no secret
 
     def _share(self, lane: Lane) -> float:
         return LANE_WEIGHTS[lane] / sum(LANE_WEIGHTS.values())

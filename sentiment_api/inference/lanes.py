@@ -101,14 +101,14 @@ class Lanes:
         if self._limits.texts == 1 or 2 * len(oldest.ids) > self._limits.tokens:
             return [oldest]
         window = [lane.popleft() for _ in range(min(LOOK_AHEAD, len(lane)))]
-        chosen = self._mates(len(oldest.ids), [len(entry.ids) for entry in window])
+        chosen = self._companions(len(oldest.ids), [len(entry.ids) for entry in window])
         lane.extendleft(entry for place, entry in reversed(list(enumerate(window))) if place not in chosen)
         mates = [window[place] for place in sorted(chosen)]
         for entry in mates:
-            self._forget(entry)
+            self._uncount(entry)
         return [oldest, *filter(self._is_wanted, mates)]
 
-    def _mates(self, length: int, window: list[int]) -> set[int]:
+    def _companions(self, length: int, window: list[int]) -> set[int]:
         """Return the places in a window of lengths that go well with a text of `length`, nearest lengths first."""
         chosen: set[int] = set()
         longest = total = length
@@ -123,12 +123,12 @@ class Lanes:
         """Return the oldest entry that anybody waits for; None when there is none in this lane."""
         while lane:
             entry = lane.popleft()
-            self._forget(entry)
+            self._uncount(entry)
             if self._is_wanted(entry):
                 return entry
         return None
 
-    def _forget(self, entry: Entry) -> None:
+    def _uncount(self, entry: Entry) -> None:
         """Take an entry that was removed from its lane out of the counts."""
         self.tokens -= len(entry.ids)
         self._waiting[entry.request] -= 1

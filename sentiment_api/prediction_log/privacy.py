@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sentiment_api.errors import SettingsInvalid
-from sentiment_api.prediction_log.files import file_to_disk, names_to_disk
+from sentiment_api.files import publish_once, sync_folder, write_whole
 from sentiment_api.prediction_log.redaction import Redactor
 
 TextPolicy = Literal["full", "redacted", "none"]
@@ -65,15 +65,6 @@ def _make_key(path: Path) -> None:
     """Make a key that survives a power cut before any text is hashed with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):  # not all that hold the folder may be read or synced by us
-        names_to_disk(path.parent.parent)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(32))
-        file_to_disk(fresh)  # before it has its name: a power cut leaves a whole key or none
-        # A link, not a rename: when two processes start at once the first key stays.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(fresh)
-    finally:
-        fresh.unlink(missing_ok=True)
-    names_to_disk(path.parent)
+        sync_folder(path.parent.parent)
+    # When two processes start at once they share the key of the first.
+    write_whole(path, secrets.token_bytes(32), mode=0o600, publish=publish_once)

@@ -4,7 +4,7 @@ Files, not rows: what Postgres does not take cannot be kept there. They hold wha
 """
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sentiment_api.errors import SetAsideInvalid
-from sentiment_api.prediction_log.files import alone_with, write_whole
+from sentiment_api.files import folder_lock, write_whole
 from sentiment_api.prediction_log.records import FeedbackRecord, Record, ShadowRecord, encode, kind_of
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
 
 UNDECODABLE = "undecodable"
 """The reason of bytes whose checksum is right and that are no record."""
 _FIXED = ("format", "type", "prediction_id", "feedback_id")
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class SetAsideRecord(msgspec.Struct, frozen=True):
     """One record, and why it is not in Postgres."""
 
     reason: str
@@ -52,24 +52,19 @@ class SetAside(msgspec.Struct, frozen=True):
         write_whole(folder / f"{self.name}.json", msgspec.json.encode(self))
 
 
-def files_in(spool_folder: Path) -> list[Path]:
-    """Return the files of the records that are set aside in one spool, by name."""
-    return sorted((spool_folder / SET_ASIDE).glob("*.json"))
+class SetAsideFiles(NamedTuple):
+    """The files of all records that are set aside."""
 
-
-class Found(NamedTuple):
-    """What is set aside."""
-
-    records: dict[str, tuple[Path, SetAside]]
+    records: dict[str, tuple[Path, SetAsideRecord]]
     """By name, each with its file."""
     unreadable: dict[str, SetAsideInvalid]
     """Files that are not as they must be, by name."""
 
 
-def find_all(root: Path) -> Found:
+def find_all(root: Path) -> SetAsideFiles:
     """Return what is set aside in the spools under `root`."""
-    found = Found({}, {})
-    for path in (path for folder in sorted(root.glob("*")) for path in files_in(folder)):
+    found = SetAsideFiles({}, {})
+    for path in (path for folder in sorted(root.glob("*")) for path in set_aside_files(folder)):
         try:
             found.records[path.stem] = (path, _read(path.read_bytes(), path))
         except SetAsideInvalid as error:
@@ -79,7 +74,7 @@ def find_all(root: Path) -> Found:
     return found
 
 
-def find(root: Path, names: Collection[str]) -> list[tuple[Path, SetAside]]:
+def find(root: Path, names: Collection[str]) -> list[tuple[Path, SetAsideRecord]]:
     """Return the records of these names, each with its file.
 
     Raises:
@@ -98,12 +93,22 @@ def mend(path: Path, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     """Set fields of the record in a file, to JSON values.
 
     Raises:
-        SetAsideInvalid: there is no such field, or the value is not of its type. The file is as it was.
+        SetAsideInvalid: there is no such field, the value is not of its type, or another process rewrites files there
+            and does not end. The file is as it was.
     """
-    with alone_with(path.parent):
+    with _lock(path.parent):
         mended = _mended(path, changes)
         if not dry_run:
             write_whole(path, mended)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        with folder_lock(folder):
+            yield
+    except TimeoutError as error:
+        raise SetAsideInvalid(f"{folder}: {error.strerror} of this folder and keeps it; try again later") from error
 
 
 def _mended(path: Path, changes: dict[str, Any]) -> bytes:
@@ -122,17 +127,18 @@ def _mended(path: Path, changes: dict[str, Any]) -> bytes:
     return msgspec.json.encode(_read(msgspec.json.encode(content), path))
 
 
-def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
+def replay(files: list[tuple[Path, SetAsideRecord]], spool: Spool) -> list[str]:
     """Put the records back into a spool, from which they are shipped, and return their names.
 
     What is no record is left where it is.
 
     Raises:
         SpoolFull: there is no room for all of them; the others stay set aside.
+        SetAsideInvalid: another process rewrites files there and does not end; the others stay set aside.
     """
     replayed = []
     for path, _ in files:
-        with alone_with(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
+        with _lock(path.parent), contextlib.suppress(FileNotFoundError):  # erased meanwhile
             each = _read(path.read_bytes(), path)  # mended meanwhile, perhaps
             if not isinstance(each.record, bytes):
                 spool.append(encode(each.record))
@@ -142,9 +148,9 @@ def replay(files: list[tuple[Path, SetAside]], spool: Spool) -> list[str]:
     return replayed
 
 
-def _read(content: bytes, path: Path) -> SetAside:
+def _read(content: bytes, path: Path) -> SetAsideRecord:
     try:
-        return msgspec.json.decode(content, type=SetAside)
+        return msgspec.json.decode(content, type=SetAsideRecord)
     except msgspec.DecodeError as error:
         # msgspec names the field and the types, never the value.
         raise SetAsideInvalid(f"{path}: {error}") from None

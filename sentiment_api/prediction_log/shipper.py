@@ -1,9 +1,14 @@
 """Moves the spool to Postgres, off the request path, for as long as it takes.
 
-A group of segments goes in one transaction of idempotent inserts and is unlinked after its commit: a crash in between
-ships the group again, which changes nothing. What was erased meanwhile, or is older than what is kept, is left out in
-the same transaction. What Postgres refuses as data is set aside, row by row; everything else (away, full, read-only,
-unmigrated) is tried again for ever.
+A shipment goes in one transaction of idempotent inserts, and its segments are unlinked after the commit: a crash in
+between ships it again, which changes nothing. What was erased meanwhile, or is older than what is kept, is left out in
+the same transaction. What Postgres refuses as data is set aside, row by row.
+
+Everything else is tried again for ever, at most 15 s apart, and nothing is lost. There are three kinds of it:
+
+- Postgres is away, full, read-only or unmigrated: `database` says so.
+- The spool's files cannot be read or written: `last_error` is `FilesFailed`.
+- A defect of the service itself: `defect` names the kind and the place. It needs another release, not another Postgres.
 """
 
 import asyncio
@@ -20,12 +25,13 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.errors import FilesFailed
-from sentiment_api.prediction_log.files import in_files
-from sentiment_api.prediction_log.groups import Group, Groups
-from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAside, files_in
+from sentiment_api.errors import FilesFailed, place_of
+from sentiment_api.files import in_file_thread
+from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAsideRecord
+from sentiment_api.prediction_log.shipments import Shipment, ShipmentReader
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.storing import Outcome, sqlstate_of, store
+from sentiment_api.prediction_log.spool_folders import set_aside_files
+from sentiment_api.prediction_log.storing import POSTGRES_ERRORS, StoreOutcome, connection_to, sqlstate_of, store
 from sentiment_api.telemetry.metrics import Metrics
 
 POLL_S = 1.0
@@ -33,10 +39,8 @@ GATHER_S = 0.2  # after a wake-up, so that a busy moment is one transaction and 
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 15.0
 _PING_TIMEOUT_S = 2.0
-_REMEDIES = {
-    "42P01": "run `sentiment-api db upgrade`",
-    "FilesFailed": "look at the disk of SENTIMENT_DATA_DIR: its files cannot be read or written",
-}
+_SAFE = "predictions are safe in the spool and are shipped when"
+_REMEDIES = {"42P01": "run `sentiment-api db upgrade`"}
 _log = structlog.get_logger(__name__)
 
 
@@ -70,7 +74,7 @@ class Shipper:
         tried when Postgres does not answer: it starts an embedded server again.
         """
         self._spool = spool
-        self._groups = Groups(spool)
+        self._shipments = ShipmentReader(spool)
         self._engine = engine
         self._metrics = metrics
         self._executor = executor
@@ -78,10 +82,12 @@ class Shipper:
         self._woken = asyncio.Event()
         self._back_off_s = _FIRST_BACK_OFF_S
         self.busy = asyncio.Lock()
-        """Held while a group of records is between the files and Postgres."""
+        """Held while a shipment is between the files and Postgres."""
         self.totals = LogTotals()
         self.database = "unknown"
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
+        self.defect: str | None = None
+        """What of the service itself kept the last attempt from shipping: `KeyError at sentiment_api/x.py:7`."""
         self._last_failure = ""
         # Asked for when they are read: an attempt that hangs, or ships for minutes, must not hold them.
         metrics.spool_bytes.set_function(lambda: spool.size_bytes)
@@ -115,7 +121,7 @@ class Shipper:
     async def ship(self) -> bool:
         """Ship everything that is spooled now, and return whether that succeeded."""
         try:
-            await in_files(self._executor, self._spool.seal)
+            await in_file_thread(self._executor, self._spool.seal)
             if not await self._ship_next():
                 await self._ping()
             while await self._ship_next():
@@ -128,49 +134,49 @@ class Shipper:
         return True
 
     async def _ship_next(self) -> bool:
-        """Ship the oldest group; return whether there was one."""
+        """Ship the oldest segments; return whether there were any."""
         async with self.busy:
-            group = await in_files(self._executor, self._groups.oldest)
-            if group is not None:
-                await self._ship_group(group)
-        return group is not None
+            shipment = await in_file_thread(self._executor, self._shipments.next)
+            if shipment is not None:
+                await self._send(shipment)
+        return shipment is not None
 
-    async def _ship_group(self, group: Group) -> None:
-        outcome = await store(self._engine, group.records)
-        aside = [*outcome.refused, *(SetAside(UNDECODABLE, payload) for payload in group.undecodable)]
-        await in_files(self._executor, partial(self._settle, group, aside))
-        # Only now: a group that could not be settled is read again.
-        self._count(group, outcome, aside)
+    async def _send(self, shipment: Shipment) -> None:
+        outcome = await store(self._engine, shipment.records)
+        aside = [*outcome.refused, *(SetAsideRecord(UNDECODABLE, payload) for payload in shipment.undecodable)]
+        waiting = await in_file_thread(self._executor, partial(self._settle, shipment, aside))
+        # Only now: a shipment that could not be settled is read again.
+        self._metrics.set_aside_waiting.set(waiting)
+        self._count(shipment, outcome, aside)
 
-    def _count(self, group: Group, outcome: Outcome, aside: list[SetAside]) -> None:
-        self._metrics.damaged.inc(group.damaged_bytes)
+    def _count(self, shipment: Shipment, outcome: StoreOutcome, aside: list[SetAsideRecord]) -> None:
+        self._metrics.damaged.inc(shipment.damaged_bytes)
         for kind, count in outcome.stored.items():
             self._metrics.shipped.labels(kind).inc(count)
             self.totals.shipped += count
         for reason, count in outcome.left_out.items():
             self._metrics.left_out.labels(reason).inc(count)
             self.totals.left_out += count
-        if aside:
-            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
         for each in aside:
             self._metrics.set_aside.labels(each.reason).inc()
             self.totals.set_aside += 1
             _log.error("record set aside", sqlstate=each.reason, remedy="see `sentiment-api set-aside list`")
-        if group.newer:
-            _log.warning("records wait for a newer release", records=len(group.newer))
+        if shipment.newer:
+            _log.warning("records wait for a newer release", records=len(shipment.newer))
 
-    def _settle(self, group: Group, aside: list[SetAside]) -> None:
-        """Keep what cannot be stored safe on disk, and drop the segments."""
+    def _settle(self, shipment: Shipment, aside: list[SetAsideRecord]) -> int:
+        """Keep what cannot be stored safe on disk and drop the segments; return how many records are set aside."""
         for each in aside:
             each.save(self._spool.folder)
-        if group.newer:
-            self._spool.keep_newer(group.newer)
-        for path in group.paths:
+        if shipment.newer:
+            self._spool.keep_newer(shipment.newer)
+        for path in shipment.paths:
             self._spool.discard(path)
+        return len(set_aside_files(self._spool.folder))
 
     async def _ping(self) -> None:
         """Ask Postgres for nothing, so that an idle service knows how it is."""
-        async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
+        async with asyncio.timeout(_PING_TIMEOUT_S), connection_to(self._engine) as connection:
             await connection.execute(text("select 1"))
 
     def _succeeded(self) -> None:
@@ -178,6 +184,7 @@ class Shipper:
             _log.info("prediction log ships again")
         self._last_failure = ""
         self.database = "up"
+        self._set_defect(None)
         self._back_off_s = _FIRST_BACK_OFF_S
 
     async def _failed(self, error: Exception) -> None:
@@ -186,15 +193,31 @@ class Shipper:
         self._metrics.ship_failures.labels(kind).inc()
         self.totals.retries += 1
         self.totals.last_error = kind
-        if not isinstance(error, FilesFailed):
-            self.database = "refuses" if sqlstate_of(error) else "away"
-        if kind != self._last_failure:
-            remedy = _REMEDIES.get(kind, "predictions are safe in the spool and are shipped when it is back")
-            _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
-        self._last_failure = kind
         self._count_dropped()
-        if self._revive is not None:
+        is_defect = not isinstance(error, (FilesFailed, *POSTGRES_ERRORS))
+        self._set_defect(f"{kind} at {place_of(error)}" if is_defect else None)
+        if isinstance(error, POSTGRES_ERRORS):
+            self.database = "refuses" if sqlstate_of(error) else "away"
+        if (failure := self.defect or kind) != self._last_failure:
+            self._report(error, kind)
+        self._last_failure = failure
+        if self._revive is not None and not is_defect:
             await self._revive()
+
+    def _set_defect(self, defect: str | None) -> None:
+        self.defect = defect
+        self._metrics.shipper_defect.set(defect is not None)
+
+    def _report(self, error: Exception, kind: str) -> None:
+        if self.defect is not None:
+            remedy = f"report it, and run another release; {_SAFE} it runs"
+            _log.error("a defect keeps the log from being shipped", error=kind, place=place_of(error), remedy=remedy)
+        elif isinstance(error, FilesFailed):
+            remedy = "look at the disk of SENTIMENT_DATA_DIR: its files cannot be read or written"
+            _log.warning("prediction log waits for its files", error=kind, remedy=remedy)
+        else:
+            remedy = _REMEDIES.get(kind, f"{_SAFE} it is back")
+            _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
 
     def _count_dropped(self) -> None:
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)

@@ -2,12 +2,9 @@
 
 A spool is a numbered folder of segment files, each a run of framed records. The process appends to one segment; the
 shipper seals it, ships it and unlinks it, which works on a full disk too. Segments are named by the millisecond they
-were begun in.
+were begun in. Records that a newer release wrote wait in files of their own until a release that can read them starts.
 
-Each process locks a spool of its own for as long as it lives. The lock falls with the process, however that dies; what
-is left in it is taken over by any other process that shares the root, at its start or while it runs.
-
-Records that a newer release wrote wait in files of their own until a release that can read them starts.
+Which process has which spool, and what becomes of dead processes' spools, is `takeover`'s.
 """
 
 import contextlib
@@ -17,30 +14,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal, Self
-from uuid import UUID
+from typing import IO, Literal
 
-from sentiment_api.errors import SettingsInvalid, SpoolFull
-from sentiment_api.prediction_log.files import (
-    alone_with,
-    file_to_disk,
-    names_to_disk,
-    remove_fresh,
-    write_whole,
-    written,
-)
+from sentiment_api.errors import SpoolFull
+from sentiment_api.files import sync_folder, write_whole
 from sentiment_api.prediction_log.segments import frame, read_segment
 from sentiment_api.prediction_log.spool_folders import (
     NEWER,
     SEGMENT,
-    SET_ASIDE,
     begun_ms,
-    files_of_records,
-    first_free,
-    id_of,
-    locked,
     segments_in,
-    unused,
+    spool_id_of,
+    unused_path,
 )
 
 _SEGMENT_BYTES = 4 << 20
@@ -60,22 +45,20 @@ class Spool:
     """One process's folder of segments. `append` may be called from any thread."""
 
     def __init__(self, folder: Path, lock: IO[bytes], max_bytes: int, when_full: WhenFull, fsync: Fsync) -> None:
-        """Take over `folder`, whose lock file the caller has locked. Use `claim`."""
+        """Write to `folder`, whose lock file the caller has locked. Use `takeover.claim_spool`."""
         self.folder = folder
-        self.spool_id = id_of(folder)
+        self.spool_id = spool_id_of(folder)
+        self.fsync = fsync
         self.appended_records = 0
         self.dropped_records = 0
         """How many records gave way to newer ones, since the start."""
         self.newer_records = 0
         """How many records wait for a newer release."""
-        self.came = False
-        """Whether records were taken over. For those to clear who have looked at them."""
-        self.emptied: set[UUID] = set()
-        """The spools beside this one that nobody holds and nothing is in, as `adopt` last found them."""
+        self.adopted_files = 0
+        """How many files were taken over from dead processes, since the start."""
         self._lock_file = lock
         self._max_bytes = max_bytes
         self._when_full = when_full
-        self._fsync = fsync
         self._append_lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._synced = 0
@@ -88,99 +71,13 @@ class Spool:
         self._sealed_bytes = sum(path.stat().st_size for path in self._paths())
         self._dirty = False
 
-    @classmethod
-    def claim(cls, root: Path, max_bytes: int, *, when_full: WhenFull = "refuse", fsync: Fsync = "interval") -> Self:
-        """Return a spool under `root` that no living process holds, with whatever dead processes left in theirs.
-
-        With `when_full` as `drop_oldest` a full spool loses its oldest records instead of refusing new ones.
-        """
-        try:
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder, lock = first_free(root)
-            spool = cls(folder, lock, max_bytes, when_full, fsync)
-            spool._bring_in(folder)
-        except OSError as error:
-            raise SettingsInvalid(f"cannot keep predictions in {root}: {error.strerror}") from error
-        with contextlib.suppress(OSError):  # a neighbour must not keep this one from starting; `adopt` is called again
-            spool.adopt()
-        return spool
-
-    def adopt(self) -> bool:
-        """Take over what dead processes left in their spools beside this one; return whether there was anything.
-
-        What does not fit into this one's bound stays there, for the next time.
-
-        Raises:
-            OSError: one of them cannot be read or moved; the others were taken over.
-        """
-        folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
-        self.emptied = set()
-        found, failed = False, None
-        for folder in folders:
-            try:
-                found |= self._take_over(folder)
-            except OSError as error:
-                failed = error
-        self.came |= found
-        if failed is not None:
-            raise failed
-        return found
-
-    def _take_over(self, folder: Path) -> bool:
-        """Move the records of another spool here, unless it is alive; return whether there were any."""
-        lock = locked(folder)
-        if lock is None:
-            return False
-        with lock:
-            found = self._bring_in(folder)
-            if not files_of_records(folder) and not any((folder / SET_ASIDE).glob("*.json")):
-                self.emptied.add(id_of(folder))
-        return found
-
-    def _bring_in(self, folder: Path) -> bool:
-        """Make the records in a folder, which may be this spool's own, part of this spool; return whether any are new.
-
-        They survive a power cut afterwards, as the one who wrote them may have been killed before they did.
-        """
-        for place in (folder, folder / SET_ASIDE):
-            with alone_with(place):
-                remove_fresh(place)
-        moved = [self._move_here(path) for path in files_of_records(folder)]
-        aside = folder != self.folder and self._move_set_aside(folder)
-        if self._fsync != "never":
-            for path in self._paths() if any(moved) or folder == self.folder else []:
-                file_to_disk(path)
-            names_to_disk(self.folder)
-        return any(moved) or aside
-
-    def _move_here(self, path: Path) -> bool:
-        """Make a file one of this spool's segments, if it is none yet and there is room."""
-        with self._append_lock:
-            size = path.stat().st_size
-            is_here = path.parent == self.folder
-            if is_here and path.suffix == SEGMENT:
-                return False
-            if not is_here and self.size_bytes + size > self._max_bytes:
-                return False
-            path.rename(unused(self.folder, begun_ms(path)))
-            self._sealed_bytes += size
-        return True
-
-    def _move_set_aside(self, folder: Path) -> bool:
-        with alone_with(folder / SET_ASIDE):
-            found = list((folder / SET_ASIDE).glob("*.json"))
-            for path in found:
-                (self.folder / SET_ASIDE).mkdir(exist_ok=True, mode=0o700)
-                path.rename(self.folder / SET_ASIDE / path.name)
-        return bool(found)
-
     @property
     def size_bytes(self) -> int:
         """How much the spool holds."""
         return self._sealed_bytes + self._file_bytes
 
     @property
-    def fill(self) -> float:
+    def fill_ratio(self) -> float:
         """How much of its bound the spool holds, 0 to 1."""
         return self.size_bytes / self._max_bytes
 
@@ -196,11 +93,25 @@ class Spool:
             self._write_or_make_room(framed)
             self.appended_records += 1
             number = self.appended_records
-        if self._fsync == "append":
+        if self.fsync == "append":
             try:
                 self._sync_up_to(number)
             except OSError as error:
                 raise SpoolFull("The prediction log cannot be written, so no prediction can be given.") from error
+
+    def take_in(self, path: Path) -> bool:
+        """Make a file of records one of the segments; return whether it was none yet and there is room for it."""
+        with self._append_lock:
+            size = path.stat().st_size
+            is_here = path.parent == self.folder
+            if is_here and path.suffix == SEGMENT:
+                return False
+            if not is_here and self.size_bytes + size > self._max_bytes:
+                return False
+            path.rename(unused_path(self.folder, begun_ms(path)))
+            self._sealed_bytes += size
+            self.adopted_files += not is_here
+        return True
 
     def seal(self) -> None:
         """End the segment being written, so that `segments` lists it."""
@@ -219,21 +130,26 @@ class Spool:
         with self._append_lock, contextlib.suppress(FileNotFoundError):
             self._unlink(segment)
 
-    def replace(self, segment: Path, payloads: list[bytes]) -> None:
-        """Have a sealed segment hold these payloads instead, or remove it when there are none."""
-        fresh = written(segment, b"".join(map(frame, payloads))) if payloads else None
-        with self._append_lock, contextlib.suppress(FileNotFoundError):  # when it gave way meanwhile
-            before = segment.stat().st_size
-            if fresh is None:
-                self._unlink(segment)
-            else:
-                fresh.rename(segment)
-                self._sealed_bytes += segment.stat().st_size - before if segment.suffix == SEGMENT else 0
-        if fresh is not None:
-            fresh.unlink(missing_ok=True)
-        names_to_disk(self.folder)
+    def rewrite(self, segment: Path, payloads: list[bytes]) -> None:
+        """Have a sealed segment hold these payloads instead, or remove it when there are none.
+
+        Nothing when it had to give way meanwhile.
+        """
+        if payloads:
+            write_whole(segment, b"".join(map(frame, payloads)), publish=self._swap)
+        else:
+            self.discard(segment)
+            sync_folder(self.folder)
         if segment.suffix == NEWER:
             self._count_newer()
+
+    def _swap(self, rewritten: Path, segment: Path) -> None:
+        """Put a finished file in the place of a segment, unless that had to give way meanwhile."""
+        with self._append_lock:
+            if segment.exists():
+                grown = rewritten.stat().st_size - segment.stat().st_size
+                rewritten.rename(segment)
+                self._sealed_bytes += grown if segment.suffix == SEGMENT else 0
 
     def newer_files(self) -> list[Path]:
         """Return the files of records that wait for a newer release."""
@@ -241,7 +157,7 @@ class Spool:
 
     def keep_newer(self, payloads: list[bytes]) -> None:
         """Put records that a newer release wrote where the next one that starts looks for them."""
-        path = unused(self.folder, time.time_ns() // 1_000_000, NEWER)
+        path = unused_path(self.folder, time.time_ns() // 1_000_000, NEWER)
         write_whole(path, b"".join(map(frame, payloads)))
         self._count_newer()
 
@@ -253,7 +169,7 @@ class Spool:
         with self._sync_lock:
             self._sync()
 
-    def since(self, milliseconds: int) -> Iterator[bytes]:
+    def payloads_since(self, milliseconds: int) -> Iterator[bytes]:
         """Yield the payloads appended since that Unix time, by any process, and some earlier ones."""
         for path in self._paths():
             with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
@@ -304,12 +220,12 @@ class Spool:
                 opened.callback(os.close, dirty)
             for descriptor in [*(file.fileno() for file in retired), *([] if dirty is None else [dirty])]:
                 self._to_disk(descriptor)
-        if new_names and self._fsync != "never":
-            names_to_disk(self.folder)  # a file survives a power cut when its name does
+        if new_names and self.fsync != "never":
+            sync_folder(self.folder)  # a file survives a power cut when its name does
         return appended
 
     def _to_disk(self, descriptor: int) -> None:
-        if self._fsync != "never":
+        if self.fsync != "never":
             os.fdatasync(descriptor)
 
     def _paths(self) -> list[Path]:
@@ -318,7 +234,7 @@ class Spool:
     def _write_or_make_room(self, framed: bytes) -> None:
         while True:
             try:
-                self._insist_on_room(len(framed))
+                self._check_room(len(framed))
                 file = self._file
                 if file is None or self._file_bytes >= _SEGMENT_BYTES:
                     file = self._begin_segment()
@@ -329,7 +245,7 @@ class Spool:
             else:
                 return
 
-    def _insist_on_room(self, needed: int) -> None:
+    def _check_room(self, needed: int) -> None:
         if self.size_bytes + needed > self._max_bytes:
             raise _NoRoom("The prediction log is full, so no prediction can be given; try again later.")
 
@@ -354,7 +270,7 @@ class Spool:
 
     def _begin_segment(self) -> IO[bytes]:
         self._retire()
-        path = unused(self.folder, self._next_name_ms())
+        path = unused_path(self.folder, self._next_name_ms())
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:

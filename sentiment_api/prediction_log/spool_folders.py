@@ -1,4 +1,4 @@
-"""Spools as folders: which process has which, and what lies in one."""
+"""A spool as a folder: which process holds it, its id, and which files lie in it."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID, uuid4
 
-from sentiment_api.prediction_log.files import names_to_disk, write_whole
+from sentiment_api.files import sync_folder, write_whole
 
 SET_ASIDE = "set-aside"
 """The folder, in a spool's, of records that Postgres refuses as data."""
@@ -34,6 +34,11 @@ def segments_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == SEGMENT)
 
 
+def set_aside_files(folder: Path) -> list[Path]:
+    """Return the files of the records that are set aside in a spool, by name."""
+    return sorted((folder / SET_ASIDE).glob("*.json"))
+
+
 def is_held(folder: Path) -> bool:
     """Return whether a living process holds the spool in `folder`; False where it is another user's."""
     with contextlib.suppress(FileNotFoundError, PermissionError), (folder / "lock").open("rb") as lock:
@@ -48,16 +53,16 @@ def first_free(root: Path) -> tuple[Path, IO[bytes]]:
     """Return the folder with the lowest number that no living process holds, and its lock."""
     for number in itertools.count():
         with contextlib.suppress(PermissionError):  # another user's; `adopt` tells
-            if (lock := locked(root / str(number))) is not None:
+            if (lock := try_lock(root / str(number))) is not None:
                 return root / str(number), lock
     raise AssertionError("numbers do not end")
 
 
-def locked(folder: Path) -> IO[bytes] | None:
+def try_lock(folder: Path) -> IO[bytes] | None:
     """Return the lock of the spool in `folder`; None while a living process has it."""
     if not folder.exists():
         folder.mkdir(exist_ok=True, mode=0o700)
-        names_to_disk(folder.parent)
+        sync_folder(folder.parent)
     lock = (folder / "lock").open("ab", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,7 +72,7 @@ def locked(folder: Path) -> IO[bytes] | None:
     return lock
 
 
-def id_of(folder: Path) -> UUID:
+def spool_id_of(folder: Path) -> UUID:
     """Return the id of the spool in `folder`, which it has from its first process on, unless the disk is full."""
     path = folder / "id"
     with contextlib.suppress(FileNotFoundError, ValueError):
@@ -78,7 +83,7 @@ def id_of(folder: Path) -> UUID:
     return spool_id
 
 
-def unused(folder: Path, milliseconds: int, suffix: str = SEGMENT) -> Path:
+def unused_path(folder: Path, milliseconds: int, suffix: str = SEGMENT) -> Path:
     """Return a segment's path that does not exist, named by that millisecond or one soon after it."""
     while (path := folder / f"{milliseconds:015d}{suffix}").exists():
         milliseconds += 1

@@ -1,6 +1,8 @@
-"""Puts records into Postgres: idempotently, all of a group in one transaction, and never what was erased."""
+"""Puts records into Postgres: idempotently, a shipment in one transaction, and never what was erased."""
 
+import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +13,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import find_tombstones, write_tombstones
 from sentiment_api.database.partitions import (
     INSERT_LOCK,
@@ -22,8 +25,10 @@ from sentiment_api.database.partitions import (
 )
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, kind_of
-from sentiment_api.prediction_log.set_aside import SetAside
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
 
+POSTGRES_ERRORS = (*DATABASE_ERRORS, asyncpg.InternalClientError)
+"""What `connection_to` and `store` raise while Postgres is away or refuses. Whatever else they raise is a defect."""
 _DATA_ERRORS = ("22", "23")
 
 
@@ -49,17 +54,17 @@ _INSERTS: dict[type, _Insert] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StoreOutcome:
     """What became of records."""
 
     stored: "Counter[str]"
     """How many of each kind Postgres holds now."""
     left_out: "Counter[str]"
     """How many it is not to hold, by reason."""
-    refused: list[SetAside]
+    refused: list[SetAsideRecord]
 
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(self.stored + other.stored, self.left_out + other.left_out, self.refused + other.refused)
+    def __add__(self, other: "StoreOutcome") -> "StoreOutcome":
+        return StoreOutcome(self.stored + other.stored, self.left_out + other.left_out, self.refused + other.refused)
 
 
 class _RowsRefused(Exception):
@@ -70,7 +75,7 @@ class _RowsRefused(Exception):
         self.sqlstate = sqlstate
 
 
-class _Unburied(Exception):
+class _TombstonesMissing(Exception):
     """Predictions were erased with their product, and have no tombstones of their own yet."""
 
     def __init__(self, prediction_ids: list[UUID]) -> None:
@@ -78,22 +83,39 @@ class _Unburied(Exception):
         self.prediction_ids = prediction_ids
 
 
-async def store(engine: AsyncEngine, records: list[Record]) -> Outcome:
+@contextlib.asynccontextmanager
+async def connection_to(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection to Postgres.
+
+    Raises:
+        ConnectionError: Python has the reason why there is none as ValueError, as it has bad host names. That is no
+            defect of the service.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except ValueError as error:
+            raise ConnectionError("expected an address that can be connected to") from error
+        yield connection
+
+
+async def store(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
     """Bring the records to Postgres, but for those that it refuses as data, and return what became of each.
 
     Raises:
-        Exception: Postgres is away, full, read-only or not migrated. Halves of a refused group may be stored.
+        Exception: one of `POSTGRES_ERRORS`, as Postgres is away, full, read-only or not migrated; anything else is a
+            defect. Halves of a refused shipment may be stored.
     """
     try:
         return await _insert(engine, records)
     except _RowsRefused as refusal:
         if len(records) == 1:
-            return Outcome(Counter(), Counter(), [SetAside(refusal.sqlstate, records[0])])
+            return StoreOutcome(Counter(), Counter(), [SetAsideRecord(refusal.sqlstate, records[0])])
         middle = len(records) // 2
         return await store(engine, records[:middle]) + await store(engine, records[middle:])
 
 
-async def _insert(engine: AsyncEngine, records: list[Record]) -> Outcome:
+async def _insert(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
     """Insert all records in one transaction, and make the months and tombstones that are missing for it.
 
     Raises:
@@ -104,14 +126,14 @@ async def _insert(engine: AsyncEngine, records: list[Record]) -> Outcome:
             return await _insert_in_known_months(engine, records)
         except asyncpg.CheckViolationError:
             await _make_months(engine, records)
-        except _Unburied as found:
+        except _TombstonesMissing as found:
             await write_tombstones(engine, found.prediction_ids)
     return await _insert_in_known_months(engine, records)
 
 
-async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) -> Outcome:
-    async with engine.connect() as connection:
-        # Only what is raised from here on can be a row's fault: a bad certificate is a ValueError, too.
+async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
+    async with connection_to(engine) as connection:
+        # Only what is raised from here on can be a row's fault.
         try:
             async with connection.begin():
                 kept, left_out = await _without_erased(connection, records)
@@ -125,7 +147,7 @@ async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) ->
             if is_data_error(error):
                 raise _RowsRefused(sqlstate_of(error) or "") from error
             raise
-    return Outcome(Counter(map(kind_of, kept)), left_out, [])
+    return StoreOutcome(Counter(map(kind_of, kept)), left_out, [])
 
 
 async def _make_months(engine: AsyncEngine, records: list[Record]) -> None:
@@ -140,7 +162,7 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     """Return the records that may be stored, and how many may not, by reason; in the transaction that stores them.
 
     Raises:
-        _Unburied: a prediction was erased with its product, and has no tombstone of its own yet.
+        _TombstonesMissing: a prediction was erased with its product, and has no tombstone of its own yet.
     """
     await require_durable_commit(connection)  # the spool's copy is removed after the commit
     await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
@@ -153,7 +175,7 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     unburied = [r.prediction_id for r in kept if tombstones.cover(r.prediction_id, products.get(r.prediction_id))]
     if unburied:
         # Feedback and shadow answers for them, before or after, do not say of which product they are.
-        raise _Unburied(unburied)
+        raise _TombstonesMissing(unburied)
     return kept, Counter(expired=len(records) - len(young), erased=len(young) - len(kept))
 
 

@@ -19,7 +19,8 @@ from sentiment_api.routes.requests import PREDICT_DEPENDENCIES
 from sentiment_api.schemas.limits import MAX_BATCH_BYTES
 from sentiment_api.schemas.predictions import BatchReply, BatchRequest, ItemProblem, Prediction, PredictRequest
 from sentiment_api.shadow.comparison import Candidate
-from sentiment_api.use_cases.predict import Caller, PredictReviews, Timing
+from sentiment_api.use_cases.predict import PredictReviews, Timing
+from sentiment_api.use_cases.recording import Caller
 
 _PROBLEMS = (400, 401, 403, 413, 415, 422, 429, 503, 504)
 
@@ -47,8 +48,8 @@ def predict(
 
     The reply comes once the prediction is in the log on disk. `Server-Timing` says how long it waited and computed.
     """
-    prediction, timing, compared = predict_reviews.one(data, caller, ticket)
-    afterwards = _afterwards(shipper, predict_reviews, compared)
+    prediction, timing, for_shadow = predict_reviews.predict(data, caller, ticket)
+    afterwards = _afterwards(shipper, predict_reviews, for_shadow)
     return Response(prediction, headers=_server_timing(timing), background=afterwards)
 
 
@@ -77,14 +78,14 @@ def predict_batch(
 
     While single requests wait too, batches get the smaller share of the engine; their default deadline is longer.
     """
-    answers, timing, compared = predict_reviews.many(data.items, caller, ticket)
+    answers, timing, for_shadow = predict_reviews.predict_batch(data.items, caller, ticket)
     reply = BatchReply([_item(request, answer) for answer in answers])
-    afterwards = _afterwards(shipper, predict_reviews, compared)
+    afterwards = _afterwards(shipper, predict_reviews, for_shadow)
     return Response(reply, headers=_server_timing(timing), background=afterwards)
 
 
-def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, compared: list[Candidate]) -> BackgroundTasks:
-    return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.compare, compared)])
+def _afterwards(shipper: Shipper, predict_reviews: PredictReviews, for_shadow: list[Candidate]) -> BackgroundTasks:
+    return BackgroundTasks([BackgroundTask(shipper.wake), BackgroundTask(predict_reviews.offer_to_shadow, for_shadow)])
 
 
 def _item(request: AnyRequest, answer: Prediction | RequestRefused) -> Prediction | ItemProblem:

@@ -22,7 +22,7 @@ from sentiment_api.inference.capacity import Ticket
 from sentiment_api.request_state import KEY_NAME, REQUEST_ID, TICKET
 from sentiment_api.schemas.validation import parse_query
 from sentiment_api.use_cases.drift import NO_SUCH_REPORT
-from sentiment_api.use_cases.predict import Caller
+from sentiment_api.use_cases.recording import Caller
 
 M = TypeVar("M", bound=BaseModel)
 MAX_IDEMPOTENCY_KEY: Final = 200

@@ -31,6 +31,7 @@ MAX_WAITING = 64
 MAX_SPOOL_SHARE = 0.5
 """Of the spool's bound: beyond it shadow answers are dropped, so that they leave the room to live predictions."""
 _HASHES = 1 << 64
+_STOP_TIMEOUT_S = 30.0
 _log = structlog.get_logger(__name__)
 
 State = Literal["loading", "ready", "disabled", "stopped"]
@@ -59,9 +60,9 @@ class Shadow:
         self._state: State = "loading"
         self._reason: str | None = None
         self._model: ShadowModel | None = None
-        self._live_works = False
+        self._engine_is_busy = False
         self._at_work = False
-        self._stands_still = False
+        self._paused = False
         self._discarded = False
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
 
@@ -70,9 +71,9 @@ class Shadow:
         self._thread.start()
 
     def stop(self) -> None:
-        """Drop what waits and end; return when the thread has ended."""
+        """Drop what waits and end; return when the thread has ended, or does not within 30 s."""
         self._end("stopped", "stopping", None)
-        self._thread.join()
+        self._thread.join(_STOP_TIMEOUT_S)
 
     def chooses(self, prediction_id: UUID, source: str) -> bool:
         """Return whether this prediction is in the share that is scored: by a hash, so the answer stays the same."""
@@ -97,23 +98,23 @@ class Shadow:
             self._drop_waiting("erased")
             if self._at_work and self._state == "ready" and not self._discarded:
                 self._discarded = True
-                self._stands_still = False
+                self._paused = False
                 self._scorer.discard()
 
-    def live_begins(self) -> None:
+    def engine_busy(self) -> None:
         """Stand still: the engine has work now."""
         with self._changed:
-            self._live_works = True
+            self._engine_is_busy = True
             if self._at_work:
-                self._stands_still = True
+                self._paused = True
                 self._scorer.pause()
 
-    def live_ends(self) -> None:
+    def engine_idle(self) -> None:
         """Go on: the engine has done all its work."""
         with self._changed:
-            self._live_works = False
-            if self._stands_still:
-                self._stands_still = False
+            self._engine_is_busy = False
+            if self._paused:
+                self._paused = False
                 self._scorer.resume()
             self._changed.notify_all()
 
@@ -142,14 +143,14 @@ class Shadow:
 
     def _load(self) -> ShadowModel:
         with self._changed:
-            self._changed.wait_for(lambda: self._state != "loading" or not self._live_works)
+            self._changed.wait_for(lambda: self._state != "loading" or not self._engine_is_busy)
             if self._state != "loading":
                 raise ShadowFailed("stopped before it was loaded")
         self._scorer.start()
         with self._changed:
             self._at_work = True
-            if self._live_works:
-                self._stands_still = True
+            if self._engine_is_busy:
+                self._paused = True
                 self._scorer.pause()
         model = self._scorer.load()
         with self._changed:
@@ -171,7 +172,7 @@ class Shadow:
             if self._discarded and self._state == "ready":
                 self._discarded, self._state = False, "loading"
                 return None
-            self._changed.wait_for(lambda: self._state != "ready" or (bool(self._waiting) and not self._live_works))
+            self._changed.wait_for(lambda: self._state != "ready" or (bool(self._waiting) and not self._engine_is_busy))
             if self._state != "ready":
                 return None
             self._at_work = True
@@ -204,7 +205,7 @@ class Shadow:
         self._record(_record(model, live.prediction_id, answer, label, probabilities))
 
     def _record(self, record: ShadowRecord) -> None:
-        if self._spool.fill > MAX_SPOOL_SHARE:
+        if self._spool.fill_ratio > MAX_SPOOL_SHARE:
             self._drop("log-full", 1)
             return
         try:
@@ -220,7 +221,7 @@ class Shadow:
             if self._state in ("disabled", "stopped"):
                 return
             self._state, self._reason = state, reason
-            self._at_work = self._stands_still = False
+            self._at_work = self._paused = False
             self._drop_waiting(dropped_as)
             self._changed.notify_all()
         self._scorer.stop()

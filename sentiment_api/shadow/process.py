@@ -1,11 +1,13 @@
 """The service's hold on the shadow's process: starts it behind everything else, asks it, stands it still, ends it."""
 
 import contextlib
+import math
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,6 +22,11 @@ T = TypeVar("T", Started, ShadowModel, ShadowAnswer)
 
 _encode = msgspec.msgpack.Encoder().encode
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+ANSWER_TIMEOUT_S = 300.0
+"""How long the process may run on without an answer. It is behind everything else, hence slow, but not that slow."""
+_LOOK_S = 1.0
+_END_TIMEOUT_S = 10.0
 
 
 class Scorer(Protocol):
@@ -69,10 +76,13 @@ class Scorer(Protocol):
 class ShadowProcess:
     """A process that scores with the bundle in a folder. It ends with the thread that called `start`."""
 
-    def __init__(self, folder: Path, engine: str) -> None:
-        """Nothing runs before `start`."""
+    def __init__(self, folder: Path, engine: str, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """Nothing runs before `start`. One that runs for `answer_timeout_s` without a pause or an answer has failed."""
         self._folder = folder
         self._engine = engine
+        self._answer_timeout_s = answer_timeout_s
+        self._runs_since = math.inf
+        """On the clock of `time.monotonic`; infinite while it is paused."""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._stopped = False
@@ -85,26 +95,28 @@ class ShadowProcess:
         self._connection = Connection(ours.detach())
         with theirs:
             self._run(theirs.fileno())
-        self._received(Started)
+        self._received(Started, ANSWER_TIMEOUT_S)
 
     def load(self) -> ShadowModel:
         """See `Scorer`."""
-        return self._received(ShadowModel)
+        return self._received(ShadowModel, self._answer_timeout_s)
 
     def score(self, text: str, *, whole: bool) -> ShadowAnswer:
         """See `Scorer`."""
         if self._connection is not None:
             with contextlib.suppress(OSError):  # then nothing is received either
                 self._connection.send_bytes(_encode(Question(text, whole)))
-        return self._received(ShadowAnswer)
+        return self._received(ShadowAnswer, self._answer_timeout_s)
 
     def pause(self) -> None:
         """Have the system stand the process still: whatever its priority, it takes nothing from a quota of time."""
+        self._runs_since = math.inf
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Have it go on."""
         self._signal(signal.SIGCONT)
+        self._runs_since = time.monotonic()
 
     def discard(self) -> None:
         """Kill it: nothing else reaches a text that is being computed on, and stopped it would not even hear of it."""
@@ -119,7 +131,8 @@ class ShadowProcess:
         with self._lock:
             if self._process is not None:
                 self._process.kill()
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that hangs holds it: it ends with that
+                    self._process.wait(_END_TIMEOUT_S)
 
     def _run(self, descriptor: int) -> None:
         command = [sys.executable, "-m", "sentiment_api.shadow.scoring", str(descriptor)]
@@ -135,11 +148,13 @@ class ShadowProcess:
                 )
             except OSError as error:
                 raise ShadowFailed(f"no process can be started for it: {error.strerror}") from error
+            self._runs_since = time.monotonic()
             deprioritize_process(self._process.pid)
 
-    def _received(self, kind: type[T]) -> T:
+    def _received(self, kind: type[T], timeout_s: float) -> T:
         assert self._connection is not None  # noqa: S101 - `start` comes first
         try:
+            self._wait_for(self._connection, timeout_s)
             message: Any = _messages.decode(self._connection.recv_bytes())
         except (EOFError, OSError):
             raise ShadowFailed(f"its process ended{self._how()}") from None
@@ -149,11 +164,25 @@ class ShadowProcess:
             raise ShadowFailed(f"expected {kind.__name__} from its process, found {type(message).__name__}")
         return message
 
+    def _wait_for(self, connection: Connection, timeout_s: float) -> None:
+        """Return when there is something to receive.
+
+        Raises:
+            ShadowFailed: the process ran too long without an answer.
+        """
+        asked = time.monotonic()
+        while not connection.poll(min(_LOOK_S, timeout_s)):
+            if time.monotonic() - max(asked, self._runs_since) > timeout_s:
+                raise ShadowFailed(f"its process ran for {timeout_s:g} s without an answer")
+
     def _how(self) -> str:
         with self._lock:
             if self._process is None:
                 return ""
-            status = self._process.wait()
+            try:
+                status = self._process.wait(_END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                return " the connection and runs on"
         return f" by signal {-status}" if status < 0 else f" with exit code {status}"
 
     def _signal(self, number: signal.Signals) -> None:

@@ -187,6 +187,9 @@ class Metrics:
         self.append_seconds = self._histogram("spool_append_duration_seconds", "One append to the spool.", _APPEND)
         self.damaged = self._counter("damaged_spool_bytes", "Bytes of the spool that could not be read as records.")
         self.ship_failures = self._counter("ship_failures", "Attempts to ship that will be repeated, by kind.", "kind")
+        self.shipper_defect = self._gauge(
+            "shipper_defect", "1 while a defect of the service itself keeps records from being shipped."
+        )
         self.spool_bytes = self._gauge("spool_bytes", "Bytes in the spool.")
         self.spool_max_bytes = self._gauge("spool_max_bytes", "Bound of the bytes in the spool.")
         self.spool_lag = self._gauge(

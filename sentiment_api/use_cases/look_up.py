@@ -53,7 +53,7 @@ class LookUpPrediction:
     def _in_spool(self, prediction_id: UUID) -> tuple[PredictionRecord | None, Feedback | None]:
         needle = str(prediction_id).encode()
         prediction, feedback = None, None
-        for payload in self._spool.since(milliseconds_of(prediction_id)):
+        for payload in self._spool.payloads_since(milliseconds_of(prediction_id)):
             record = _decoded(payload) if needle in payload else None
             if isinstance(record, PredictionRecord) and record.prediction_id == prediction_id:
                 prediction = record

@@ -1,50 +1,46 @@
-"""Predicts: text to tokens, tokens through the batcher, the answer into the prediction log, then to the caller."""
+"""Predicts: text to tokens, tokens through the engine, the prediction into the log, then to the caller.
 
-import math
+The way of a prediction, from the request to its row:
+
+1. `http.admission` reserves its tokens and a handler thread: a `Ticket` with the deadline.
+2. `routes.predict` checks the body and calls `PredictReviews` here, in that thread.
+3. Here the text is tokenized (`model.classifier`) and looked up in `inference.result_cache`.
+4. `inference.batching` queues the tokens; an engine thread computes them.
+5. `recording` calibrates the result, makes the record and appends it to `prediction_log.spool`.
+6. The reply is sent. After it the shipper is woken, and the shadow model is offered its share (`shadow.comparison`).
+7. `prediction_log.shipper` reads `shipments` from the spool, and `storing` makes them rows of `database.tables`.
+"""
+
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from itertools import islice
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
-import msgspec
-import numpy as np
 from pydantic import ValidationError
 from pydantic_core import to_json
-from uuid_utils.compat import uuid7
 
-from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.errors import ClientGone, DeadlineExceeded, RequestInvalid, RequestRefused
 from sentiment_api.inference.batching import Batcher
 from sentiment_api.inference.capacity import Ticket
 from sentiment_api.inference.lanes import Scored
-from sentiment_api.inference.result_cache import Answer, ResultCache
+from sentiment_api.inference.result_cache import ResultCache, TextResult
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, describe
 from sentiment_api.model.long_texts import EncodedText
 from sentiment_api.prediction_log.privacy import TextKeeper
-from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas.predictions import Prediction, PredictRequest
-from sentiment_api.schemas.service import ModelName
 from sentiment_api.schemas.validation import field_errors
 from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.telemetry.metrics import Metrics
-from sentiment_api.telemetry.phases import INFERENCE, QUEUE, SPOOL, TOKENIZE, Phases, current_phases
+from sentiment_api.telemetry.phases import INFERENCE, QUEUE, TOKENIZE, Phases, current_phases
+from sentiment_api.use_cases.recording import Caller, PredictionRecorder
 
 UNCACHED_SOURCES = ("golden",)
-"""Golden texts show what the engine says now; an answer kept from before would hide that it has come to say other."""
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """What a prediction keeps of the request around it."""
-
-    request_id: str
-    idempotency_key: str | None = None
-    source: str = "api"
-    """One of `CUSTOMER_SOURCES` or `OWN_SOURCES`."""
-    api_key_name: str | None = None
+"""Golden texts show what the engine says now; a result kept from before would hide that it has come to say other."""
 
 
 class Timing(NamedTuple):
@@ -55,31 +51,32 @@ class Timing(NamedTuple):
     inference_s: float
 
 
-class Single(NamedTuple):
+class SingleResult(NamedTuple):
     """What comes of a single request."""
 
     prediction: Prediction
     timing: Timing
-    compared: list[Candidate]
+    for_shadow: list[Candidate]
     """What the shadow model is to score once the reply is sent."""
 
 
-class Batch(NamedTuple):
+class BatchResult(NamedTuple):
     """What comes of a batch request."""
 
     answers: list[Prediction | RequestRefused]
     """One for each item, in order."""
     timing: Timing
-    compared: list[Candidate]
+    for_shadow: list[Candidate]
+    """What the shadow model is to score once the reply is sent."""
 
 
-class _Task(NamedTuple):
-    """One review on its way to its answer."""
+class _Review(NamedTuple):
+    """One review on its way to its prediction."""
 
     request: PredictRequest
-    reading: EncodedText
-    key: bytes
-    cached: Answer | None
+    encoded: EncodedText
+    cache_key: bytes
+    cached: TextResult | None
 
 
 class PredictReviews:
@@ -99,15 +96,15 @@ class PredictReviews:
         self._classifier = classifier
         self._batcher = batcher
         self._cache = cache
-        self._spool = spool
         self._keeper = keeper
         self._metrics = metrics
         self._shadow = shadow
-        # Reading takes a core. When hundreds come at once, all of them reading would leave the event loop none. Turns
-        # are for one text, so that a large batch does not keep others waiting.
-        self._turns_to_read = BoundedSemaphore(classifier.engine.threads)
+        self._recorder = PredictionRecorder(classifier, spool, keeper, metrics)
+        # Tokenizing takes a core. When hundreds come at once, all of them tokenizing would leave the event loop none.
+        # Turns are for one text, so that a large batch does not keep others waiting.
+        self._tokenizing_turns = BoundedSemaphore(classifier.engine.threads)
 
-    def one(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> Single:
+    def predict(self, request: PredictRequest, caller: Caller, ticket: Ticket) -> SingleResult:
         """Return the prediction for one review after its record is in the spool.
 
         Raises:
@@ -117,9 +114,9 @@ class PredictReviews:
         answers, timing = self._predict([request], caller, ticket)
         if isinstance(answers[0], RequestRefused):
             raise answers[0]
-        return Single(answers[0], timing, self._chosen([request], answers, caller))
+        return SingleResult(answers[0], timing, self._for_shadow([request], answers, caller))
 
-    def many(self, items: list[Any], caller: Caller, ticket: Ticket) -> Batch:
+    def predict_batch(self, items: list[Any], caller: Caller, ticket: Ticket) -> BatchResult:
         """Return for each item, in order, its prediction or why it has none.
 
         Raises:
@@ -131,14 +128,14 @@ class PredictReviews:
         answers, timing = self._predict(requests, caller, ticket)
         remaining = iter(answers)
         in_order = [next(remaining) if isinstance(each, PredictRequest) else each for each in checked]
-        return Batch(in_order, timing, self._chosen(requests, answers, caller))
+        return BatchResult(in_order, timing, self._for_shadow(requests, answers, caller))
 
-    async def compare(self, candidates: list[Candidate]) -> None:
+    async def offer_to_shadow(self, candidates: list[Candidate]) -> None:
         """Have the shadow model score what was chosen for it. The background task of a reply."""
         if self._shadow is not None and candidates:
             self._shadow.offer(candidates)
 
-    def _chosen(
+    def _for_shadow(
         self, requests: list[PredictRequest], answers: list[Prediction | RequestRefused], caller: Caller
     ) -> list[Candidate]:
         if self._shadow is None:
@@ -154,21 +151,22 @@ class PredictReviews:
     ) -> tuple[list[Prediction | RequestRefused], Timing]:
         phases = current_phases()
         started = time.monotonic()
-        fresh = caller.source in UNCACHED_SOURCES
-        tasks = [self._task(request, fresh=fresh) for request in requests]
+        try:
+            reviews = self._tokenized(requests, caller, ticket.deadline)
+        except DeadlineExceeded as refusal:
+            return [refusal for _ in requests], Timing(0.0, time.monotonic() - started, 0.0)
         submitted = time.monotonic()
-        tokenize_s = submitted - started
-        self._metrics.tokenize_seconds.observe(tokenize_s)
-        if phases is not None:
-            phases.note(TOKENIZE, started, submitted, len(tasks))
         answers: list[Prediction | RequestRefused] = []
         queue_s = inference_s = 0.0
-        for task, futures in zip(tasks, self._submit(tasks, ticket), strict=True):
+        for review, futures in zip(reviews, self._submit(reviews, ticket), strict=True):
             try:
-                scored = [_result(future, ticket.deadline) for future in futures]
+                scored = [_wait_for(future, ticket.deadline) for future in futures]
                 _note(phases, scored, submitted)
-                answer = task.cached or self._answer(task, scored)
-                answers.append(self._record(task, answer, caller, latency_s=time.monotonic() - started))
+                result = review.cached or self._combine(review, scored)
+                latency_s = time.monotonic() - started
+                answers.append(
+                    self._recorder.record(review.request, review.encoded, result, caller, latency_s=latency_s)
+                )
             except ClientGone:
                 raise
             except RequestRefused as refusal:
@@ -176,103 +174,68 @@ class PredictReviews:
                 answers.append(refusal)
                 continue
             finally:
-                ticket.release(0 if task.cached else sum(len(window.ids) for window in task.reading.windows))
+                ticket.release(0 if review.cached else sum(len(window.ids) for window in review.encoded.windows))
             queue_s = max([queue_s, *(each.queue_s for each in scored)])
             inference_s = max([inference_s, *(each.inference_s for each in scored)])
-        return answers, Timing(queue_s, tokenize_s, inference_s)
+        return answers, Timing(queue_s, submitted - started, inference_s)
 
-    def _task(self, request: PredictRequest, *, fresh: bool) -> _Task:
-        """Turn the text into what the model reads, and look it up among the answers kept unless it is to be `fresh`."""
+    def _tokenized(self, requests: list[PredictRequest], caller: Caller, deadline: float) -> list[_Review]:
+        """Tokenize the texts, and look them up among the results kept unless the source wants fresh ones.
+
+        Raises:
+            DeadlineExceeded: there was no time for all of them.
+        """
+        started = time.monotonic()
+        try:
+            is_fresh = caller.source in UNCACHED_SOURCES
+            return [self._review(request, deadline, is_fresh=is_fresh) for request in requests]
+        finally:
+            ended = time.monotonic()
+            self._metrics.tokenize_seconds.observe(ended - started)
+            if (phases := current_phases()) is not None:
+                phases.note(TOKENIZE, started, ended, len(requests))
+
+    def _review(self, request: PredictRequest, deadline: float, *, is_fresh: bool) -> _Review:
         version = self._classifier.bundle.manifest.version
         key = self._keeper.digest(f"{version} {request.long_text} {request.text}")
-        with self._turns_to_read:
-            reading = self._classifier.encode_windows(request.text, whole=request.long_text == "window")
-        return _Task(request, reading, key, None if fresh else self._cache.get(key))
+        with self._tokenizing_turn(deadline):
+            encoded = self._classifier.encode_windows(request.text, whole=request.long_text == "window")
+        return _Review(request, encoded, key, None if is_fresh else self._cache.get(key))
 
-    def _submit(self, tasks: list[_Task], ticket: Ticket) -> "list[list[Future[Scored]]]":
-        """Queue what has no answer yet; return for each task its windows' futures."""
-        windows = [window.ids for task in tasks if task.cached is None for window in task.reading.windows]
-        usual = all(task.cached is None and not task.reading.truncated for task in tasks)
+    @contextmanager
+    def _tokenizing_turn(self, deadline: float) -> Iterator[None]:
+        """Hold one of the turns to tokenize.
+
+        Raises:
+            DeadlineExceeded: none was free before the deadline.
+        """
+        if not self._tokenizing_turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise DeadlineExceeded("The text could not be tokenized before the request's deadline.")
+        try:
+            yield
+        finally:
+            self._tokenizing_turns.release()
+
+    def _submit(self, reviews: list[_Review], ticket: Ticket) -> "list[list[Future[Scored]]]":
+        """Queue what has no result yet; return for each review its windows' futures."""
+        windows = [window.ids for review in reviews if review.cached is None for window in review.encoded.windows]
+        usual = all(review.cached is None and not review.encoded.truncated for review in reviews)
         ticket.correct(sum(map(len, windows)), usual=usual)
         futures = self._batcher.submit(windows, ticket.lane, ticket.deadline)
-        ticket.hold(futures)
+        ticket.attach(futures)
         remaining = iter(futures)
-        return [list(islice(remaining, 0 if task.cached else len(task.reading.windows))) for task in tasks]
+        return [list(islice(remaining, 0 if each.cached else len(each.encoded.windows))) for each in reviews]
 
-    def _answer(self, task: _Task, scored: list[Scored]) -> Answer:
-        """Put the windows of a text together, and keep the answer if there is a cache."""
+    def _combine(self, review: _Review, scored: list[Scored]) -> TextResult:
+        """Put the windows of a text together, and keep the result if there is a cache."""
         for each in scored:
             self._metrics.queue_seconds.observe(each.queue_s)
-        logits = task.reading.weighted_mean([each.logits for each in scored])
-        pooled = task.reading.weighted_mean([each.pooled for each in scored])
+        logits = review.encoded.weighted_mean([each.logits for each in scored])
+        pooled = review.encoded.weighted_mean([each.pooled for each in scored])
         # A copy: a view would keep more memory than the cache counts.
-        answer = Answer(logits, self._classifier.project(pooled[None])[0].copy())
-        self._cache.put(task.key, answer)
-        return answer
-
-    def _record(self, task: _Task, answer: Answer, caller: Caller, *, latency_s: float) -> Prediction:
-        """Append the record of one answer to the spool and return the answer."""
-        request, reading = task.request, task.reading
-        manifest = self._classifier.bundle.manifest
-        probabilities = self._classifier.calibrate(answer.logits)
-        best = int(np.argmax(probabilities))
-        prediction = Prediction(
-            prediction_id=uuid7(),
-            label=manifest.labels[best],
-            score=float(probabilities[best]),
-            probabilities=dict(zip(manifest.labels, probabilities.tolist(), strict=True)),
-            model=ModelName(manifest.name, manifest.version),
-            tokens=reading.tokens,
-            truncated=reading.truncated,
-        )
-        descriptors = describe(request.text, tokens=prediction.tokens, truncated=prediction.truncated)
-        record = PredictionRecord(
-            prediction_id=prediction.prediction_id,
-            request_id=caller.request_id,
-            idempotency_key=caller.idempotency_key,
-            source=caller.source,
-            api_key_name=caller.api_key_name,
-            product_id=request.product_id,
-            event_timestamp=request.timestamp,
-            text=self._keeper.kept(request.text),
-            text_hash=self._keeper.digest(request.text),
-            metadata=request.metadata,
-            descriptors=msgspec.structs.asdict(descriptors),
-            descriptors_version=DESCRIPTORS_VERSION,
-            tokens=prediction.tokens,
-            truncated=prediction.truncated,
-            logits=answer.logits.tolist(),
-            label=prediction.label,
-            score=prediction.score,
-            probabilities=prediction.probabilities,
-            embedding=answer.embedding.tolist(),
-            model_name=manifest.name,
-            model_version=manifest.version,
-            engine=self._classifier.engine.name,
-            latency_ms=1000 * latency_s,
-        )
-        self._append(record)
-        self._count(request, prediction, caller.source)
-        return prediction
-
-    def _append(self, record: PredictionRecord) -> None:
-        started = time.monotonic()
-        self._spool.append(encode(record))
-        ended = time.monotonic()
-        self._metrics.append_seconds.observe(ended - started)
-        if (phases := current_phases()) is not None:
-            phases.note(SPOOL, started, ended)
-
-    def _count(self, request: PredictRequest, prediction: Prediction, source: str) -> None:
-        self._metrics.spooled.labels("prediction").inc()
-        if source not in CUSTOMER_SOURCES:
-            return
-        self._metrics.predictions.labels(prediction.label).inc()
-        self._metrics.score.observe(prediction.score)
-        self._metrics.entropy.observe(_entropy(list(prediction.probabilities.values())))
-        self._metrics.characters.observe(len(request.text))
-        self._metrics.tokens.observe(prediction.tokens)
-        self._metrics.truncated.inc(prediction.truncated)
+        result = TextResult(logits, self._classifier.project(pooled[None])[0].copy())
+        self._cache.put(review.cache_key, result)
+        return result
 
 
 def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa: ANN401 - any JSON value
@@ -283,9 +246,14 @@ def _checked(number: int, item: Any) -> PredictRequest | RequestInvalid:  # noqa
         return RequestInvalid(field_errors(error, within=("items", number)))
 
 
-def _entropy(probabilities: list[float]) -> float:
-    """Return the entropy of a distribution, as a share of the even one's: 0 to 1."""
-    return -sum(each * math.log(each) for each in probabilities if each > 0) / math.log(max(2, len(probabilities)))
+def _wait_for(future: "Future[Scored]", deadline: float) -> Scored:
+    try:
+        return future.result(timeout=max(0.0, deadline - time.monotonic()))
+    except FutureTimeout:
+        future.cancel()
+        raise DeadlineExceeded("The model did not answer before the request's deadline.") from None
+    except CancelledError:
+        raise ClientGone("The client hung up before the model could read the text.") from None
 
 
 def _note(phases: Phases | None, scored: list[Scored], submitted: float) -> None:
@@ -301,13 +269,3 @@ def _note_wait_in_vain(phases: Phases | None, refusal: RequestRefused, submitted
     """Note where the time went of a text that had no answer at its deadline."""
     if phases is not None and isinstance(refusal, DeadlineExceeded):
         phases.note(QUEUE, submitted, time.monotonic())
-
-
-def _result(future: "Future[Scored]", deadline: float) -> Scored:
-    try:
-        return future.result(timeout=max(0.0, deadline - time.monotonic()))
-    except FutureTimeout:
-        future.cancel()
-        raise DeadlineExceeded("The model did not answer before the request's deadline.") from None
-    except CancelledError:
-        raise ClientGone("The client hung up before the model could read the text.") from None

@@ -32,6 +32,7 @@ from sentiment_api.model.bundle import Bundle, open_bundle, sealed, write_manife
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 
 SPOOL_BYTES = 16 << 20
@@ -146,7 +147,7 @@ def drain() -> Callable[..., "subprocess.CompletedProcess[str]"]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     """An empty spool of our own."""
-    spool = Spool.claim(tmp_path / "spool", SPOOL_BYTES)
+    spool = claim_spool(tmp_path / "spool", SPOOL_BYTES)
     yield spool
     spool.close()
 

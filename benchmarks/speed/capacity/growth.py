@@ -19,7 +19,7 @@ from sentiment_api.model.descriptors import describe
 from sentiment_api.model.tokenizer import ReviewTokenizer
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
 
 Figures = dict[str, float]
@@ -109,7 +109,7 @@ def _grown(postgres: Postgres, table: str, records: list[Record]) -> Figures:
 
 async def _ship(database: Database, folder: Path, records: list[Record]) -> int:
     """Have the service's shipper insert them all; return the bytes that they take in a spool."""
-    spool = Spool.claim(folder / "spool", _BOUND)
+    spool = claim_spool(folder / "spool", _BOUND)
     for record in records:
         spool.append(encode(record))
     size = spool.size_bytes

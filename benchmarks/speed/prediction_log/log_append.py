@@ -23,6 +23,7 @@ from benchmarks.payload import new_record
 from benchmarks.steps import Namespace, option
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.spool import Fsync, Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 
 _INTERVAL_S = 0.2
 """As the service syncs with its defaults."""
@@ -51,7 +52,7 @@ def run(options: Namespace) -> None:
 
 def _measured(folder: Path, fsync: Fsync, payloads: list[bytes], threads: int) -> dict[str, float]:
     """Return the latencies in microseconds and how many records a second all threads appended."""
-    spool = Spool.claim(folder, _BOUND, fsync=fsync)
+    spool = claim_spool(folder, _BOUND, fsync=fsync)
     started = time.perf_counter()
     with _synced(spool), ThreadPoolExecutor(threads) as pool:
         runs = list(pool.map(lambda _: _append(spool, payloads), range(threads)))

@@ -38,7 +38,7 @@ from sentiment_api.database.queries import Selection, page_query
 from sentiment_api.database.tables import CUSTOMER_SOURCES
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
 
 _PARTS = ["lists", "inserts"]
@@ -181,7 +181,7 @@ async def _run(engine: AsyncEngine, statement: str) -> None:
 
 async def _ship(engine: AsyncEngine, folder: Path, records: list[Record]) -> float:
     """Bring the records to Postgres and return the seconds from the files to the last commit."""
-    spool = Spool.claim(folder, max_bytes=4 << 30)
+    spool = claim_spool(folder, max_bytes=4 << 30)
     for record in records:
         spool.append(encode(record))
     spool.seal()

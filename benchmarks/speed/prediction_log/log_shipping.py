@@ -33,7 +33,7 @@ from benchmarks.steps import Namespace, StepFailed, option
 from sentiment_api.database.connection import connected
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -74,7 +74,7 @@ def _in_another_process(folder: Path, rows: int) -> None:
 def _fill(folder: Path, rows: int) -> None:
     chosen = random.Random(0)  # noqa: S311 - no secret
     patterns = [new_record(chosen) for _ in range(_PATTERNS)]
-    spool = Spool.claim(folder / "spool", _BOUND)
+    spool = claim_spool(folder / "spool", _BOUND)
     for number in range(rows):
         spool.append(encode(msgspec.structs.replace(patterns[number % _PATTERNS], prediction_id=uuid7())))
     spool.close()
@@ -82,7 +82,7 @@ def _fill(folder: Path, rows: int) -> None:
 
 async def _shipped(folder: Path, settings: DatabaseSettings) -> dict[str, Any]:
     """Ship the spool; return the time that took and the memory."""
-    spool = Spool.claim(folder / "spool", _BOUND)
+    spool = claim_spool(folder / "spool", _BOUND)
     size = spool.size_bytes
     async with connected(settings) as engine:
         shipper = Shipper(spool, engine, Metrics())

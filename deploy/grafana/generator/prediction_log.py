@@ -95,7 +95,7 @@ _WAY = (
     bars(
         "Failed attempts",
         "Attempts to ship that will be repeated, by SQLSTATE or exception. Normal while Postgres is away or restarts;"
-        " 42P01 says that migrations are missing.",
+        " 42P01 says that migrations are missing. SentimentShipperDefect pages when the reason is the service itself.",
         "ops",
         {"{{kind}}": happened("ship_failures_total", "kind")},
     ),

@@ -50,6 +50,7 @@ function now(log) {
     ["Oldest not in Postgres", ...lag(log.lag_s)],
     ["Spool", bytes(log.spool_bytes)],
   ];
+  if (log.defect) rows.push(["Defect", log.defect, "bad"]);
   if (log.last_error !== null) rows.push(["Last failure", log.last_error]);
   return rows;
 }

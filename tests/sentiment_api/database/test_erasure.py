@@ -18,11 +18,12 @@ from uuid_utils.compat import uuid7
 from sentiment_api.database.erasures import ErasureTarget, Tombstones, count_erasable, erase, spool_states
 from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
-from sentiment_api.prediction_log.chores import Chores
+from sentiment_api.prediction_log.maintenance import Maintenance
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
-from sentiment_api.prediction_log.set_aside import SetAside, files_in
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import set_aside_files
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -55,11 +56,11 @@ class Process:
     def __init__(self, root: Path, engine: AsyncEngine) -> None:
         """Claim a spool under `root`."""
         self.forgot = 0
-        self.spool = Spool.claim(root, 1 << 20)
+        self.spool = claim_spool(root, 1 << 20)
         self.metrics = Metrics()
         self.shipper = Shipper(self.spool, engine, self.metrics)
         self._files = ThreadPoolExecutor(1)
-        self.chores = Chores(self.spool, self.shipper, engine, self._files, self.metrics, [self._forget])
+        self.maintenance = Maintenance(self.spool, self.shipper, engine, self._files, self.metrics, [self._forget])
 
     def _forget(self) -> None:
         self.forgot += 1
@@ -145,13 +146,13 @@ async def test_feedback_goes_wherever_its_prediction_was(
     beside.append(rating_of(spooled), rating_of(aside), rating_of(purged))
     assert await beside.shipper.ship()
     process.append(spooled)
-    SetAside("22021", aside).save(process.spool.folder)
+    SetAsideRecord("22021", aside).save(process.spool.folder)
     beside.append(purged)
     await erase(engine, ErasureTarget.product("mug-7"))
     assert await rated(engine) == {record.prediction_id for record in (spooled, aside, purged)}
     assert await process.shipper.ship()
-    await process.chores.do()
-    await beside.chores.do()
+    await process.maintenance.adopt_and_purge()
+    await beside.maintenance.adopt_and_purge()
     assert (await ids(engine), await rated(engine)) == (set(), set())
     process.append(*(rating_of(record) for record in (spooled, aside, purged)))
     assert await process.shipper.ship()
@@ -197,24 +198,24 @@ async def test_each_process_purges_its_files_and_says_so(
     record, kept = new_record(), new_record(product_id="other")
     aside = new_record(product_id="mug-7")
     for each in (process, beside):
-        await each.chores.do()
+        await each.maintenance.adopt_and_purge()
     process.append(record, kept)
-    SetAside("22021", aside).save(beside.spool.folder)
+    SetAsideRecord("22021", aside).save(beside.spool.folder)
     beside.spool.keep_newer([encode(record)])
     number, _ = await erase(engine, ErasureTarget.product("mug-7"))
     assert [state.purged for state in await spool_states(engine, number)] == [False, False]
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     assert sorted(state.purged for state in await spool_states(engine, number)) == [False, True]
-    await beside.chores.do()
+    await beside.maintenance.adopt_and_purge()
     assert [(state.lives, state.purged) for state in await spool_states(engine, number)] == [(True, True)] * 2
     assert [path for path in process.spool.segments() if str(record.prediction_id).encode() in path.read_bytes()] == []
     assert process.spool.size_bytes == len(process.spool.segments()[0].read_bytes()) > 0
-    assert (files_in(beside.spool.folder), beside.spool.newer_records) == ([], 0)
+    assert (set_aside_files(beside.spool.folder), beside.spool.newer_records) == ([], 0)
     assert (process.forgot, beside.forgot) == (1, 1)
     for _ in range(2):
-        await process.chores.do()
+        await process.maintenance.adopt_and_purge()
     settled = process.forgot
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     assert process.forgot == settled, "once is enough"
 
 
@@ -223,15 +224,15 @@ async def test_the_dead_are_purged_when_they_are_adopted(
 ) -> None:
     """What a dead process left was not there when the others purged: it is purged when it is taken over."""
     record = new_record()
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     number, _ = await erase(engine, ErasureTarget(prediction_id=record.prediction_id))
-    await process.chores.do()
-    dead = Spool.claim(process.spool.folder.parent, 1 << 20)
+    await process.maintenance.adopt_and_purge()
+    dead = claim_spool(process.spool.folder.parent, 1 << 20)
     dead.append(encode(record))
-    SetAside("22021", record).save(dead.folder)
+    SetAsideRecord("22021", record).save(dead.folder)
     dead.close()
-    await process.chores.do()
-    assert (process.spool.size_bytes, files_in(process.spool.folder)) == (0, [])
+    await process.maintenance.adopt_and_purge()
+    assert (process.spool.size_bytes, set_aside_files(process.spool.folder)) == (0, [])
     assert (await spool_states(engine, number))[0].purged
 
 
@@ -241,18 +242,18 @@ async def test_what_was_adopted_while_postgres_was_away_is_purged_when_it_is_bac
     """A process that purged before it adopted has not purged what it adopted, and does not say so."""
     record = new_record()
     number, _ = await erase(engine, ErasureTarget(prediction_id=record.prediction_id))
-    await process.chores.do()
-    dead = Spool.claim(process.spool.folder.parent, 1 << 20)
-    SetAside("22021", record).save(dead.folder)
+    await process.maintenance.adopt_and_purge()
+    dead = claim_spool(process.spool.folder.parent, 1 << 20)
+    SetAsideRecord("22021", record).save(dead.folder)
     dead.close()
     await _rename(engine, "tombstones", "hidden")
-    await process.chores.do()
-    assert len(files_in(process.spool.folder)) == 1
+    await process.maintenance.adopt_and_purge()
+    assert len(set_aside_files(process.spool.folder)) == 1
     await _rename(engine, "hidden", "tombstones")
-    await process.chores.say_alive()
+    await process.maintenance.heartbeat()
     assert not (await spool_states(engine, number))[0].purged
-    await process.chores.do()
-    assert files_in(process.spool.folder) == []
+    await process.maintenance.adopt_and_purge()
+    assert set_aside_files(process.spool.folder) == []
     assert (await spool_states(engine, number))[0].purged
 
 
@@ -267,14 +268,14 @@ async def test_what_postgres_cannot_hold_is_purged_by_its_id_and_stops_nothing(
     """A record set aside for a NUL in its product does not keep the process from asking for the others."""
     poison, other = new_record(product_id="mug\0seven"), new_record(product_id="mug-7")
     for record in (poison, other):
-        SetAside("22021", record).save(process.spool.folder)
+        SetAsideRecord("22021", record).save(process.spool.folder)
     number, _ = await erase(engine, ErasureTarget.product("mug-7"))
-    await process.chores.do()
-    assert [path.stem for path in files_in(process.spool.folder)] == [str(poison.prediction_id)]
+    await process.maintenance.adopt_and_purge()
+    assert [path.stem for path in set_aside_files(process.spool.folder)] == [str(poison.prediction_id)]
     assert (await spool_states(engine, number))[0].purged
     await erase(engine, ErasureTarget(prediction_id=poison.prediction_id))
-    await process.chores.do()
-    assert files_in(process.spool.folder) == []
+    await process.maintenance.adopt_and_purge()
+    assert set_aside_files(process.spool.folder) == []
 
 
 async def test_a_spool_that_was_adopted_is_not_waited_for(
@@ -283,13 +284,13 @@ async def test_a_spool_that_was_adopted_is_not_waited_for(
     """What it had is in another one now, and is purged there."""
     beside.append(new_record())
     for each in (process, beside):
-        await each.chores.do()
+        await each.maintenance.adopt_and_purge()
     beside.spool.close()
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     assert len(await spool_states(engine, 0)) == 2, "it may have begun anew just now"
     async with engine.begin() as connection:
         await connection.execute(text("update spools set seen_at = seen_at - interval '61 seconds'"))
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     assert [state.folder for state in await spool_states(engine, 0)] == [str(process.spool.folder)]
 
 
@@ -299,18 +300,18 @@ async def test_a_process_that_ends_with_nothing_left_is_not_waited_for(
     """One that leaves records stays on the list, so that an erasure can name it."""
     beside.append(new_record())
     for each in (process, beside):
-        await each.chores.do()
-        await each.chores.end()
+        await each.maintenance.adopt_and_purge()
+        await each.maintenance.sign_off()
     assert [state.folder for state in await spool_states(engine, 0)] == [str(beside.spool.folder)]
 
 
-async def test_while_postgres_is_away_the_chores_are_quiet(tmp_path: Path, new_record: NewRecord) -> None:
+async def test_while_postgres_is_away_maintenance_is_quiet(tmp_path: Path, new_record: NewRecord) -> None:
     """Nothing is purged, nothing raised; the spool keeps what it has."""
     away = Process(tmp_path, create_async_engine("postgresql+asyncpg://postgres@127.0.0.1:1/postgres"))
     away.append(new_record())
     held = away.spool.size_bytes
-    await away.chores.do()
-    await away.chores.end()
+    await away.maintenance.adopt_and_purge()
+    await away.maintenance.sign_off()
     assert away.spool.size_bytes == held
     away.close()
 
@@ -322,7 +323,7 @@ async def test_the_command_waits_for_the_services_that_run(
     record = new_record()
     process.append(record)
     assert await process.shipper.ship()
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     arguments = ["erase", "--prediction-id", str(record.prediction_id)]
     dry = await asyncio.to_thread(run, database_settings, *arguments, "--dry-run")
     assert dry.stdout == "would erase 1 predictions and 0 feedback, and what is spooled\n"
@@ -331,7 +332,7 @@ async def test_the_command_waits_for_the_services_that_run(
     assert (late.returncode, late.stdout.splitlines()[-1]) == (1, "not done; run this again to ask once more")
     assert f"not purged yet: {process.spool.folder}" in late.stdout
     assert await ids(engine) == set()
-    await process.chores.do()
+    await process.maintenance.adopt_and_purge()
     done = await asyncio.to_thread(run, database_settings, *arguments)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done")
 

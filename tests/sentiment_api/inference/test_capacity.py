@@ -222,7 +222,7 @@ def test_a_slower_engine_means_a_longer_wait(new_capacity: NewCapacity) -> None:
     admit(capacity, 500)
     admit(capacity, 100, timeout_s=2.0)
     for _ in range(100):
-        capacity.saw_rate(RATE / 10, 1.0)
+        capacity.observe_rate(RATE / 10, 1.0)
     with pytest.raises(Overloaded) as refusal:
         admit(capacity, 100, timeout_s=2.0)
     assert refusal.value.retry_after_s >= 6
@@ -234,7 +234,7 @@ def test_abandoning_cancels_what_has_not_begun(new_capacity: NewCapacity) -> Non
     waiting: Future[None] = Future()
     running: Future[None] = Future()
     running.set_running_or_notify_cancel()
-    ticket.hold([waiting, running])
+    ticket.attach([waiting, running])
     ticket.abandon()
     assert (waiting.cancelled(), running.cancelled()) == (True, False)
 
@@ -244,5 +244,5 @@ def test_a_client_that_went_before_its_texts_were_queued(new_capacity: NewCapaci
     ticket = admit(new_capacity(), 10)
     ticket.abandon()
     waiting: Future[None] = Future()
-    ticket.hold([waiting])
+    ticket.attach([waiting])
     assert waiting.cancelled()

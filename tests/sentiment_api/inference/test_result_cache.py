@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentiment_api.inference.result_cache import Answer, ResultCache
+from sentiment_api.inference.result_cache import ResultCache, TextResult
 from sentiment_api.telemetry.metrics import Metrics
 
 
@@ -13,9 +13,9 @@ def metrics() -> Metrics:
     return Metrics()
 
 
-def answer(number: float = 0.0) -> Answer:
+def answer(number: float = 0.0) -> TextResult:
     """Return an answer of the starter's size."""
-    return Answer(np.full(2, number, np.float32), np.full(32, number, np.float32))
+    return TextResult(np.full(2, number, np.float32), np.full(32, number, np.float32))
 
 
 def lookups(metrics: Metrics, result: str) -> float:

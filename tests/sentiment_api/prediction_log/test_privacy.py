@@ -30,7 +30,7 @@ def told(call):
         if path.is_dir():
             print("folder:", *(each.name for each in path.iterdir()))
         else:
-            print(f"file of {path.stat().st_size} bytes: {path.name[:-8]}")
+            print(f"file of {path.stat().st_size} bytes: {path.name.rpartition('.key')[0]}.key")
         call(descriptor)
     return tell
 def linking(existing, name, **options):
@@ -105,7 +105,7 @@ def test_the_key_has_its_name_when_it_is_on_the_disk(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == [
         "folder: data",
-        "file of 32 bytes: .text-hash.key.",
+        "file of 32 bytes: .text-hash.key",
         "link: text-hash.key",
         "folder: text-hash.key",
     ]

@@ -23,9 +23,10 @@ from sentiment_api.database.tables import feedback, metadata, predictions, shado
 from sentiment_api.errors import RecordNewer
 from sentiment_api.prediction_log.records import PredictionRecord, decode, encode
 from sentiment_api.prediction_log.segments import frame, read_segment
-from sentiment_api.prediction_log.set_aside import files_in, find_all, replay
+from sentiment_api.prediction_log.set_aside import find_all, replay
 from sentiment_api.prediction_log.shipper import Shipper
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.spool_folders import set_aside_files
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
@@ -351,13 +352,13 @@ def on(engine: AsyncEngine) -> Callable[..., Any]:
 async def test_the_spool_of_a_release_is_shipped(engine: AsyncEngine, tmp_path: Path, release: str) -> None:
     """Every record that its own code wrote is a row with exactly the values that were meant."""
     left_by_a_dead_process(tmp_path, segment(release))
-    spool, metrics = Spool.claim(tmp_path, 1 << 20), Metrics()
+    spool, metrics = claim_spool(tmp_path, 1 << 20), Metrics()
     shipper = Shipper(spool, engine, metrics)
     assert await shipper.ship()
     assert await rows(engine, predictions) == PREDICTIONS
     assert await rows(engine, feedback) == FEEDBACK
     assert await rows(engine, shadow_predictions) == shadow_answers(release)
-    assert (spool.size_bytes, spool.newer_records, files_in(spool.folder)) == (0, 0, [])
+    assert (spool.size_bytes, spool.newer_records, set_aside_files(spool.folder)) == (0, 0, [])
     assert shipper.totals.shipped == 4 + len(shadow_answers(release))
     assert metrics.registry.get_sample_value("sentiment_damaged_spool_bytes_total") == 0
     spool.close()
@@ -373,13 +374,13 @@ async def test_what_a_release_set_aside_is_replayed(engine: AsyncEngine, tmp_pat
         (folder / f"{number}.json").write_bytes(line)
     found = find_all(tmp_path)
     assert ([each.reason for _, each in found.records.values()], found.unreadable) == (["22021"] * 5, {})
-    spool = Spool.claim(tmp_path, 1 << 20)
+    spool = claim_spool(tmp_path, 1 << 20)
     assert len(replay(list(found.records.values()), spool)) == 5
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await rows(engine, predictions) == PREDICTIONS
     assert await rows(engine, feedback) == FEEDBACK
     assert await rows(engine, shadow_predictions) == SHADOW_ANSWERS
-    assert files_in(spool.folder) == []
+    assert set_aside_files(spool.folder) == []
     spool.close()
 
 
@@ -387,7 +388,7 @@ async def test_what_a_release_set_aside_is_replayed(engine: AsyncEngine, tmp_pat
 async def test_what_0_1_set_aside_is_looked_at_again(engine: AsyncEngine, tmp_path: Path) -> None:
     """It had a file of frames that no command read: what Postgres takes now is stored, the rest set aside anew."""
     left_by_a_dead_process(tmp_path, segment("0.1.0") + frame(b"no record"), "set-aside.frames")
-    spool = Spool.claim(tmp_path, 1 << 20)
+    spool = claim_spool(tmp_path, 1 << 20)
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await rows(engine, predictions) == PREDICTIONS
     ((_, aside),) = find_all(tmp_path).records.values()
@@ -658,6 +659,6 @@ async def test_newer_records_wait_and_the_others_are_shipped(
     waiting(lambda: "newer_records_waiting 2.0" in httpx.get(f"{service.url}/metrics").text, "the metric says so, too")
     assert [row["prediction_id"] for row in await rows(engine, predictions)] == [each.prediction_id for each in known]
     assert service.stop() == 0
-    spool = Spool.claim(data_dir / "spool", 1 << 20)
+    spool = claim_spool(data_dir / "spool", 1 << 20)
     assert [payload for path in spool.segments() for payload in read_segment(path).payloads] == unknown
     spool.close()

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.tables import predictions
 from sentiment_api.errors import SetAsideInvalid
 from sentiment_api.prediction_log.records import PredictionRecord
-from sentiment_api.prediction_log.set_aside import SetAside, files_in, find_all, mend, replay
+from sentiment_api.prediction_log.set_aside import SetAsideRecord, find_all, mend, replay
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
+from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
@@ -26,11 +27,11 @@ NewRecord = Callable[..., PredictionRecord]
 def poison(spool: Spool, new_record: NewRecord) -> PredictionRecord:
     """A record that is set aside in the spool."""
     record = new_record(product_id="mug\0seven")
-    SetAside("22021", record).save(spool.folder)
+    SetAsideRecord("22021", record).save(spool.folder)
     return record
 
 
-def all_in(spool: Spool) -> list[tuple[Path, SetAside]]:
+def all_in(spool: Spool) -> list[tuple[Path, SetAsideRecord]]:
     """Return what is set aside in the spool, each with its file."""
     return list(find_all(spool.folder.parent).records.values())
 
@@ -48,9 +49,9 @@ def run(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_a_record_comes_back_from_its_file_unchanged(spool: Spool, poison: PredictionRecord) -> None:
     """Every field survives, also one that Postgres does not take, and saving again changes nothing."""
-    SetAside("22021", poison).save(spool.folder)
+    SetAsideRecord("22021", poison).save(spool.folder)
     ((path, found),) = all_in(spool)
-    assert found == SetAside("22021", poison)
+    assert found == SetAsideRecord("22021", poison)
     assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
 
 
@@ -60,7 +61,7 @@ async def test_a_mended_record_is_shipped(engine: AsyncEngine, spool: Spool, poi
     ((path, _),) = all_in(spool)
     mend(path, {"product_id": "mug-7"})
     assert replay(all_in(spool), spool) == [str(poison.prediction_id)]
-    assert files_in(spool.folder) == []
+    assert set_aside_files(spool.folder) == []
     assert await Shipper(spool, engine, Metrics()).ship()
     async with engine.connect() as connection:
         row = (await connection.execute(select(predictions))).mappings().one()
@@ -75,7 +76,7 @@ async def test_replayed_unmended_it_is_set_aside_again(
     replay(all_in(spool), spool)
     assert await Shipper(spool, engine, Metrics()).ship()
     ((_, found),) = all_in(spool)
-    assert found == SetAside("22021", poison)
+    assert found == SetAsideRecord("22021", poison)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_change_that_makes_no_record_changes_nothing(
 
 def test_bytes_that_are_no_record_are_kept_and_not_replayed(spool: Spool) -> None:
     """Nobody can mend them, and they are not lost."""
-    SetAside("undecodable", b"\xc1no record").save(spool.folder)
+    SetAsideRecord("undecodable", b"\xc1no record").save(spool.folder)
     ((path, found),) = all_in(spool)
     assert (found.kind, found.record) == ("bytes", b"\xc1no record")
     assert replay([(path, found)], spool) == []
@@ -123,7 +124,7 @@ def test_the_command_line_lists_mends_and_replays(spool: Spool, poison: Predicti
     assert run(data_dir, "mend", name, "--set", "product_id=null").returncode == 0
     assert run(data_dir, "replay", "--all", "--dry-run").stdout == f"would replay {name}\n1 records\n"
     assert run(data_dir, "replay", name).stdout == f"replayed {name}\n1 records\n"
-    spool.adopt()
+    adopt(spool)
     assert spool.size_bytes > 0
     assert run(data_dir, "list").stdout == "Nothing is set aside.\n"
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import math
+import re
 import uuid
 from collections.abc import Callable
 
@@ -28,6 +29,8 @@ from sentiment_api.telemetry.metrics import Metrics
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
 
+DEFECT = {"metadata": {"shop": msgspec.msgpack.Ext(7, b"of a type that no column takes")}}
+"""A record whose row cannot be made: a defect of whoever wrote it, on which Postgres has no say."""
 POISON = {"text": "a text with the character \0, which the checks keep out"}
 
 
@@ -96,6 +99,7 @@ async def test_a_spool_that_cannot_be_read_is_no_empty_one(
     assert not await shipper.ship()
     assert value(metrics, "ship_failures_total", kind="FilesFailed") == 1
     assert math.isnan(value(metrics, "spool_lag_seconds"))
+    assert (shipper.database, shipper.defect) == ("unknown", None)
     elsewhere.rename(spool.folder)
     assert await shipper.ship()
     assert len(await ids(engine)) == 1
@@ -241,6 +245,41 @@ async def test_while_postgres_is_away_everything_is_kept(
     assert back.database == "up"
 
 
+async def test_a_defect_of_ours_is_not_blamed_on_postgres(
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord
+) -> None:
+    """It is told once as an error with its place, shown as a state of its own, tried again, and loses nothing."""
+    good, metrics = new_record(), Metrics()
+    for record in (good, new_record(**DEFECT)):
+        spool.append(encode(record))
+    held, shipper = spool.size_bytes, Shipper(spool, engine, metrics)
+    with capture_logs() as logged:
+        for _ in range(3):
+            assert not await shipper.ship()
+    assert (spool.size_bytes, set_aside(spool), await ids(engine)) == (held, [], [])
+    assert (shipper.database, shipper.totals.last_error, shipper.totals.retries) == ("unknown", "TypeError", 3)
+    assert re.fullmatch(r"TypeError at sentiment_api/prediction_log/records\.py:\d+", shipper.defect or "")
+    assert value(metrics, "shipper_defect") == 1
+    assert value(metrics, "ship_failures_total", kind="TypeError") == 3
+    (line,) = logged
+    assert (line["log_level"], line["error"]) == ("error", "TypeError")
+    assert line["place"] == (shipper.defect or "").removeprefix("TypeError at ")
+    assert "Postgres" not in str(line)
+
+    spool.rewrite(spool.segments()[0], [encode(good)])  # as a release does that can make the row
+    assert await shipper.ship()
+    assert (await ids(engine), shipper.database) == ([good.prediction_id], "up")
+    assert (shipper.defect, value(metrics, "shipper_defect")) == (None, 0)
+
+
+async def test_a_defect_does_not_hide_that_postgres_is_away(spool: Spool, new_record: NewRecord) -> None:
+    """The state is that of the last attempt: where Postgres does not answer nobody knows of a defect."""
+    spool.append(encode(new_record(**DEFECT)))
+    shipper = Shipper(spool, closed_engine(), Metrics())
+    assert not await shipper.ship()
+    assert (shipper.database, shipper.defect) == ("away", None)
+
+
 async def test_an_unmigrated_database_is_waited_for(engine: AsyncEngine, spool: Spool, new_record: NewRecord) -> None:
     """A table that is missing sets nothing aside: the records wait for the migrations."""
     record = new_record()
@@ -259,8 +298,10 @@ async def test_a_connection_that_cannot_be_made_is_nobodys_poison(spool: Spool, 
     spool.append(encode(new_record()))
     held = spool.size_bytes
     engine = create_async_engine(f"postgresql+asyncpg://postgres@{'x' * 64}.example:1/postgres")
-    assert not await Shipper(spool, engine, Metrics()).ship()
+    shipper = Shipper(spool, engine, Metrics())
+    assert not await shipper.ship()
     assert (spool.size_bytes, set_aside(spool)) == (held, [])
+    assert (shipper.database, shipper.defect) == ("away", None), "a setting is at fault, and not our code"
 
 
 async def test_a_read_only_database_is_waited_for(

@@ -116,6 +116,38 @@ def test_a_process_that_dies_fails_the_shadow(process: ShadowProcess) -> None:
         process.score("Fine.", whole=False)
 
 
+def test_a_process_that_hangs_fails_the_shadow(other_model: Path) -> None:
+    """Running on for too long without an answer it is given up, so that nothing waits for it for ever."""
+    process = ShadowProcess(other_model, "cpu", answer_timeout_s=1.0)
+    process.start()
+    psutil.Process(pid_of(process)).suspend()  # by somebody else: the service takes it to run
+    with pytest.raises(ShadowFailed, match="its process ran for 1 s without an answer"):
+        process.load()
+    process.stop()
+
+
+def test_the_time_that_a_process_stands_still_is_not_counted(other_model: Path, waiting: Waiting) -> None:
+    """Live work may last longer than an answer may take."""
+    process = ShadowProcess(other_model, "cpu", answer_timeout_s=0.2)
+    process.start()
+    process.pause()
+    failures: list[ShadowFailed] = []
+
+    def load() -> None:
+        try:
+            process.load()
+        except ShadowFailed as failure:
+            failures.append(failure)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    loading.join(1.0)
+    assert failures == []
+    process.stop()
+    loading.join(PATIENCE_S)
+    assert [str(each) for each in failures] == ["its process ended by signal 9"]
+
+
 def test_stopping_the_process_while_it_stands_still_ends_it(process: ShadowProcess) -> None:
     """Nothing of it is left."""
     process.start()
@@ -143,12 +175,12 @@ def test_an_erasure_ends_a_process_that_stands_still_in_a_text(
     long = candidate(REVIEW["text"] * 20_000)
     shadow.offer([long._replace(whole=True)])
     waiting(lambda: shadow.health().waiting == 0, "it has the text")
-    shadow.live_begins()
+    shadow.engine_busy()
     waiting(lambda: held.status() == psutil.STATUS_STOPPED, "it stands still")
     shadow.forget()
     waiting(lambda: has_ended(held), "it is gone")
     shadow.offer([candidate()])
-    shadow.live_ends()
+    shadow.engine_idle()
     waiting(lambda: compared(metrics) == 1, "the next is scored")
     assert (dropped(metrics, "erased"), pid_of(process) != held.pid) == (1, True)
     shadow.stop()

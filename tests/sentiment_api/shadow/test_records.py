@@ -14,9 +14,10 @@ from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
 from sentiment_api.prediction_log.records import PredictionRecord, ShadowRecord, encode
 from sentiment_api.prediction_log.segments import frame
-from sentiment_api.prediction_log.set_aside import SetAside, find
+from sentiment_api.prediction_log.set_aside import SetAsideRecord, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
 
 NewRecord = Callable[..., PredictionRecord]
@@ -39,7 +40,7 @@ async def test_a_shadow_record_that_0_1_set_aside_is_shipped(
     folder = tmp_path / "0"
     folder.mkdir()
     (folder / "set-aside.frames").write_bytes(frame(encode(record)) + frame(encode(shadow_of(record))))
-    spool = Spool.claim(tmp_path, 1 << 20)
+    spool = claim_spool(tmp_path, 1 << 20)
     assert await Shipper(spool, engine, Metrics()).ship()
     assert await scored(engine) == {record.prediction_id}
     assert not (folder / "set-aside.frames").exists()
@@ -111,7 +112,7 @@ def test_a_refused_shadow_record_is_set_aside_beside_its_prediction(
     """Its name is not the prediction's, so that neither file replaces the other."""
     record = new_record()
     for each in (record, shadow_of(record)):
-        SetAside("22021", each).save(spool.folder)
+        SetAsideRecord("22021", each).save(spool.folder)
     names = [str(record.prediction_id), f"shadow-{record.prediction_id}"]
     found = find(spool.folder.parent, names)
     assert [aside.kind for _, aside in found] == ["prediction", "shadow"]

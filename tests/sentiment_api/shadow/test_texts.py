@@ -8,6 +8,7 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -97,7 +98,7 @@ def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
     scorer: Any, tmp_path: Path, metrics: Metrics, waiting: Waiting, candidate: NewCandidate, dropped: Count
 ) -> None:
     """Beyond it its answers are not kept, and counted; live records still find room."""
-    spool = Spool.claim(tmp_path, 1 << 20)
+    spool = claim_spool(tmp_path, 1 << 20)
     for _ in range(3):
         spool.append(bytes(200_000))
     before = spool.size_bytes

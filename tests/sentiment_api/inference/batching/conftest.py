@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from sentiment_api.inference.batching import Batcher, Yielding
+from sentiment_api.inference.batching import Batcher, IdleListener
 from sentiment_api.inference.capacity import Capacity, Lane
 from sentiment_api.inference.lanes import Scored
 from sentiment_api.model.bundle import Bundle
@@ -67,12 +67,12 @@ def new_batcher(bundle: Bundle) -> Iterator[NewBatcher]:
     made: list[tuple[Batcher, FakeEngine]] = []
 
     def make(
-        *, texts: int = 8, threads: int = 1, metrics: Metrics | None = None, yielding: Yielding | None = None
+        *, texts: int = 8, threads: int = 1, metrics: Metrics | None = None, idle_listener: IdleListener | None = None
     ) -> tuple[Batcher, FakeEngine]:
         engine = FakeEngine(BatchLimits(texts=texts, tokens=1000, padding=0.9), threads)
         metrics = metrics or Metrics()
         capacity = Capacity(tokens_per_s=5000.0, max_tokens=1000, max_text_tokens=512, metrics=metrics)
-        batcher = Batcher(Classifier(bundle, engine), capacity, metrics, yielding)
+        batcher = Batcher(Classifier(bundle, engine), capacity, metrics, idle_listener)
         made.append((batcher, engine))
         batcher.start()
         return batcher, engine

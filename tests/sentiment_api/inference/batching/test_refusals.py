@@ -1,11 +1,13 @@
 """What is not computed or has no answer: late, abandoned and poisonous texts, and those after the stop."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sentiment_api.errors import DeadlineExceeded, Draining, InferenceFailed
 from sentiment_api.inference.batching import Batcher
@@ -97,3 +99,16 @@ def test_stop_finishes_what_is_queued_and_takes_no_more(
     assert answers([first, *queued]) == [[0, 1], [1, 1], [2, 1], [3, 1]]
     with pytest.raises(Draining):
         submit(batcher, [4])
+
+
+def test_stop_leaves_a_thread_behind_that_hangs(new_batcher: NewBatcher, submit: Submit) -> None:
+    """An engine that does not come back from a text is waited for until its deadline and a while after, and told of."""
+    batcher, engine = new_batcher()
+    engine.gate.clear()
+    deadline = time.monotonic() + 1.0
+    submit(batcher, [0], deadline_s=1.0)
+    assert engine.entered.acquire(timeout=PATIENCE_S)
+    with capture_logs() as logged:
+        batcher.stop(last_pass_s=0.1)
+    assert time.monotonic() > deadline
+    assert [(line["log_level"], line["threads"]) for line in logged] == [("error", 1)]

@@ -36,8 +36,9 @@ from sentiment_api.database.shadow_counts import count_shadow
 from sentiment_api.database.tables import CUSTOMER_SOURCES, OWN_SOURCES
 from sentiment_api.prediction_log import shipper, storing
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, encode
-from sentiment_api.prediction_log.set_aside import SetAside, files_in
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.set_aside import SetAsideRecord
+from sentiment_api.prediction_log.spool_folders import set_aside_files
+from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -167,7 +168,7 @@ def early_traffic() -> list[PredictionRecord]:
 def write_segment(path: Path) -> None:
     """Write a segment of the records as base64."""
     with tempfile.TemporaryDirectory() as root:
-        spool = Spool.claim(Path(root), 1 << 20)
+        spool = claim_spool(Path(root), 1 << 20)
         for record in RECORDS:
             spool.append(encode(record))
         spool.seal()
@@ -180,8 +181,8 @@ def write_set_aside(path: Path) -> None:
     """Write the files of the same records set aside, a line for each."""
     with tempfile.TemporaryDirectory() as root:
         for record in RECORDS:
-            SetAside("22021", record).save(Path(root))
-        path.write_bytes(b"".join(file.read_bytes() + b"\n" for file in files_in(Path(root))))
+            SetAsideRecord("22021", record).save(Path(root))
+        path.write_bytes(b"".join(file.read_bytes() + b"\n" for file in set_aside_files(Path(root))))
 
 
 class Statements:
@@ -221,7 +222,7 @@ def _trimmed(statement: str) -> str:
 
 async def call_everything(engine: AsyncEngine, statements: Statements, root: Path) -> None:
     """Have each function that knows SQL send it."""
-    spool = Spool.claim(root / "spool", 1 << 20)
+    spool = claim_spool(root / "spool", 1 << 20)
     await statements.during(shipper.Shipper(spool, engine, Metrics())._ping)
     spool.close()
     for insert in storing._INSERTS.values():

@@ -7,6 +7,7 @@ import pytest
 
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 
 BOUND = 1 << 20
 
@@ -16,7 +17,7 @@ def claim() -> Callable[..., Spool]:
     """A function that returns the first free spool under a folder: `claim(root, bound=...)`."""
 
     def claim(root: Path, bound: int = BOUND) -> Spool:
-        return Spool.claim(root, bound)
+        return claim_spool(root, bound)
 
     return claim
 

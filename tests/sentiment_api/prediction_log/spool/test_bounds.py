@@ -7,6 +7,7 @@ import pytest
 
 from sentiment_api.errors import SpoolFull
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import adopt, claim_spool
 
 Claim = Callable[..., Spool]
 Payloads = Callable[[Spool], list[bytes]]
@@ -47,7 +48,7 @@ def test_bytes_are_counted_across_a_restart(
 
 def test_a_spool_that_may_drop_loses_its_oldest_records_and_counts_them(payloads: Payloads, tmp_path: Path) -> None:
     """At the bound the oldest segments give way, one after the other, also the one that was being written."""
-    spool = Spool.claim(tmp_path, 3 * (FRAME + 10), when_full="drop_oldest")
+    spool = claim_spool(tmp_path, 3 * (FRAME + 10), when_full="drop_oldest")
     for number in range(2):
         spool.append(b"%010d" % number)
     spool.seal()
@@ -65,7 +66,7 @@ def test_a_spool_that_may_drop_loses_its_oldest_records_and_counts_them(payloads
 
 def test_a_record_larger_than_the_bound_is_refused_even_where_others_would_give_way(tmp_path: Path) -> None:
     """Dropping everything would not make room for it."""
-    spool = Spool.claim(tmp_path, 100, when_full="drop_oldest")
+    spool = claim_spool(tmp_path, 100, when_full="drop_oldest")
     with pytest.raises(SpoolFull):
         spool.append(b"x" * 100)
     spool.append(b"small")
@@ -75,7 +76,7 @@ def test_a_record_larger_than_the_bound_is_refused_even_where_others_would_give_
 
 def test_a_segment_that_gave_way_while_it_was_shipped_is_no_error(tmp_path: Path) -> None:
     """The shipper may finish with a segment that is not there any more: it does not take the next one for it."""
-    spool = Spool.claim(tmp_path, FRAME + 10, when_full="drop_oldest", fsync="never")
+    spool = claim_spool(tmp_path, FRAME + 10, when_full="drop_oldest", fsync="never")
     for _ in range(200):  # some of them within the same millisecond
         spool.append(b"x" * 10)
         spool.seal()
@@ -95,11 +96,11 @@ def test_adoption_heeds_the_bound(claim: Claim, payloads: Payloads, tmp_path: Pa
         dead.append(b"%010d" % number)
         dead.seal()
     dead.close()
-    assert survivor.adopt()
-    assert (survivor.size_bytes, survivor.emptied) == (3 * (FRAME + 10), set())
+    assert (adopt(survivor).empty, survivor.adopted_files) == (set(), 2)
+    assert survivor.size_bytes == 3 * (FRAME + 10)
     survivor.seal()
     for segment in survivor.segments():
         survivor.discard(segment)
-    assert survivor.adopt()
-    assert (payloads(survivor), survivor.emptied) == ([b"%010d" % 2], {dead.spool_id})
+    assert (adopt(survivor).empty, survivor.adopted_files) == ({dead.spool_id}, 3)
+    assert payloads(survivor) == [b"%010d" % 2]
     survivor.close()

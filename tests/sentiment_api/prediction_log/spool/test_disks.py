@@ -10,9 +10,9 @@ WRITER_WITH_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-spool = Spool.claim(Path(sys.argv[1]), 1 << 20)
+spool = claim_spool(Path(sys.argv[1]), 1 << 20)
 written = refused = 0
 while refused < 2:
     try:
@@ -27,7 +27,8 @@ spool.close()
 SYNCING_WRITER = """
 import os, sys
 from pathlib import Path
-from sentiment_api.prediction_log import spool as module
+from sentiment_api.prediction_log.segments import read_segment
+from sentiment_api.prediction_log.takeover import claim_spool
 asked = 0
 sync = os.fdatasync
 def counting(descriptor):
@@ -35,7 +36,7 @@ def counting(descriptor):
     asked += 1
     sync(descriptor)
 os.fdatasync = counting
-spool = module.Spool.claim(Path(sys.argv[1]), 1 << 20, fsync=sys.argv[2])
+spool = claim_spool(Path(sys.argv[1]), 1 << 20, fsync=sys.argv[2])
 for number in range(20):
     spool.append(b"%d" % number)
 print(asked)
@@ -46,7 +47,7 @@ WRITER_ON_A_BAD_DISK = """
 import os, sys, threading
 from pathlib import Path
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
 entered, second_waits = threading.Event(), threading.Event()
 sync = os.fdatasync
 def failing(descriptor):
@@ -54,7 +55,7 @@ def failing(descriptor):
     entered.set()
     second_waits.wait()
     raise OSError(5, "Input/output error")
-spool = Spool.claim(Path(sys.argv[1]), 1 << 20, fsync="append")
+spool = claim_spool(Path(sys.argv[1]), 1 << 20, fsync="append")
 outcomes = []
 def append():
     try:
@@ -81,8 +82,8 @@ DROPPING_WRITER = """
 import resource, sys
 from pathlib import Path
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import Spool
-spool = Spool.claim(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
+from sentiment_api.prediction_log.takeover import claim_spool
+spool = claim_spool(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
 written = refused = 0
 while refused < 2:
@@ -97,7 +98,8 @@ print(f"{written} written, then SpoolFull twice, {spool.dropped_records} dropped
 WRITER_ON_A_FULL_DISK = """
 import errno, io, sys
 from pathlib import Path
-from sentiment_api.prediction_log import spool as module
+from sentiment_api.prediction_log.segments import read_segment
+from sentiment_api.prediction_log.takeover import claim_spool
 class Disk(io.FileIO):
     def write(self, data):
         used = sum(path.stat().st_size for path in Path(sys.argv[1]).rglob("*.seg"))
@@ -108,23 +110,12 @@ open_path = Path.open
 def opened(self, mode="r", *rest, **options):
     return Disk(str(self), mode) if mode == "xb" else open_path(self, mode, *rest, **options)
 Path.open = opened
-spool = module.Spool.claim(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
+spool = claim_spool(Path(sys.argv[1]), 1 << 20, when_full="drop_oldest")
 for number in range(5):
     spool.append(b"%d" % number)
     spool.seal()
-left = [payload for path in spool.segments() for payload in module.read_segment(path).payloads]
+left = [payload for path in spool.segments() for payload in read_segment(path).payloads]
 print(left, spool.dropped_records, "dropped")
-"""
-
-WHOLE_WRITER = """
-import resource, sys
-from pathlib import Path
-from sentiment_api.prediction_log.files import write_whole
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_whole(Path(sys.argv[1]) / "whole.seg", b"x" * 2000)
-except OSError:
-    print("refused", list(Path(sys.argv[1]).iterdir()))
 """
 
 
@@ -174,9 +165,3 @@ def test_a_full_disk_drops_the_oldest_and_takes_the_newest(tmp_path: Path) -> No
     command = [sys.executable, "-c", WRITER_ON_A_FULL_DISK, str(tmp_path)]
     full = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert full.stdout == "[b'2', b'3', b'4'] 2 dropped\n"
-
-
-def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Half of it would be a review that nothing counts and nothing erases."""
-    command = [sys.executable, "-c", WHOLE_WRITER, str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "refused []\n"

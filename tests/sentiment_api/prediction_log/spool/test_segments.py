@@ -79,7 +79,7 @@ def test_a_payload_that_holds_the_magic_is_one_record(write_one_segment: WriteOn
     assert read_segment(segment).payloads == [b"SPL1 SPL1", b"SPL1"]
 
 
-def test_since_gives_what_was_appended_from_a_time_on(claim: Claim, tmp_path: Path) -> None:
+def test_payloads_since_gives_what_was_appended_from_a_time_on(claim: Claim, tmp_path: Path) -> None:
     """Those segments come that were written to since then, whenever and by whomever they were begun, oldest first."""
     now_s = time.time()
     spool = claim(tmp_path)
@@ -90,8 +90,8 @@ def test_since_gives_what_was_appended_from_a_time_on(claim: Claim, tmp_path: Pa
     spool.append(b"now")
     begun_long_ago = spool.segments()[0].with_name("000000000000001.seg")
     begun_long_ago.write_bytes(frame(b"of another process"))
-    assert list(spool.since(round(1000 * now_s))) == [b"of another process", b"now"]
-    assert list(spool.since(round(1000 * (now_s - 2 * 3600)))) == [
+    assert list(spool.payloads_since(round(1000 * now_s))) == [b"of another process", b"now"]
+    assert list(spool.payloads_since(round(1000 * (now_s - 2 * 3600)))) == [
         *(b"of another process", b"2 hours ago", b"1 hours ago", b"now")
     ]
     spool.close()
@@ -116,9 +116,9 @@ def test_a_replaced_segment_holds_what_it_was_given(claim: Claim, payloads: Payl
         spool.append(record)
     spool.seal()
     (segment,) = spool.segments()
-    spool.replace(segment, [b"two"])
+    spool.rewrite(segment, [b"two"])
     assert (payloads(spool), spool.size_bytes) == ([b"two"], FRAME + 3)
-    spool.replace(segment, [])
+    spool.rewrite(segment, [])
     assert (payloads(spool), spool.size_bytes) == ([], 0)
     spool.close()
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-import pytest
-
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import SET_ASIDE, is_held
+from sentiment_api.prediction_log.takeover import adopt
 
 Claim = Callable[..., Spool]
 Payloads = Callable[[Spool], list[bytes]]
@@ -21,8 +20,8 @@ FRAME = 12
 HOLDER = """
 import sys, time
 from pathlib import Path
-from sentiment_api.prediction_log.spool import Spool
-spool = Spool.claim(Path(sys.argv[1]), 1 << 20)
+from sentiment_api.prediction_log.takeover import claim_spool
+spool = claim_spool(Path(sys.argv[1]), 1 << 20)
 spool.append(b"from the other process")
 print(spool.folder.name, flush=True)
 time.sleep(600)
@@ -65,15 +64,14 @@ def test_what_several_dead_processes_left_is_taken_over(claim: Claim, payloads: 
 def test_a_neighbour_that_cannot_be_taken_over_holds_up_nobody(
     claim: Claim, payloads: Payloads, tmp_path: Path
 ) -> None:
-    """The others are taken over, a new process starts beside it, and the error is raised all the same."""
+    """The others are taken over, a new process starts beside it, and the error is told all the same."""
     survivor, dead, broken = claim(tmp_path), claim(tmp_path), claim(tmp_path)
     dead.append(b"of the dead")
     for spool in (dead, broken):
         spool.close()
     (broken.folder / "lock").unlink()
     (broken.folder / "lock").mkdir()
-    with pytest.raises(IsADirectoryError):
-        survivor.adopt()
+    assert isinstance(adopt(survivor).error, IsADirectoryError)
     survivor.seal()
     assert payloads(survivor) == [b"of the dead"]
     beside = claim(tmp_path)
@@ -101,18 +99,18 @@ def test_a_living_process_takes_over_from_one_that_dies(
     assert other.stdout.readline() == "1\n"
     (tmp_path / "1" / SET_ASIDE).mkdir()
     (tmp_path / "1" / SET_ASIDE / "a.json").write_text("{}")
-    assert not survivor.adopt()
-    assert survivor.emptied == set()
+    assert (adopt(survivor).empty, survivor.adopted_files) == (set(), 0)
     assert is_held(tmp_path / "1")
     other.send_signal(signal.SIGKILL)
     other.wait()
     other.stdout.close()
     assert not is_held(tmp_path / "1")
-    assert survivor.adopt()
-    assert survivor.emptied == {UUID((tmp_path / "1" / "id").read_text())}
+    assert adopt(survivor).empty == {UUID((tmp_path / "1" / "id").read_text())}
+    assert survivor.adopted_files == 2, "one segment, and one record set aside"
     assert payloads(survivor) == [b"from the other process"]
     assert (survivor.folder / SET_ASIDE / "a.json").read_text() == "{}"
-    assert not survivor.adopt()
+    adopt(survivor)
+    assert survivor.adopted_files == 2
     survivor.close()
 
 
@@ -134,9 +132,9 @@ def test_what_only_waited_is_taken_over_too(claim: Claim, payloads: Payloads, tm
     dead.keep_newer([b"newer"])
     alive = claim(tmp_path)
     dead.close()
-    assert alive.adopt()
-    assert payloads(alive) == [b"newer"]
-    assert not alive.adopt()
+    for _ in range(2):
+        adopt(alive)
+        assert (payloads(alive), alive.adopted_files) == ([b"newer"], 1)
     alive.close()
 
 

@@ -1,5 +1,6 @@
 """Requests that the engine does not answer in time."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,17 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from sentiment_api.model.bundle import Bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.long_texts import EncodedText
+
 Client = TestClient[Litestar]
 NewClient = Callable[..., Client]
 AssertProblem = Callable[..., dict[str, Any]]
 Metric = Callable[[httpx.Client, str], float]
 Slugs = Callable[[httpx.Response], list[str]]
 
+PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
 
 
@@ -69,3 +75,41 @@ def test_the_deadline_passes_for_each_item_of_a_batch(new_client: NewClient, eng
     assert 0.1 <= time.monotonic() - started < 3
     assert slugs(reply) == ["deadline", "invalid", "deadline"]
     assert [each["error"]["status"] for each in reply.json()["results"]] == [504, 422, 504]
+
+
+class HeldTokenizer(Classifier):
+    """Comes back from the texts that say so only once its gate is open."""
+
+    def __init__(self, bundle: Bundle, engine: Any) -> None:
+        """The gate is closed."""
+        super().__init__(bundle, engine)
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+
+    def encode_windows(self, text: str, *, whole: bool = False) -> EncodedText:
+        """Return what the classifier says, in the end."""
+        if text == "Hold.":
+            self.entered.set()
+            assert self.gate.wait(PATIENCE_S)
+        return super().encode_windows(text, whole=whole)
+
+
+def test_a_tokenizer_that_hangs_holds_nobody_beyond_the_deadline(
+    new_client: NewClient, bundle: Bundle, engine: Any, assert_problem: AssertProblem, slugs: Slugs
+) -> None:
+    """While all turns to tokenize are taken others get 504 in time, and once it goes on everybody is answered."""
+    tokenizer = HeldTokenizer(bundle, engine)
+    client = new_client(tokenizer)
+    held: list[httpx.Response] = []
+    holding = threading.Thread(target=lambda: held.append(client.post("/predict", json={"text": "Hold."})))
+    holding.start()
+    assert tokenizer.entered.wait(PATIENCE_S)
+    started, hurried = time.monotonic(), {"X-Request-Deadline-Ms": "100"}
+    assert_problem(client.post("/predict", json=REVIEW, headers=hurried), 504, "deadline")
+    batch = client.post("/predict/batch", json={"items": [REVIEW, {"text": ""}, REVIEW]}, headers=hurried)
+    assert slugs(batch) == ["deadline", "invalid", "deadline"]
+    assert 0.2 <= time.monotonic() - started < 5
+    tokenizer.gate.set()
+    holding.join(PATIENCE_S)
+    assert [reply.status_code for reply in held] == [200]
+    assert client.post("/predict", json=REVIEW).status_code == 200

@@ -1,4 +1,4 @@
-"""What is shipped together: the oldest segments of a spool, read and decoded."""
+"""Shipments: the oldest segments of a spool, read and decoded, that go to Postgres in one transaction."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from sentiment_api.prediction_log.records import Record, decode
 from sentiment_api.prediction_log.segments import read_segment
 from sentiment_api.prediction_log.spool import Spool
 
-MAX_GROUP_RECORDS = 5_000
-MAX_GROUP_BYTES = 16 << 20
+MAX_RECORDS = 5_000
+MAX_BYTES = 16 << 20
 _log = structlog.get_logger(__name__)
 
 
-class Group(NamedTuple):
+class Shipment(NamedTuple):
     """Segments that are shipped together, and what was read from them."""
 
     paths: list[Path]
@@ -26,17 +26,17 @@ class Group(NamedTuple):
     damaged_bytes: int
 
 
-class Groups:
-    """The groups of one spool. Its methods read files: they belong on a thread for those."""
+class ShipmentReader:
+    """Reads the shipments of one spool. Its methods read files: they belong on a thread for those."""
 
     def __init__(self, spool: Spool) -> None:
         """Read nothing yet."""
         self._spool = spool
         self._unreadable: set[Path] = set()
 
-    def oldest(self) -> Group | None:
-        """Return the oldest segments, about `MAX_GROUP_RECORDS` records in all; None when there is nothing to ship."""
-        group = Group([], [], [], [], 0)
+    def next(self) -> Shipment | None:
+        """Return the oldest segments, about `MAX_RECORDS` records in all; None when there is nothing to ship."""
+        shipment = Shipment([], [], [], [], 0)
         size = 0
         for path in self._spool.segments():
             try:
@@ -44,28 +44,28 @@ class Groups:
             except FileNotFoundError:  # it gave way to newer records
                 continue
             except OSError as error:  # those behind it are not to wait
-                self._tell_unreadable(path, error)
+                self._report_unreadable(path, error)
                 continue
-            group = group._replace(damaged_bytes=group.damaged_bytes + segment.damaged_bytes)
-            group.paths.append(path)
+            shipment = shipment._replace(damaged_bytes=shipment.damaged_bytes + segment.damaged_bytes)
+            shipment.paths.append(path)
             size += segment_bytes
-            _sort_into(group, segment.payloads)
-            if len(group.records) >= MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES:
+            _sort_into(shipment, segment.payloads)
+            if len(shipment.records) >= MAX_RECORDS or size >= MAX_BYTES:
                 break
-        return group if group.paths else None
+        return shipment if shipment.paths else None
 
-    def _tell_unreadable(self, path: Path, error: OSError) -> None:
+    def _report_unreadable(self, path: Path, error: OSError) -> None:
         if path not in self._unreadable:
             self._unreadable.add(path)
             _log.error("a segment cannot be read; its records are not shipped", file=str(path), error=error.strerror)
 
 
-def _sort_into(group: Group, payloads: list[bytes]) -> None:
+def _sort_into(shipment: Shipment, payloads: list[bytes]) -> None:
     """Decode what can be decoded, and keep the rest apart."""
     for payload in payloads:
         try:
-            group.records.append(decode(payload))
+            shipment.records.append(decode(payload))
         except RecordNewer:
-            group.newer.append(payload)
+            shipment.newer.append(payload)
         except msgspec.DecodeError:
-            group.undecodable.append(payload)
+            shipment.undecodable.append(payload)

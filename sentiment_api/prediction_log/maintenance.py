@@ -1,4 +1,4 @@
-"""What a process does now and then for the prediction log: says that it lives, looks after dead neighbours, erases."""
+"""What is done for the log beside shipping: the heartbeat, dead neighbours, erasure from this process's files."""
 
 import asyncio
 import contextlib
@@ -23,20 +23,21 @@ from sentiment_api.database.erasures import (
     record_heartbeat,
     write_tombstones,
 )
-from sentiment_api.prediction_log.files import alone_with, in_files
+from sentiment_api.errors import FilesFailed
+from sentiment_api.files import folder_lock, in_file_thread
 from sentiment_api.prediction_log.segments import read_segment
-from sentiment_api.prediction_log.set_aside import files_in
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.prediction_log.spool_folders import SET_ASIDE
+from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
 from sentiment_api.prediction_log.storing import is_data_error
+from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
-CHORES_S = HEARTBEAT_TIMEOUT_S / 4
+MAINTENANCE_INTERVAL_S = HEARTBEAT_TIMEOUT_S / 4
 _FIRST = UUID(int=0)
-_LEAVE_TIMEOUT_S = 2.0
+_SIGN_OFF_TIMEOUT_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -56,8 +57,8 @@ class _SetAside(msgspec.Struct):
 _decoder = msgspec.msgpack.Decoder(_Subject)
 
 
-class Chores:
-    """The chores of one process."""
+class Maintenance:
+    """The maintenance of one process's spool."""
 
     def __init__(
         self,
@@ -66,20 +67,22 @@ class Chores:
         engine: AsyncEngine,
         executor: Executor,
         metrics: Metrics,
-        forgetful: Sequence[Callable[[], None]],
+        clear_caches: Sequence[Callable[[], None]],
     ) -> None:
-        """`executor` reads and writes files; each of `forgetful` empties what keeps texts or answers in memory."""
+        """`executor` reads and writes files; each of `clear_caches` empties what keeps texts or answers in memory."""
         self._spool = spool
         self._shipper = shipper
         self._engine = engine
         self._executor = executor
         self._metrics = metrics
-        self._forgetful = forgetful
+        self._clear_caches = clear_caches
         self._purged_to = 0
         self._kept_from = _FIRST
+        self._adopted_files = 0
+        self._empty_spools: set[UUID] = set()
 
-    async def do(self) -> None:
-        """Take over what dead processes left, then purge this process's files of what was erased, and say so.
+    async def adopt_and_purge(self) -> None:
+        """Take over what dead processes left, then purge this process's files of what was erased, and report that.
 
         Without Postgres nobody knows what was erased; what was taken over meanwhile is purged when it is back.
 
@@ -89,64 +92,67 @@ class Chores:
         try:
             await self._adopt()
         finally:
-            self._metrics.set_aside_waiting.set(len(files_in(self._spool.folder)))
+            self._metrics.set_aside_waiting.set(len(set_aside_files(self._spool.folder)))
             try:
-                await self._heed_erasures()
-            except DATABASE_ERRORS as error:  # the shipper tells
+                await self._purge_erased()
+            except DATABASE_ERRORS as error:  # the shipper reports it
                 if is_data_error(error):
                     raise
 
-    async def _heed_erasures(self) -> None:
-        number, bound = await last_tombstone(self._engine)
-        if (number, bound) != (self._purged_to, self._kept_from):
-            await self._purge(bound)
-        self._purged_to, self._kept_from = number, bound
-        await self.say_alive()
-        await deregister_spools(self._engine, self._spool.emptied, lived_within_s=HEARTBEAT_TIMEOUT_S)
-
-    async def say_alive(self) -> None:
-        """Say that this process lives and how far its files are purged. Nothing holds this up for long."""
+    async def heartbeat(self) -> None:
+        """Report that this process lives and how far its files are purged. Nothing holds this up for long."""
         host, folder = socket.gethostname(), str(self._spool.folder)
         with contextlib.suppress(*DATABASE_ERRORS):
             await record_heartbeat(self._engine, self._spool.spool_id, host, folder, self._purged_to)
 
-    async def end(self) -> None:
-        """Take leave, if nothing is left that an erasure could have to wait for."""
-        if self._spool.size_bytes or self._spool.newer_records or files_in(self._spool.folder):
+    async def sign_off(self) -> None:
+        """Report that this process ends, if nothing is left that an erasure could have to wait for."""
+        if self._spool.size_bytes or self._spool.newer_records or set_aside_files(self._spool.folder):
             return
         with contextlib.suppress(*DATABASE_ERRORS):
-            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+            async with asyncio.timeout(_SIGN_OFF_TIMEOUT_S):
                 await deregister_spools(self._engine, [self._spool.spool_id])
 
     async def _adopt(self) -> None:
         try:
-            await in_files(self._executor, self._spool.adopt)
+            adoption = await in_file_thread(self._executor, partial(adopt, self._spool))
+            self._empty_spools = adoption.empty
         finally:
-            if self._spool.came:
-                self._spool.came = False
+            if self._spool.adopted_files != self._adopted_files:
+                self._adopted_files = self._spool.adopted_files
                 # What came may hold what was erased long ago. Until it is purged this process has not purged.
                 self._purged_to, self._kept_from = 0, _FIRST
                 _log.info("took over what dead processes had left")
                 await self._shipper.wake()
+        if adoption.error is not None:
+            raise FilesFailed(adoption.error.strerror) from adoption.error
+
+    async def _purge_erased(self) -> None:
+        number, bound = await last_tombstone(self._engine)
+        if (number, bound) != (self._purged_to, self._kept_from):
+            await self._purge(bound)
+        self._purged_to, self._kept_from = number, bound
+        await self.heartbeat()
+        await deregister_spools(self._engine, self._empty_spools, lived_within_s=HEARTBEAT_TIMEOUT_S)
 
     async def _purge(self, bound: UUID) -> None:
         """Remove from this process's files what was erased, and what is too old to be kept."""
         # The shipper has no record in its hands now, to put back afterwards.
         async with self._shipper.busy:
-            await in_files(self._executor, self._spool.seal)
+            await in_file_thread(self._executor, self._spool.seal)
             files = [*self._spool.segments(), *self._spool.newer_files()]
-            removed = [await self._purge_file(path, bound) for path in (*files, *files_in(self._spool.folder))]
+            removed = [await self._purge_file(path, bound) for path in (*files, *set_aside_files(self._spool.folder))]
         if any(removed):
             _log.info("erased from the spool", records=sum(removed))
-        for forget in self._forgetful:
-            forget()
+        for clear in self._clear_caches:
+            clear()
 
     async def _purge_file(self, path: Path, bound: UUID) -> int:
         """Purge one file; return how many records were removed."""
-        found = await in_files(self._executor, partial(_subjects, path))
+        found = await in_file_thread(self._executor, partial(_subjects, path))
         gone = await self._erased([subject for subject in found if subject is not None], bound)
         if gone:
-            await in_files(self._executor, partial(_remove, self._spool, path, gone))
+            await in_file_thread(self._executor, partial(_remove, self._spool, path, gone))
         return len(gone)
 
     async def _erased(self, subjects: list[_Subject], bound: UUID) -> set[UUID]:
@@ -183,14 +189,14 @@ def _subject(payload: bytes) -> _Subject | None:
 
 def _remove(spool: Spool, path: Path, prediction_ids: set[UUID]) -> None:
     if path.parent.name == SET_ASIDE:
-        with alone_with(path.parent):
+        with folder_lock(path.parent):
             path.unlink(missing_ok=True)
         return
     with contextlib.suppress(FileNotFoundError):  # it gave way to newer records
         payloads = read_segment(path).payloads
         found = map(_subject, payloads)
         kept = [each for each, subject in zip(payloads, found, strict=True) if _stays(subject, prediction_ids)]
-        spool.replace(path, kept)
+        spool.rewrite(path, kept)
 
 
 def _stays(subject: _Subject | None, gone: set[UUID]) -> bool:

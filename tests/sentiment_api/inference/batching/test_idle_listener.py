@@ -1,4 +1,4 @@
-"""What those hear who yield to live work."""
+"""What a listener hears of the engine being busy or idle."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,58 +15,58 @@ Submit = Callable[..., list["Future[Scored]"]]
 PATIENCE_S = 30.0
 
 
-class Yielder:
+class Listener:
     """Notes what it hears of the engine's work."""
 
     def __init__(self) -> None:
         """Nothing was heard yet."""
         self.heard: list[str] = []
 
-    def live_begins(self) -> None:
+    def engine_busy(self) -> None:
         """Note it."""
-        self.heard.append("begins")
+        self.heard.append("busy")
 
-    def live_ends(self) -> None:
+    def engine_idle(self) -> None:
         """Note it."""
-        self.heard.append("ends")
+        self.heard.append("idle")
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_who_yields_hears_of_the_first_work_and_of_the_last(
+def test_a_listener_hears_of_the_first_work_and_of_the_last(
     new_batcher: NewBatcher, submit: Submit, threads: int
 ) -> None:
     """Whatever comes in between, it hears once that there is work, and that it is done before the next begins."""
-    yielder = Yielder()
-    batcher, engine = new_batcher(texts=1, threads=threads, yielding=yielder)
+    listener = Listener()
+    batcher, engine = new_batcher(texts=1, threads=threads, idle_listener=listener)
     for _ in range(2):
         engine.gate.clear()
         waiting = submit(batcher, *([each] for each in range(1, 6)))
         assert engine.entered.acquire(timeout=PATIENCE_S)
-        assert yielder.heard[-1] == "begins"
+        assert listener.heard[-1] == "busy"
         engine.gate.set()
         for future in waiting:
             future.result(PATIENCE_S)
-    assert yielder.heard == ["begins", "ends", "begins", "ends"]
+    assert listener.heard == ["busy", "idle", "busy", "idle"]
 
 
-def test_who_yields_waits_for_what_is_computed(new_batcher: NewBatcher, submit: Submit) -> None:
+def test_a_listener_waits_for_what_is_computed(new_batcher: NewBatcher, submit: Submit) -> None:
     """With nothing left that waits, the work has not ended before its last text is done."""
-    yielder = Yielder()
-    batcher, engine = new_batcher(texts=1, threads=2, yielding=yielder)
+    listener = Listener()
+    batcher, engine = new_batcher(texts=1, threads=2, idle_listener=listener)
     engine.gate.clear()
     engine.passes = {2}
     held, passing = submit(batcher, [1], [2])
     passing.result(PATIENCE_S)
-    assert yielder.heard == ["begins"]
+    assert listener.heard == ["busy"]
     engine.gate.set()
     held.result(PATIENCE_S)
-    assert yielder.heard == ["begins", "ends"]
+    assert listener.heard == ["busy", "idle"]
 
 
-def test_who_yields_hears_that_nobody_waits_any_more(new_batcher: NewBatcher, submit: Submit) -> None:
+def test_a_listener_hears_that_nobody_waits_any_more(new_batcher: NewBatcher, submit: Submit) -> None:
     """Texts whose callers have gone are no work."""
-    yielder = Yielder()
-    batcher, engine = new_batcher(texts=1, yielding=yielder)
+    listener = Listener()
+    batcher, engine = new_batcher(texts=1, idle_listener=listener)
     engine.gate.clear()
     first, second = submit(batcher, [1], [2])
     assert engine.entered.acquire(timeout=PATIENCE_S)
@@ -74,4 +74,4 @@ def test_who_yields_hears_that_nobody_waits_any_more(new_batcher: NewBatcher, su
     engine.gate.set()
     first.result(PATIENCE_S)
     batcher.stop()
-    assert yielder.heard == ["begins", "ends"]
+    assert listener.heard == ["busy", "idle"]
