@@ -1,6 +1,7 @@
 """`sentiment-api`: serve, drain, check, predict, and the groups of commands in `commands`."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from sentiment_api.commands import console, database, keys, set_aside, shadow
 from sentiment_api.commands.database import unreachable
 from sentiment_api.commands.drain import drain
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
+from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.errors import DatabaseNotReady, SentimentError
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
@@ -71,7 +73,9 @@ def check(model: ModelOption = None, engine: EngineOption = None) -> None:
     console.print(
         f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export"
     )
-    asyncio.run(_check_database(settings))
+    embedded = settings.database == "embedded"
+    with EmbeddedServer(settings.data_dir).runs_meanwhile() if embedded else contextlib.nullcontext():
+        asyncio.run(_check_database(settings))
     console.print("database  reachable and migrated")
 
 
