@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from sentiment_api.errors import DatabaseNotReady, SentimentError
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
+from sentiment_api.model.engines import EngineName
 from sentiment_api.server import serve as serve_http
 from sentiment_api.settings import ModelSettings, ServiceSettings, read_settings
 
@@ -44,7 +45,7 @@ app.add_typer(shadow.app, name="shadow")
 app.command()(drain)
 
 ModelOption = Annotated[Path | None, typer.Option("--model", help="The bundle; SENTIMENT_MODEL otherwise.")]
-EngineOption = Annotated[Literal["cpu", "torch"] | None, typer.Option("--engine", help="SENTIMENT_ENGINE otherwise.")]
+EngineOption = Annotated[EngineName | None, typer.Option("--engine", help="SENTIMENT_ENGINE otherwise.")]
 
 
 @app.command()
