@@ -98,10 +98,10 @@ def open_bundle(folder: Path) -> Bundle:
     try:
         return _checked(folder)
     except OSError as error:
-        raise unreadable(folder, error) from error
+        raise unreadable_bundle(folder, error) from error
 
 
-def unreadable(folder: Path, error: OSError) -> BundleInvalid:
+def unreadable_bundle(folder: Path, error: OSError) -> BundleInvalid:
     """Return the error to raise where the system does not let us read a file of the bundle in `folder`."""
     return BundleInvalid(
         f"cannot read {error.filename or folder}: {error.strerror or error}; the user that runs this has to be able to "
