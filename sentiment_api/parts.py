@@ -88,16 +88,12 @@ def make_parts(
         classifier.self_check()
     if shadow_scorer is None and settings.shadow_model is not None:
         shadow_scorer = ShadowProcess(settings.shadow_model, settings.engine)
-    engine, files, metrics = make_engine(settings), ThreadPoolExecutor(_FILE_THREADS, "files"), Metrics()
-    manifest = classifier.bundle.manifest
-    metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
-    metrics.initialize_counters(labels=manifest.labels, reasons=REASONS)
-    metrics.admitted_max_requests.set(settings.max_concurrent_requests)
-    metrics.spool_max_bytes.set(settings.spool_max_bytes)
+    engine, files = make_engine(settings), ThreadPoolExecutor(_FILE_THREADS, "files")
+    metrics = _make_metrics(settings, classifier)
     capacity = Capacity(
         tokens_per_s=classifier.measured_rate(),
         max_tokens=settings.max_queued_tokens,
-        max_text_tokens=manifest.max_tokens,
+        max_text_tokens=classifier.bundle.manifest.max_tokens,
         metrics=metrics,
     )
     admission = Admission(
@@ -106,21 +102,29 @@ def make_parts(
         max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
         timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
     )
-    key_checker = KeyChecker(
-        engine, metrics, KeyFile(settings.data_dir / FILE_NAME, files), required=settings.keys == "required"
-    )
+    key_file, required = KeyFile(settings.data_dir / FILE_NAME, files), settings.keys == "required"
     return Parts(
-        settings,
-        classifier,
-        shadow_scorer,
-        engine,
-        files,
-        metrics,
-        capacity,
-        admission,
-        RateLimiter(engine),
-        key_checker,
+        settings=settings,
+        classifier=classifier,
+        shadow_scorer=shadow_scorer,
+        engine=engine,
+        files=files,
+        metrics=metrics,
+        capacity=capacity,
+        admission=admission,
+        rate_limiter=RateLimiter(engine),
+        key_checker=KeyChecker(engine, metrics, key_file, required=required),
     )
+
+
+def _make_metrics(settings: ServiceSettings, classifier: Classifier) -> Metrics:
+    """Return the metrics, those set that stay as they are."""
+    metrics, manifest = Metrics(), classifier.bundle.manifest
+    metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
+    metrics.initialize_counters(labels=manifest.labels, reasons=REASONS)
+    metrics.admitted_max_requests.set(settings.max_concurrent_requests)
+    metrics.spool_max_bytes.set(settings.spool_max_bytes)
+    return metrics
 
 
 def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | None) -> RunningParts:
@@ -149,14 +153,14 @@ def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | No
     pending_window = dt.timedelta(hours=settings.pending_window_h)
     manifest = classifier.bundle.manifest
     return RunningParts(
-        spool,
-        shadow,
-        batcher,
-        shipper,
-        Chores(spool, shipper, engine, parts.files, metrics, forgetful),
-        PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
-        TakeFeedback(manifest, spool, engine, parts.files, metrics, pending_window),
-        LookUpPrediction(spool, engine, parts.files),
-        ListPredictions(engine),
-        LookUpDrift(engine, parts.files, manifest.version),
+        spool=spool,
+        shadow=shadow,
+        batcher=batcher,
+        shipper=shipper,
+        chores=Chores(spool, shipper, engine, parts.files, metrics, forgetful),
+        predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
+        take_feedback=TakeFeedback(manifest, spool, engine, parts.files, metrics, pending_window),
+        look_up=LookUpPrediction(spool, engine, parts.files),
+        list_predictions=ListPredictions(engine),
+        look_up_drift=LookUpDrift(engine, parts.files, manifest.version),
     )
