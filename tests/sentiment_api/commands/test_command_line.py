@@ -296,9 +296,9 @@ def test_check_leaves_the_embedded_postgres_as_it_was(data_dir: Path) -> None:
     data_dir.chmod(0o755)  # as root the server runs as another user, who has to be able to enter
     environment = {"SENTIMENT_DATABASE": "embedded", "SENTIMENT_DATA_DIR": str(data_dir)}
     server = EmbeddedServer(data_dir)
-    assert "found none; run `sentiment-api db upgrade`" in refusal("check", **environment)
-    assert list(data_dir.iterdir()) == []
     try:
+        assert "found none; run `sentiment-api db upgrade`" in refusal("check", **environment)
+        assert list(data_dir.iterdir()) == []
         assert run("db", "upgrade", **environment).returncode == 0
         for runs in (True, False):
             if not runs:
