@@ -67,7 +67,7 @@ def build_app(lifespan: Lifespan) -> Litestar:
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[lifespan.run],
         openapi_config=documentation.openapi(),
-        plugins=_telemetry(settings),
+        plugins=_telemetry_plugins(settings),
         request_max_body_size=MAX_SINGLE_BYTES,
         logging_config=None,  # ours is set in __main__; Litestar's would replace the root logger
     )
@@ -101,7 +101,7 @@ def _provide(part: Callable[[], object]) -> Provide:
     return Provide(part, sync_to_thread=False)
 
 
-def _telemetry(settings: ServiceSettings) -> list[PluginProtocol]:
+def _telemetry_plugins(settings: ServiceSettings) -> list[PluginProtocol]:
     """Return the plugins that tell others of requests, none where nobody is told.
 
     Raises:
