@@ -2,17 +2,16 @@
 
 import asyncio
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sentiment_api import __version__
 from sentiment_api.commands import console, database, keys, set_aside, shadow
-from sentiment_api.commands.database import unreachable
 from sentiment_api.commands.drain import drain
-from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
-from sentiment_api.errors import DatabaseNotReady, SentimentError
+from sentiment_api.commands.options import EngineOption, ModelOption
+from sentiment_api.commands.postgres import check_database
+from sentiment_api.errors import SentimentError
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
@@ -41,9 +40,6 @@ app.add_typer(set_aside.app, name="set-aside")
 app.add_typer(shadow.app, name="shadow")
 app.command()(drain)
 
-ModelOption = Annotated[Path | None, typer.Option("--model", help="The bundle; SENTIMENT_MODEL otherwise.")]
-EngineOption = Annotated[Literal["cpu", "torch"] | None, typer.Option("--engine", help="SENTIMENT_ENGINE otherwise.")]
-
 
 @app.command()
 def serve(
@@ -71,7 +67,7 @@ def check(model: ModelOption = None, engine: EngineOption = None) -> None:
     console.print(
         f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export"
     )
-    asyncio.run(_check_database(settings))
+    asyncio.run(check_database(settings))
     console.print("database  reachable and migrated")
 
 
@@ -103,14 +99,6 @@ def main() -> None:
 
 def _load(settings: ModelSettings) -> Classifier:
     return Classifier.load(open_bundle(settings.model), settings.engine, settings.threads or usable_cores())
-
-
-async def _check_database(settings: ServiceSettings) -> None:
-    try:
-        async with connected(settings) as engine:
-            await check_schema(engine)
-    except DATABASE_ERRORS as error:
-        raise DatabaseNotReady(unreachable(error)) from error
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
-from sentiment_api.app import create_app
+from sentiment_api.app import build_app
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.errors import OperatorError, SettingsInvalid
+from sentiment_api.lifespan import Lifespan
+from sentiment_api.parts import make_parts
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.logs import configure_logs
 
@@ -63,10 +65,12 @@ def serve(settings: ServiceSettings) -> None:
         _end_with_parent(main_process, _kill_timeout_s(settings))
         _share_malloc_arenas()
         try:
-            app = create_app(settings)
+            lifespan = Lifespan(make_parts(settings))
+            lifespan.open()  # here and not when Granian starts it, which would print tracebacks if it fails
         except OperatorError as error:
             print(f"sentiment-api: {error}", file=sys.stderr)
             sys.exit(1)
+        app = build_app(lifespan)
         _spare_what_stays()
         return app
 

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentiment_api.errors import SettingsInvalid
+from sentiment_api.model.engines import EngineName
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -39,7 +40,7 @@ class ModelSettings(_Settings):
 
     model: Path = Path("models/starter")
     """The bundle to serve."""
-    engine: Literal["cpu", "torch"] = "cpu"
+    engine: EngineName = "cpu"
     threads: int | None = Field(default=None, ge=1)
     """Engine threads; by default the cores that this process may use."""
 

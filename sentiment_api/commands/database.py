@@ -4,30 +4,26 @@ import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.status import Status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.commands import console
 from sentiment_api.commands.export_feedback import Exported, unambiguous
 from sentiment_api.commands.export_feedback import export_feedback as write_feedback
+from sentiment_api.commands.options import DryRunOption, EndOption, StartOption, parse_times
+from sentiment_api.commands.postgres import run_on_database, unreachable_message
 from sentiment_api.database import erasures, schema
-from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
+from sentiment_api.database.connection import DATABASE_ERRORS, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
 from sentiment_api.model.bundle import open_bundle
-from sentiment_api.schemas.fields import Timestamp
 from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
-
-T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,16 +40,6 @@ app = typer.Typer(
 )
 _POLL_S = 1.0
 _TOLD_EVERY = 1_000
-_moments: TypeAdapter[dt.datetime] = TypeAdapter(Timestamp)
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-
-
-def moment(given: str) -> dt.datetime:
-    """Return the time that an option gives."""
-    try:
-        return _moments.validate_python(given)
-    except ValidationError:
-        raise typer.BadParameter("expected a time with an offset such as 2026-11-01T00:00:00Z") from None
 
 
 @app.command()
@@ -80,7 +66,7 @@ def downgrade(
     if not yes:
         console.print(f"would take the schema back to {revision} and lose what newer revisions brought; --yes does it")
         raise typer.Exit(1)
-    asyncio.run(on_database(lambda engine: schema.downgrade(engine, revision)))
+    asyncio.run(run_on_database(lambda engine: schema.downgrade(engine, revision)))
     console.print(f"schema    {revision}")
 
 
@@ -135,14 +121,14 @@ def maintain(
     keep: Annotated[
         str | None, typer.Option(help="How long predictions are kept at least, such as 400d; SENTIMENT_KEEP otherwise.")
     ] = None,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Make the next months' partitions, and drop the months that are older than what is kept, with their feedback.
 
     `drift-jobs nightly` and `drift-jobs schedule` do so each night.
     """
     settings = read_settings(DatabaseSettings, keep=keep)
-    months = asyncio.run(on_database(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
+    months = asyncio.run(run_on_database(lambda engine: _maintain(engine, settings.keep, dry_run=dry_run)))
     for name in months:
         console.print(f"{'would drop' if dry_run else 'dropped'} {name}")
     console.print(f"{len(months)} months older than {settings.keep.days} days")
@@ -152,7 +138,7 @@ def maintain(
 def erase(
     prediction_id: Annotated[UUID | None, typer.Option(help="This prediction and its feedback.")] = None,
     product_id: Annotated[str | None, typer.Option(help="All predictions of this product until now.")] = None,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the services to purge their files.")] = 120,
 ) -> None:
     """Erase predictions and their feedback for good: from Postgres, and from every service's spool and cache.
@@ -170,20 +156,18 @@ def erase(
         else erasures.ErasureTarget.product(product_id or "")
     )
     if dry_run:
-        found = asyncio.run(on_database(lambda engine: erasures.count_erasable(engine, target)))
+        found = asyncio.run(run_on_database(lambda engine: erasures.count_erasable(engine, target)))
         console.print(f"would erase {found.predictions} predictions and {found.feedback} feedback, and what is spooled")
         return
-    if not asyncio.run(on_database(lambda engine: _erase(engine, target, timeout))):
+    if not asyncio.run(run_on_database(lambda engine: _erase(engine, target, timeout))):
         raise typer.Exit(1)
 
 
 @app.command()
 def export_feedback(
     file: Annotated[Path, typer.Argument(help="The file to write; it ends in .csv, .jsonl or .jsonl.gz.")],
-    start: Annotated[
-        str | None, typer.Option("--from", help="Predictions made at this time or later, such as 2026-11-01T00:00:00Z.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Predictions made before this time.")] = None,
+    start: StartOption = None,
+    end: EndOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write customers' reviews with their ratings as `sentiment-train prepare` reads them.
@@ -191,7 +175,7 @@ def export_feedback(
     A prediction's latest feedback counts. A label without a rating counts where the model of SENTIMENT_MODEL has one
     rating for it. The file holds reviews, and an erasure does not reach it; the column prediction_id tells their rows.
     """
-    bounds = moment(start) if start else None, moment(end) if end else None
+    bounds = parse_times(start, end)
     with Status("reading", console=console) as status:
 
         def tell(seen: int) -> None:
@@ -199,7 +183,9 @@ def export_feedback(
                 status.update(f"read {seen} predictions with feedback")
 
         exported = asyncio.run(
-            on_database(lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell))
+            run_on_database(
+                lambda engine: write_feedback(engine, file, *bounds, force=force, ratings=_ratings, tell=tell)
+            )
         )
     _print_exported(file, exported)
 
@@ -235,7 +221,7 @@ async def _upgrade(settings: DatabaseSettings) -> str:
         async with connected(settings, command_timeout_s=None) as engine:
             return await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
-        raise DatabaseNotReady(unreachable(error)) from error
+        raise DatabaseNotReady(unreachable_message(error)) from error
 
 
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:
@@ -265,23 +251,3 @@ async def _erase(engine: AsyncEngine, target: erasures.ErasureTarget, timeout_s:
             console.print(f"not purged, and not seen since {when}: {each.folder} on {each.host}; it is when it starts")
     console.print("not done; run this again to ask once more" if late else "done")
     return not late
-
-
-async def on_database(work: Callable[[AsyncEngine], Coroutine[Any, Any, T]]) -> T:
-    """Return what `work` does on a migrated database."""
-    try:
-        async with connected(read_settings(DatabaseSettings), command_timeout_s=None) as engine:
-            await check_schema(engine)
-            return await work(engine)
-    except DATABASE_ERRORS as error:
-        raise DatabaseNotReady(unreachable(error)) from error
-
-
-def unreachable(error: Exception) -> str:
-    """Return one line that says how Postgres fails and what to look at."""
-    told = getattr(error, "orig", None) or error
-    kind, cause = type(told).__name__, told.__cause__ or told
-    # Other messages of this kind may quote the URL, which holds a password.
-    if isinstance(cause, asyncpg.ClientConfigurationError) and "certificate file" in str(cause):
-        return f"no connection to Postgres: {str(cause).splitlines()[0]}; name it as sslrootcert in the URL"
-    return f"Postgres does not respond or refuses ({kind}); check SENTIMENT_DATABASE_URL, or `sentiment-api db status`"

@@ -11,7 +11,7 @@ import typer
 from sentiment_api.access.key_table import insert_key, list_keys, revoke_key
 from sentiment_api.access.keys import NAME, Key, Scope, make_key
 from sentiment_api.commands import console
-from sentiment_api.commands.database import on_database
+from sentiment_api.commands.postgres import run_on_database
 
 EFFECTIVE_WITHIN_S = 5
 """As docs/decisions/0014-api-keys.md promises, as long as a service reaches Postgres."""
@@ -58,7 +58,7 @@ def create(
         tokens_per_minute=tokens_per_minute,
         expires_at=_end(expires),
     )
-    asyncio.run(on_database(lambda engine: insert_key(engine, key)))
+    asyncio.run(run_on_database(lambda engine: insert_key(engine, key)))
     # Not through the console, which would colour it.
     typer.echo(new.text)
     until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
@@ -70,7 +70,7 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Those that were revoked, too.")] = False,
 ) -> None:
     """Print name, id, scopes, limit, age and state of each, and no secret."""
-    found = asyncio.run(on_database(lambda engine: list_keys(engine, revoked=everything)))
+    found = asyncio.run(run_on_database(lambda engine: list_keys(engine, revoked=everything)))
     now = dt.datetime.now(dt.UTC)
     lines = [_cells(row, now) for row in found]
     if lines:
@@ -88,7 +88,7 @@ def revoke(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which it would be, and revoke none.")] = False,
 ) -> None:
     """Revoke a key for good. Its name is free then."""
-    found = asyncio.run(on_database(lambda engine: revoke_key(engine, name, dry_run=dry_run)))
+    found = asyncio.run(run_on_database(lambda engine: revoke_key(engine, name, dry_run=dry_run)))
     what = f"{name} ({found['key_id']}, {', '.join(found['scopes'])}, made {found['created_at']:%Y-%m-%d})"
     if dry_run:
         console.print(f"would revoke {what}")

@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from sentiment_api.commands import console
-from sentiment_api.commands.database import moment, on_database
+from sentiment_api.commands.options import EndOption, StartOption, parse_times
+from sentiment_api.commands.postgres import run_on_database
 from sentiment_api.database.shadow_counts import ShadowCounts, count_shadow
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.settings import ModelSettings, read_settings
@@ -44,18 +45,16 @@ def shadow() -> None:
 
 @app.command()
 def report(
-    start: Annotated[
-        str | None, typer.Option("--from", help="Predictions made at this time or later, such as 2026-11-01T00:00:00Z.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Predictions made before this time.")] = None,
+    start: StartOption = None,
+    end: EndOption = None,
 ) -> None:
     """Compare the shadow's answers with the live model's, and both with feedback, for each pair of versions.
 
     The latest feedback counts: its label, else the label that its rating stands for in the model of SENTIMENT_MODEL.
     """
-    bounds = moment(start) if start else None, moment(end) if end else None
+    bounds = parse_times(start, end)
     ratings = open_bundle(read_settings(ModelSettings).model).manifest.rating_labels
-    found = asyncio.run(on_database(lambda engine: count_shadow(engine, ratings, *bounds)))
+    found = asyncio.run(run_on_database(lambda engine: count_shadow(engine, ratings, *bounds)))
     for counts in found:
         for line in lines_of(counts):
             console.print(line)

@@ -1,1 +1,4 @@
-"""Postgres: the tables, how to reach them, and an embedded server for machines without one."""
+"""Postgres: its tables, every query of the service, erasure, partitions, and an embedded server where there is none.
+
+Not here: what decides which records are written, which is `prediction_log`, and the drift job's own queries.
+"""

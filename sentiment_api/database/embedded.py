@@ -89,6 +89,24 @@ class EmbeddedServer:
             self._run("pg_ctl", "-D", str(self.folder), "-m", "fast", "-w", "stop")
             return True
 
+    @contextlib.contextmanager
+    def runs_meanwhile(self) -> Iterator[None]:
+        """Have the server run while the block does, and stop it afterwards if it did not run before.
+
+        Raises:
+            DatabaseNotReady: there is no server yet, or it does not start.
+        """
+        if not self._link.exists():
+            raise DatabaseNotReady(
+                f"expected an embedded Postgres in {self._link}, found none; run `sentiment-api db upgrade`"
+            )
+        started = self.start()
+        try:
+            yield
+        finally:
+            if started:
+                self.stop()
+
     def answers(self) -> bool:
         """Return whether a `select 1` succeeds now."""
         if not (self.folder / f".s.PGSQL.{PORT}").exists():

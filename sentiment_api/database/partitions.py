@@ -137,12 +137,14 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         if not await connection.scalar(select(func.pg_try_advisory_lock(_DROP_LOCK))):
             return []  # another process does it
-        await connection.execute(text("set lock_timeout = '3s'"))
-        for name in months:
-            await _detach(connection, name)
-            await connection.execute(text(f"drop table if exists {name}"))
-        await connection.execute(text("reset lock_timeout"))
-        await connection.execute(select(func.pg_advisory_unlock(_DROP_LOCK)))
+        try:
+            await connection.execute(text("set lock_timeout = '3s'"))
+            for name in months:
+                await _detach(connection, name)
+                await connection.execute(text(f"drop table if exists {name}"))
+        finally:  # the session goes back to the pool, and would keep both
+            await connection.execute(text("reset lock_timeout"))
+            await connection.execute(select(func.pg_advisory_unlock(_DROP_LOCK)))
         for table in (feedback, shadow_predictions, tombstones):
             await connection.execute(delete(table).where(table.c.prediction_id < bound))
     return months

@@ -1,7 +1,7 @@
 """Applies and compares the migrations. Only the command line needs it; the service checks the revision and goes on."""
 
 from collections.abc import Callable
-from importlib.resources import files
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -62,8 +62,14 @@ def _run(connection: Connection, step: Callable[[Config, str], None], revision: 
     step(_config(connection), revision)
 
 
+def _scripts() -> Path:
+    """Return the folder of the migrations: in this one where a wheel was installed, else the repository's."""
+    packaged = Path(__file__).with_name("migrations")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "migrations"
+
+
 def _config(connection: Connection | None) -> Config:
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(files("migrations")))
+    config.set_main_option("script_location", str(_scripts()))
     config.set_main_option("path_separator", "os")
     return config

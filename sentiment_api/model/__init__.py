@@ -1,1 +1,4 @@
-"""The model: its bundle, tokenizer, descriptors and engines, shared by serving and training. No HTTP, no database."""
+"""The model: its bundle, tokenizer, descriptors, engines and calibration, shared by serving, training and drift.
+
+Nothing here knows of HTTP, Postgres or other requests: queues and batches are `inference`.
+"""

@@ -95,6 +95,21 @@ def open_bundle(folder: Path) -> Bundle:
     Raises:
         BundleInvalid: with what was expected, what was found and the remedy.
     """
+    try:
+        return _checked(folder)
+    except OSError as error:
+        raise unreadable_bundle(folder, error) from error
+
+
+def unreadable_bundle(folder: Path, error: OSError) -> BundleInvalid:
+    """Return the error to raise where the system does not let us read a file of the bundle in `folder`."""
+    return BundleInvalid(
+        f"cannot read {error.filename or folder}: {error.strerror or error}; the user that runs this has to be able to "
+        f"enter {folder} and to read every file in it"
+    )
+
+
+def _checked(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise BundleInvalid(f"expected a model bundle, found no folder {folder}; set SENTIMENT_MODEL")
     if not (folder / MANIFEST).exists():

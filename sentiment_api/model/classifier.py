@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment_api.errors import BundleInvalid, SelfCheckFailed
-from sentiment_api.model.bundle import TOKENIZER, Bundle
+from sentiment_api.model.bundle import TOKENIZER, Bundle, unreadable_bundle
 from sentiment_api.model.engines import Engine, EngineOutput, open_engine
 from sentiment_api.model.long_texts import EncodedText, TextWindow, split_into_windows
 from sentiment_api.model.tokenizer import ReviewTokenizer, Tokens
@@ -24,15 +24,12 @@ class Classifier:
         """Read the bundle's tokenizer.
 
         Raises:
-            BundleInvalid: the tokenizer's file cannot be read.
+            BundleInvalid: it cannot be read.
         """
         self.bundle = bundle
         self.engine = engine
         self.labels = bundle.manifest.labels
-        try:
-            self._tokenizer = ReviewTokenizer(bundle.path(TOKENIZER), bundle.manifest.max_tokens)
-        except Exception as error:  # the tokenizers package raises bare Exception
-            raise BundleInvalid(f"cannot read {bundle.path(TOKENIZER)}: {error}") from error
+        self._tokenizer = ReviewTokenizer(bundle.path(TOKENIZER), bundle.manifest.max_tokens)
 
     @classmethod
     def load(cls, bundle: Bundle, engine: str, threads: int) -> Self:
@@ -40,9 +37,12 @@ class Classifier:
 
         Raises:
             EngineUnavailable: the engine is not installed or cannot run the bundle.
-            BundleInvalid: the tokenizer's file cannot be read, or the parts of the bundle do not fit together.
+            BundleInvalid: a file cannot be read, or the parts of the bundle do not fit together.
         """
-        classifier = cls(bundle, open_engine(engine, bundle, threads))
+        try:
+            classifier = cls(bundle, open_engine(engine, bundle, threads))
+        except OSError as error:
+            raise unreadable_bundle(bundle.folder, error) from error
         output = classifier.forward([classifier.encode(_WARM_UP_TEXT).ids], alone=True)
         if (found := output.logits.shape[1]) != len(classifier.labels):
             raise BundleInvalid(
@@ -80,8 +80,9 @@ class Classifier:
         return len(ids) * self.engine.threads / (time.perf_counter() - started)
 
     def calibrate(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probabilities `(n, n_labels)` of uncalibrated logits: softmax after division by the temperature.
+        """Return the probabilities of uncalibrated logits, in their shape: `(n, n_labels)`, or `(n_labels,)`.
 
+        That is softmax over the labels after division by the temperature. Each text's probabilities add up to 1.
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
         """
         scaled = np.asarray(logits, dtype=np.float64) / self.bundle.manifest.temperature

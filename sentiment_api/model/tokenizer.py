@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tokenizers
 
+from sentiment_api.errors import BundleInvalid
+
 
 class Tokens(NamedTuple):
     """One encoded text."""
@@ -19,8 +21,15 @@ class ReviewTokenizer:
     """A fast tokenizer that cuts at `max_tokens`. Safe to share between threads."""
 
     def __init__(self, path: Path, max_tokens: int) -> None:
-        """Read `tokenizer.json` at `path`; `max_tokens` counts the special tokens too."""
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        """Read `tokenizer.json` at `path`; `max_tokens` counts the special tokens too.
+
+        Raises:
+            BundleInvalid: the file cannot be read, or is none of a tokenizer's.
+        """
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the package raises bare Exception
+            raise BundleInvalid(f"cannot read {path}: {error}") from error
         # Cutting and padding by the tokenizer are state shared by all threads: both stay off, we cut ourselves.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

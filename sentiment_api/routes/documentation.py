@@ -55,8 +55,11 @@ def openapi() -> OpenAPIConfig:
     )
 
 
-def _as_ours(response: Response[Any]) -> Response[Any]:
-    """Litestar answers unknown paths under /docs with a page of its own; ours are problems like everywhere."""
+async def _as_ours(response: Response[Any]) -> Response[Any]:
+    """Litestar answers unknown paths under /docs with a page of its own; ours are problems like everywhere.
+
+    Async, so that it needs none of the handlers' threads.
+    """
     if response.status_code == HTTP_404_NOT_FOUND:
         raise NotFoundException
     response.set_header("Content-Security-Policy", _POLICY)

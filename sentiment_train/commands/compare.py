@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sentiment_api.errors import SentimentError, place_of
+from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
 from sentiment_train.comparison.compare import compare as compare_models
 from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
@@ -26,9 +27,7 @@ def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="Instead: a file of labelled texts, as `evaluate` reads it.")
     ] = None,
     part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
-    engine: Annotated[
-        Literal["cpu", "torch"] | None, typer.Option(help="Of both; cpu if both have its file, else torch.")
-    ] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Of both; cpu if both have its file, else torch.")] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Compare on so many rows only, chosen by their ids.")
     ] = None,

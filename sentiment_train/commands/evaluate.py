@@ -11,6 +11,7 @@ from rich.table import Table as ScreenTable
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
+from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
 from sentiment_train.evaluation.answers import answer_part, answer_texts
 from sentiment_train.evaluation.drawing import History
@@ -31,7 +32,7 @@ def evaluate(
         Path | None,
         typer.Option(help="A parquet, csv or jsonl file to score as it is: text, and label by name or 0 and 1."),
     ] = None,
-    engine: Annotated[Literal["cpu", "torch"], typer.Option(help="A folder of `fit` runs on torch only.")] = "torch",
+    engine: Annotated[EngineName, typer.Option(help="A folder of `fit` runs on torch only.")] = "torch",
     part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
     out: Annotated[
         Path | None,

@@ -14,7 +14,7 @@ from benchmarks.harm.scaling.model_process import Answer, Question
 from sentiment_api.__main__ import main
 from sentiment_api.model import engines
 from sentiment_api.model.bundle import Bundle
-from sentiment_api.model.engines import BatchLimits, EngineOutput
+from sentiment_api.model.engines import BatchLimits, EngineOutput, EngineSource
 
 SOCKET = "BENCH_MODEL_SOCKET"
 
@@ -44,5 +44,5 @@ class RemoteEngine:
 
 
 if __name__ == "__main__":
-    engines._ENGINES["cpu"] = "benchmarks.harm.scaling.remote_engine:RemoteEngine"  # noqa: SLF001 - there is no setting for it
+    engines.ENGINES["cpu"] = EngineSource("benchmarks.harm.scaling.remote_engine:RemoteEngine", remedy="")
     main()

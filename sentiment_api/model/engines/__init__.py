@@ -2,7 +2,7 @@
 
 import os
 from pkgutil import resolve_name
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,22 @@ from sentiment_api.model.bundle import Bundle
 # ONNX Runtime sends telemetry to its maker unless this is set before it is imported (seen with strace in 1.32).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# By name, not by import: each engine's package is heavy, and only the chosen one need be installed.
-_ENGINES = {
-    "cpu": "sentiment_api.model.engines.cpu:CpuEngine",
-    "torch": "sentiment_api.model.engines.torch:TorchEngine",
+EngineName = Literal["cpu", "torch"]
+"""The keys of `ENGINES`. Settings and command lines offer these, so no other place lists the engines."""
+
+
+class EngineSource(NamedTuple):
+    """Where an engine is, and what to do if it cannot be imported."""
+
+    path: str
+    """By name, not by import: each engine's package is heavy, and only the chosen one need be installed."""
+    remedy: str
+
+
+ENGINES: Final[dict[str, EngineSource]] = {
+    "cpu": EngineSource("sentiment_api.model.engines.cpu:CpuEngine", "pip install onnxruntime"),
+    "torch": EngineSource("sentiment_api.model.engines.torch:TorchEngine", "pip install 'sentiment-service[train]'"),
 }
-_REMEDIES = {"cpu": "pip install onnxruntime", "torch": "pip install 'sentiment-service[train]'"}
 
 
 class EngineOutput(NamedTuple):
@@ -69,11 +79,12 @@ def open_engine(name: str, bundle: Bundle, threads: int) -> Engine:
     Raises:
         EngineUnavailable: the engine's package is not installed, or it cannot run this bundle.
     """
+    source = ENGINES[name]
     try:
-        engine_class = resolve_name(_ENGINES[name])
+        engine_class = resolve_name(source.path)
     except ModuleNotFoundError as error:
         raise EngineUnavailable(
-            f"the engine {name!r} needs the package {error.name!r}, which is not installed; {_REMEDIES[name]}"
+            f"the engine {name!r} needs the package {error.name!r}, which is not installed; {source.remedy}"
         ) from error
     except ImportError as error:  # its libraries do not fit into the memory, or not to this system
         raise EngineUnavailable(

@@ -289,3 +289,21 @@ def test_the_default_engine_needs_no_torch() -> None:
         [sys.executable, "-c", HEAVY], env={}, cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert finished.stdout == "set()\n"
+
+
+def test_check_leaves_the_embedded_postgres_as_it_was(data_dir: Path) -> None:
+    """A stopped server is stopped afterwards, one that runs runs on, and where there is none none is made."""
+    data_dir.chmod(0o755)  # as root the server runs as another user, who has to be able to enter
+    environment = {"SENTIMENT_DATABASE": "embedded", "SENTIMENT_DATA_DIR": str(data_dir)}
+    server = EmbeddedServer(data_dir)
+    try:
+        assert "found none; run `sentiment-api db upgrade`" in refusal("check", **environment)
+        assert list(data_dir.iterdir()) == []
+        assert run("db", "upgrade", **environment).returncode == 0
+        for runs in (True, False):
+            if not runs:
+                server.stop()
+            assert "database  reachable and migrated" in run("check", **environment).stdout
+            assert server.answers() is runs
+    finally:
+        server.stop()

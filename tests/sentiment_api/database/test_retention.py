@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -156,3 +157,18 @@ def run(database: DatabaseSettings, *arguments: str) -> "subprocess.CompletedPro
         text=True,
         check=False,
     )
+
+
+async def test_a_drop_that_fails_keeps_no_lock(engine: AsyncEngine, spool: Spool, new_record: NewRecord) -> None:
+    """After a reader held a month for too long the next drop is free to go, and finds no other timeout set."""
+    await ship(engine, spool, new_record(prediction_id=days_ago(500)))
+    (month,) = await old_months(engine, KEEP)
+    async with engine.connect() as reader:
+        await reader.execute(text(f"lock table {month} in access exclusive mode"))
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            await drop_old_months(engine, KEEP)
+        query = text("select count(*) from pg_locks where locktype = 'advisory' and database is not null")
+        assert await reader.scalar(query) == 0
+    assert await drop_old_months(engine, KEEP) == [month]
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("show lock_timeout")) == "0"

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,3 +226,47 @@ def test_the_starter_holds_no_more_than_it_lists(starter: Path, bundle: Bundle) 
     names = {path.relative_to(starter).as_posix() for path in starter.rglob("*") if path.is_file()}
     assert names - {bundles.MANIFEST} == set(bundle.manifest.files)
     assert not {name for name in names if Path(name).suffix in {".bin", ".pt", ".pkl", ".pickle"}}
+
+
+OPEN_UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from sentiment_api.errors import BundleInvalid
+from sentiment_api.model.bundle import open_bundle
+if os.geteuid() == 0:  # who may read everything
+    os.setgroups([])
+    os.setuid(65534)
+try:
+    open_bundle(Path(sys.argv[1]))
+except BundleInvalid as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", [".", "bundle.json", "model.int8.onnx", "projection.safetensors"])
+def test_what_this_user_cannot_read_is_refused_with_the_remedy(starter: Path, data_dir: Path, name: str) -> None:
+    """The message names the file and says who has to be able to read it."""
+    folder = data_dir / "bundle"
+    folder.mkdir()
+    for path in starter.iterdir():
+        (folder / path.name).symlink_to(path)
+    if name != ".":
+        replace(folder / name, (starter / name).read_bytes())
+    data_dir.chmod(0o755)
+    (folder / name).chmod(0)
+    opened = subprocess.run(
+        [sys.executable, "-c", OPEN_UNPRIVILEGED, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(
+        rf"cannot read {re.escape(str(folder / name))}.*: Permission denied; the user that runs this has to be able to "
+        rf"enter {folder} and to read every file in it\n",
+        opened.stdout,
+    ), opened
+
+
+def test_a_folder_in_place_of_a_file_is_refused(copy: Path) -> None:
+    """What the system says of it stands in the message, as for any other file that cannot be read."""
+    (copy / "bundle.json").unlink()
+    (copy / "bundle.json").mkdir()
+    with pytest.raises(BundleInvalid, match=r"cannot read .*bundle\.json: Is a directory; the user that runs this"):
+        open_bundle(copy)

@@ -165,3 +165,11 @@ def test_a_client_is_told_of_truncation(client: TestClient[Litestar]) -> None:
     assert (reply["tokens"], reply["truncated"], reply["label"]) == (512, True, "positive")
     short = client.post("/predict", json={"text": "It works every single day."}).json()
     assert (short["tokens"], short["truncated"]) == (8, False)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (3, 2)])
+def test_calibration_keeps_the_shape(cpu: Classifier, shape: tuple[int, ...]) -> None:
+    """One text's logits or several texts' come back as probabilities, which add up to 1 for each text."""
+    probabilities = cpu.calibrate(np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
+    assert probabilities.shape == shape
+    assert probabilities.sum(axis=-1) == pytest.approx(np.ones(shape[:-1]))

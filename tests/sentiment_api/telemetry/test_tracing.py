@@ -275,9 +275,9 @@ def test_a_receiver_that_hangs_delays_no_end(
 def test_off_it_is_not_even_imported(new_service: Callable[..., Any], receiver: Any) -> None:
     """Without a variable of OpenTelemetry nothing is sent, no line has a trace, and its SDK is not loaded."""
     program = (
-        "import sys, sentiment_api.server; from sentiment_api.app import _plugins;"
+        "import sys, sentiment_api.server; from sentiment_api.app import _telemetry_plugins;"
         "from sentiment_api.settings import ServiceSettings;"
-        "assert _plugins(ServiceSettings(database='embedded', database_url=None)) == [];"
+        "assert _telemetry_plugins(ServiceSettings(database='embedded', database_url=None)) == [];"
         "sys.exit(' '.join(name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'apitally'))))"
     )
     ended = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=False)

@@ -1,0 +1,167 @@
+"""The object graph: what one process is made of, in the order in which the parts need each other.
+
+Here parts are put together and nothing else: `lifespan` starts and stops them, `app` hands them to the routes.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sentiment_api.access.authentication import KeyChecker
+from sentiment_api.access.key_file import FILE_NAME, KeyFile
+from sentiment_api.access.rate_limits import RateLimiter
+from sentiment_api.database.connection import make_engine
+from sentiment_api.http.admission import Admission
+from sentiment_api.http.problems import REASONS
+from sentiment_api.inference.batching import Batcher
+from sentiment_api.inference.capacity import Capacity
+from sentiment_api.inference.result_cache import ResultCache
+from sentiment_api.model.bundle import open_bundle
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.model.cores import usable_cores
+from sentiment_api.prediction_log.maintenance import Maintenance
+from sentiment_api.prediction_log.privacy import TextKeeper, read_or_make_key
+from sentiment_api.prediction_log.shipper import Shipper
+from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.takeover import claim_spool
+from sentiment_api.schemas.limits import MAX_BATCH_ITEMS
+from sentiment_api.settings import ServiceSettings
+from sentiment_api.shadow.comparison import Shadow
+from sentiment_api.shadow.process import Scorer, ShadowProcess
+from sentiment_api.telemetry.metrics import Metrics
+from sentiment_api.use_cases.drift import LookUpDrift
+from sentiment_api.use_cases.feedback import TakeFeedback
+from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
+from sentiment_api.use_cases.predict import PredictReviews
+
+_FILE_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is made with the application, and holds nothing outside of the process: no file, no connection."""
+
+    settings: ServiceSettings
+    classifier: Classifier
+    shadow_scorer: Scorer | None
+    engine: AsyncEngine
+    """Of Postgres. It connects on its first query."""
+    files: ThreadPoolExecutor
+    """Threads that read and write files, so that the event loop does not."""
+    metrics: Metrics
+    capacity: Capacity
+    admission: Admission
+    rate_limiter: RateLimiter
+    key_checker: KeyChecker
+
+
+@dataclass(frozen=True)
+class RunningParts:
+    """What is made when the application starts, since it holds a spool, and is of no use after its end."""
+
+    spool: Spool
+    shadow: Shadow | None
+    batcher: Batcher
+    shipper: Shipper
+    maintenance: Maintenance
+    predict_reviews: PredictReviews
+    take_feedback: TakeFeedback
+    look_up: LookUpPrediction
+    list_predictions: ListPredictions
+    look_up_drift: LookUpDrift
+
+
+def make_parts(
+    settings: ServiceSettings, classifier: Classifier | None = None, shadow_scorer: Scorer | None = None
+) -> Parts:
+    """Return the parts that the application is built on: the model of the settings, unless one is given, and others.
+
+    The shadow model, if there is one, is loaded once the application runs.
+
+    Raises:
+        OperatorError: the model cannot be loaded or fails its check, or `SENTIMENT_DATABASE_URL` cannot be read.
+    """
+    if classifier is None:
+        classifier = Classifier.load(open_bundle(settings.model), settings.engine, settings.threads or usable_cores())
+        classifier.self_check()
+    if shadow_scorer is None and settings.shadow_model is not None:
+        shadow_scorer = ShadowProcess(settings.shadow_model, settings.engine)
+    engine, files = make_engine(settings), ThreadPoolExecutor(_FILE_THREADS, "files")
+    metrics = _make_metrics(settings, classifier)
+    capacity = Capacity(
+        tokens_per_s=classifier.measured_rate(),
+        max_tokens=settings.max_queued_tokens,
+        max_text_tokens=classifier.bundle.manifest.max_tokens,
+        metrics=metrics,
+    )
+    admission = Admission(
+        capacity,
+        places=settings.max_concurrent_requests,
+        max_texts={"single": 1, "batch": MAX_BATCH_ITEMS},
+        timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
+    )
+    key_file, required = KeyFile(settings.data_dir / FILE_NAME, files), settings.keys == "required"
+    return Parts(
+        settings=settings,
+        classifier=classifier,
+        shadow_scorer=shadow_scorer,
+        engine=engine,
+        files=files,
+        metrics=metrics,
+        capacity=capacity,
+        admission=admission,
+        rate_limiter=RateLimiter(engine),
+        key_checker=KeyChecker(engine, metrics, key_file, required=required),
+    )
+
+
+def _make_metrics(settings: ServiceSettings, classifier: Classifier) -> Metrics:
+    """Return the metrics, those set that stay as they are."""
+    metrics, manifest = Metrics(), classifier.bundle.manifest
+    metrics.model.labels(manifest.name, manifest.version, classifier.engine.name).set(1)
+    metrics.initialize_counters(labels=manifest.labels, reasons=REASONS)
+    metrics.admitted_max_requests.set(settings.max_concurrent_requests)
+    metrics.spool_max_bytes.set(settings.spool_max_bytes)
+    return metrics
+
+
+def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | None) -> RunningParts:
+    """Claim a spool, read the key of the texts' hashes or make it, and return what works with them.
+
+    `revive_database` is tried when Postgres does not answer. The spool is the caller's to close.
+
+    Raises:
+        SettingsInvalid: the data folder cannot be used, or the key in it cannot.
+    """
+    settings, classifier, engine, metrics = parts.settings, parts.classifier, parts.engine, parts.metrics
+    keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
+    spool = claim_spool(
+        settings.data_dir / "spool",
+        settings.spool_max_bytes,
+        when_full=settings.spool_full,
+        fsync=settings.spool_fsync,
+    )
+    shadow = None
+    if parts.shadow_scorer is not None:
+        shadow = Shadow(parts.shadow_scorer, settings.shadow_share, spool, metrics)
+    batcher = Batcher(classifier, parts.capacity, metrics, shadow)
+    shipper = Shipper(spool, engine, metrics, parts.files, revive_database)
+    cache = ResultCache(settings.cache_bytes, metrics)
+    clear_caches = [cache.clear, *([shadow.forget] if shadow else [])]
+    pending_window = dt.timedelta(hours=settings.pending_window_h)
+    manifest = classifier.bundle.manifest
+    return RunningParts(
+        spool=spool,
+        shadow=shadow,
+        batcher=batcher,
+        shipper=shipper,
+        maintenance=Maintenance(spool, shipper, engine, parts.files, metrics, clear_caches),
+        predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
+        take_feedback=TakeFeedback(manifest, spool, engine, parts.files, metrics, pending_window),
+        look_up=LookUpPrediction(spool, engine, parts.files),
+        list_predictions=ListPredictions(engine),
+        look_up_drift=LookUpDrift(engine, parts.files, manifest.version),
+    )

@@ -1,0 +1,84 @@
+"""When the application takes what is outside of the process, and whose threads its handlers run in."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from litestar.testing import TestClient
+
+from sentiment_api.app import create_app
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.prediction_log.spool_folders import is_held
+from sentiment_api.settings import ServiceSettings
+
+REVIEW = {"text": "The lid never closes properly."}
+PLACES = 2
+SettingsFactory = Callable[..., ServiceSettings]
+
+
+def test_building_the_application_touches_nothing(
+    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+) -> None:
+    """The embedded Postgres, the spool and the key of the hashes are there once the application has started."""
+    settings = without_postgres(database="embedded", database_url=None)
+    tmp_path.chmod(0o755)  # as root Postgres runs as another user, who has to be able to enter
+    create_app(settings, cpu)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_spool_is_held_from_start_to_stop(
+    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+) -> None:
+    """Another process may have the spool before the start and after the stop, and not in between."""
+    spool = tmp_path / "spool" / "0"
+    app = create_app(without_postgres(), cpu)
+    assert not is_held(spool)
+    with TestClient(app, base_url="http://127.0.0.1"):
+        assert is_held(spool)
+        assert (tmp_path / "text-hash.key").exists()
+    assert not is_held(spool)
+
+
+def test_hanging_name_lookups_take_no_handlers_thread(without_postgres: SettingsFactory, cpu: Classifier) -> None:
+    """With every thread busy that asyncio looks names up in, a review is answered in a thread of the handlers."""
+    app = create_app(without_postgres(max_concurrent_requests=PLACES), cpu)
+    released = threading.Event()
+    with TestClient(app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(1) as asking:
+        lookups = [client.blocking_portal.start_task_soon(_look_up, released) for _ in range(64)]
+        try:
+            assert asking.submit(client.post, "/predict", json=REVIEW).result(timeout=60).status_code == 200
+        finally:
+            released.set()
+        assert [lookup.result() for lookup in lookups] == [True] * 64
+
+
+async def _look_up(released: threading.Event) -> bool:
+    """Wait where `getaddrinfo` waits for a name server."""
+    return await asyncio.get_running_loop().run_in_executor(None, released.wait)
+
+
+def test_a_service_that_cannot_start_says_why_in_one_line(
+    data_dir: Path, starter: Path, closed_port: int, new_port: Callable[[], int]
+) -> None:
+    """What the worker finds unusable ends `serve` with exit code 1 and the remedy, without a traceback."""
+    (data_dir / "text-hash.key").write_bytes(b"short")
+    served = subprocess.run(
+        [sys.executable, "-m", "sentiment_api", "serve"],
+        env={
+            "SENTIMENT_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{closed_port}/nothing",
+            "SENTIMENT_DATA_DIR": str(data_dir),
+            "SENTIMENT_MODEL": str(starter),
+            "SENTIMENT_PORT": str(new_port()),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert served.returncode == 1
+    assert [line for line in served.stderr.splitlines() if line.startswith("sentiment-api: expected a key of 16")]
+    assert "Traceback" not in served.stdout + served.stderr
