@@ -5,6 +5,7 @@ DriftError                 a window cannot be judged: one line for the operator,
 ├── ReferenceUnavailable   the reference does not exist, or is not what training writes
 ├── BaselineRefused        a window holds too few rows to be compared with
 ├── RunUnknown             no run has this id
+├── WindowUnsettled        other jobs store runs on the window each time that it is judged
 ├── GoldenUnavailable      the service gives no answers to the golden texts that can be compared
 └── ScheduleInvalid        the cron expression cannot be read, or means something else here than in cron
 
@@ -30,6 +31,10 @@ class BaselineRefused(DriftError):
 
 class RunUnknown(DriftError):
     """No run has this id."""
+
+
+class WindowUnsettled(DriftError):
+    """Other jobs store runs on the window each time that it is judged."""
 
 
 class GoldenUnavailable(DriftError):

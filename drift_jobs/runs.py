@@ -16,6 +16,11 @@ LEVEL_NAMES: dict[Level, str] = {"none": "no drift", "watch": "watch", "drift": 
 """The levels as people read them."""
 
 
+def is_alarm(level: Level) -> bool:
+    """Return whether a level is watch or drift."""
+    return level in ("watch", "drift")
+
+
 class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of a run, with the columns of the table `drift_metrics`. No number is NaN or infinite."""
 

@@ -10,11 +10,11 @@ from drift_jobs.commands import MinRows, Model, Reference, Sample, Zone
 from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, EXIT_CODES, exit_code, until_done
 from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.commands.output import Output, output_to_terminal
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.errors import WindowInvalid
 from drift_jobs.nights.night import day_tasks, judge_day
-from drift_jobs.nights.plan import JudgingPlan, Outcome, Task
+from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
+from drift_jobs.nights.state import Task
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.counts import count_rows
 from drift_jobs.storage.history import judged_versions

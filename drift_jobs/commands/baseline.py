@@ -7,10 +7,9 @@ import typer
 
 from drift_jobs.commands import Model, ModelVersion, Zone
 from drift_jobs.commands.endings import until_done
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.errors import BaselineRefused
 from drift_jobs.judging.frames import label_set
-from drift_jobs.nights.plan import JudgingPlan
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.reporting.console import print_baselines
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.baselines import Baseline, accept, list_baselines

@@ -8,11 +8,10 @@ import typer
 
 from drift_jobs.commands import Model, Reference, Zone
 from drift_jobs.commands.endings import until_done
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.judging.calibration import SIZES, Calibration
 from drift_jobs.nights.floors import calibration_for
-from drift_jobs.nights.plan import JudgingPlan
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.reporting.console import print_calibrations
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO, resolve

@@ -11,11 +11,10 @@ from drift_jobs.commands import Html, Json, MinRows, Model, NotifyOn, NotifyUrl,
 from drift_jobs.commands.endings import EXIT_CODES, exit_code, runs_of, until_done, write_files
 from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.commands.output import Output, output_to_terminal
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.nights.golden import check_golden
 from drift_jobs.nights.night import judge_night
-from drift_jobs.nights.plan import JudgingPlan, Outcome
+from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
 from drift_jobs.runs import MetricRow
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO

@@ -9,10 +9,9 @@ import typer
 from drift_jobs.commands import Html, Json, MinRows, Model, NotifyOn, NotifyUrl, Reference, Sample, Zone
 from drift_jobs.commands.endings import EXIT_CODES, exit_code, runs_of, until_done, write_files
 from drift_jobs.commands.output import output_to_terminal
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.commands.progress import Progress
 from drift_jobs.nights.night import judge_window
-from drift_jobs.nights.plan import JudgingPlan, Outcome
+from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
 from drift_jobs.windows import Window, check_is_over, parse_moment, window_between

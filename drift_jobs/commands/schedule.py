@@ -13,10 +13,9 @@ from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.failures import failure_line
 from drift_jobs.commands.nightly import ask_golden, judged_night, maintain
 from drift_jobs.commands.output import Output, output_to
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.nights.cron import cron_trigger, run_schedule, was_due
 from drift_jobs.nights.night import is_done
-from drift_jobs.nights.plan import JudgingPlan
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import AUTO
 from drift_jobs.windows import day_window, yesterday

@@ -17,7 +17,7 @@ from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, JudgedMetric, 
 from drift_jobs.judging.metrics import Compared, compare, largest_effect, practical_floor
 from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
-from drift_jobs.runs import Level, MetricRow, RunVerdict
+from drift_jobs.runs import Level, MetricRow, RunVerdict, is_alarm
 from drift_jobs.statistics.two_sample import Difference
 from sentiment_api.database.drift_results import shown_segment
 
@@ -65,7 +65,7 @@ def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, term
     final = [_repeated(row, terms.past) for row in rows]
     verdict = highest(row.verdict for row in final)
     reason = _reason(verdict, final)
-    if not terms.alarming and verdict in ("watch", "drift"):
+    if not terms.alarming and is_alarm(verdict):
         verdict, reason = "none", f"differs from training data, which is no alarm: {reason}"
     metrics = (*final, *estimates)
     return RunVerdict(verdict=verdict, reason=reason, n_current=n_current, n_reference=n_reference, metrics=metrics)
@@ -111,7 +111,7 @@ def _repeated(row: MetricRow, past: Sequence[RunVerdict]) -> MetricRow:
 
 def _same_alarm(row: MetricRow, earlier: MetricRow) -> bool:
     same = (row.metric, row.segment, row.direction) == (earlier.metric, earlier.segment, earlier.direction)
-    return same and earlier.verdict in ("watch", "drift")
+    return same and is_alarm(earlier.verdict)
 
 
 _MORE_ROWS = {

@@ -16,7 +16,7 @@ from drift_jobs.reporting.wording import (
     shown_rate,
     shown_value,
 )
-from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange
+from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange, is_alarm
 from sentiment_api.database.drift_results import shown_segment
 
 _BLIND = (
@@ -55,7 +55,7 @@ def golden_texts(run: DriftRun) -> Markup:
     """Return how the bundle's golden texts were answered: if they moved, it is the model or its runtime."""
     rows = _of_family(run, "model")
     headings = ("measure", "this night", "allowed", "texts", "level")
-    moved = any(row.verdict in ("watch", "drift") for row in rows)
+    moved = any(is_alarm(row.verdict) for row in rows)
     steady = bool(rows) and all(row.verdict == "none" for row in rows)
     text = "They moved: it is the model or its runtime, whatever the data did." if moved else ""
     text = "They did not move: what changed, if anything, is in what was reviewed." if steady else text

@@ -15,7 +15,7 @@ from drift_jobs.reporting.wording import (
     shown_value,
     shown_way,
 )
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun, MetricRow, is_alarm
 
 _GRAVITY: Final = {"drift": 0, "watch": 1, "none": 2, "not_judged": 3}
 _QUIET = (
@@ -35,7 +35,7 @@ _JUDGED_BY = (
 
 def changed(run: DriftRun) -> Markup:
     """Return the metrics that are in watch or drift, the gravest first, or that there are none."""
-    rows = sorted((row for row in run.metrics if row.verdict in ("watch", "drift")), key=_gravest_first)
+    rows = sorted((row for row in run.metrics if is_alarm(row.verdict)), key=_gravest_first)
     if not rows and not _is_judged(run):
         return section("What changed", paragraph("Nothing was judged: what changed, if anything, is not known."))
     if not rows:

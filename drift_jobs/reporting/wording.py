@@ -5,7 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from drift_jobs.reporting.elements import Markup, element, joined
-from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, outcome
+from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, is_alarm, outcome
 from sentiment_api.database.drift_results import shown_segment
 
 _NAMES: Final = {
@@ -122,7 +122,7 @@ def row_badge(run: DriftRun, row: MetricRow) -> Markup:
     """Return what is said of a metric; a difference from training data is none of the alarming words."""
     if row.threshold is None or row.n == 0:
         return element("span", outcome(row), class_="quiet")
-    if not run.details.alarming and row.family != "model" and row.verdict in ("watch", "drift"):
+    if not run.details.alarming and row.family != "model" and is_alarm(row.verdict):
         return element("span", "differs", class_="level differs")
     return badge(row.verdict)
 
