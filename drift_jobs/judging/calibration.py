@@ -20,9 +20,10 @@ import pandas as pd
 from scipy import stats
 
 from drift_jobs.judging.columns import Columns, paired_columns
+from drift_jobs.judging.comparisons import Differences, differences
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import highest, judged
-from drift_jobs.judging.metrics import Differences, differences, practical_floor
+from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.runs import BackTest, Level, is_alarm
 from drift_jobs.statistics.samples import Codes, Sample
 from drift_jobs.statistics.two_sample import Difference

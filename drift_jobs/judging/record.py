@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from drift_jobs.judging.metrics import direction
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun, MetricRow, direction
 from drift_jobs.statistics.performance import Estimate
 from drift_jobs.statistics.samples import Sample, covariance_of_means
 

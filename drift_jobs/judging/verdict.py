@@ -1,6 +1,6 @@
 """The verdict: two frames in, one row for each metric and a level out. Pure; nothing is read, written or drawn here.
 
-What makes a level is in `levels`; what the tests are, in `comparisons`; what quiet windows look like, in `calibration`.
+What makes a level is in `levels`; what the metrics are, in `metrics`; what quiet windows look like, in `calibration`.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ import pandas as pd
 from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
+from drift_jobs.judging.comparisons import Compared, compare
 from drift_jobs.judging.estimates import estimate
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, JudgedMetric, highest, judged
-from drift_jobs.judging.metrics import Compared, compare, largest_effect, practical_floor
+from drift_jobs.judging.metrics import largest_effect, practical_floor
 from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
 from drift_jobs.runs import Level, MetricRow, RunVerdict, is_alarm

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from drift_jobs.judging.levels import ALPHA_DRIFT, ALPHA_WATCH
+from drift_jobs.judging.metrics import metric_words
 from drift_jobs.reporting.elements import Markup, element, items, joined, paragraph, section, table
 from drift_jobs.reporting.wording import (
     is_shift_of_shape,
     metric_name,
-    plain_name,
     row_badge,
     shown_effect,
     shown_p,
@@ -142,6 +142,6 @@ def _reasons(rows: Sequence[MetricRow]) -> Markup:
     why: list[str] = [
         joined([metric_name(row), f": {row.note or 'no rows'}"]) for row in judged if row.note or row.n == 0
     ]
-    described = ", ".join(plain_name(row.metric) for row in judged if not row.note and row.n)
+    described = ", ".join(metric_words(row.metric) for row in judged if not row.note and row.n)
     why += [f"Described without a test: {described}."] if described else []
     return joined([element("h3", "Not judged"), items(why)]) if why else Markup()
