@@ -1,10 +1,12 @@
 """Everything the drift job raises on purpose, as one tree.
 
 DriftError                 a window cannot be judged: one line for the operator, exit code 2
+├── PackageMissing         a package of the job is not installed
 ├── WindowInvalid          a window, a moment, a date or a time zone cannot be read
 ├── ReferenceUnavailable   the reference does not exist, or is not what training writes
 ├── BaselineRefused        a window holds too few rows to be compared with
 ├── RunUnknown             no run has this id
+├── WindowUnsettled        other jobs store runs on the window each time that it is judged
 ├── GoldenUnavailable      the service gives no answers to the golden texts that can be compared
 └── ScheduleInvalid        the cron expression cannot be read, or means something else here than in cron
 
@@ -14,6 +16,10 @@ Messages say what was expected, what was found and the remedy. They never contai
 
 class DriftError(Exception):
     """A window cannot be judged."""
+
+
+class PackageMissing(DriftError):
+    """A package of the job is not installed."""
 
 
 class WindowInvalid(DriftError):
@@ -30,6 +36,10 @@ class BaselineRefused(DriftError):
 
 class RunUnknown(DriftError):
     """No run has this id."""
+
+
+class WindowUnsettled(DriftError):
+    """Other jobs store runs on the window each time that it is judged."""
 
 
 class GoldenUnavailable(DriftError):

@@ -16,6 +16,16 @@ LEVEL_NAMES: dict[Level, str] = {"none": "no drift", "watch": "watch", "drift": 
 """The levels as people read them."""
 
 
+def is_alarm(level: Level) -> bool:
+    """Return whether a level is watch or drift."""
+    return level in ("watch", "drift")
+
+
+def direction(change: float) -> Direction:
+    """Return which way a value went."""
+    return "up" if change > 0 else "down" if change < 0 else "none"
+
+
 class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of a run, with the columns of the table `drift_metrics`. No number is NaN or infinite."""
 

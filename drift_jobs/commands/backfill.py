@@ -1,59 +1,31 @@
 """`backfill`: days of the past, one by one."""
 
 import datetime as dt
-from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands import MinRows, Model, Reference, Sample, Zone
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, EXIT_CODES, exit_code, until_done
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, until_done
 from drift_jobs.commands.failures import MENDABLE, failure_line
-from drift_jobs.commands.output import Output, output_to_terminal
-from drift_jobs.commands.plans import plan_of
-from drift_jobs.commands.progress import Progress
+from drift_jobs.commands.output import OutcomePrinter, Progress, exit_code, outcome_printer
 from drift_jobs.errors import WindowInvalid
 from drift_jobs.nights.night import day_tasks, judge_day
-from drift_jobs.nights.plan import JudgingPlan, Outcome, Task
+from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
+from drift_jobs.nights.state import Task
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.counts import count_rows
 from drift_jobs.storage.history import judged_versions
-from drift_jobs.storage.references import AUTO
 from drift_jobs.windows import check_is_over, day_window, parse_date
 from sentiment_api.database.connection import connected
-from sentiment_api.settings import read_settings
-
-EXAMPLES = f"""\b
-Examples:
-  drift-jobs backfill --from 2026-10-01 --to 2026-10-31 --dry-run
-  drift-jobs backfill --from 2026-10-01 --to 2026-10-31 --timezone Europe/Paris
-
-\b
-{EXIT_CODES}
-"""
 
 
-def backfill(
-    first: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option("--to", help="The last day; it is judged, too.")],
-    reference: Reference = AUTO,
-    sample: Sample = None,
-    model: Model = None,
-    timezone: Zone = None,
-    min_rows: MinRows = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be judged.")] = False,
-) -> None:
-    """Judge days of the past as `nightly` would have, the earliest first; a day that fails does not stop the others.
-
-    Days that were judged already get a new revision only if their rows or feedback changed. Nobody is notified. The
-    exit code is that of the gravest day.
-    """
-    given = read_settings(DriftSettings, model=model, timezone=timezone, drift_min_rows=min_rows, drift_sample=sample)
-    settings = given.model_copy(update={"notify_url": None})
+def backfill(settings: DriftSettings, reference: str, first: str, last: str, *, dry_run: bool) -> int:
+    """Judge the days from `first` to `last`, or with `dry_run` print them, and return the gravest day's exit code."""
+    settings = settings.model_copy(update={"notify_url": None})
     plan = plan_of(settings, reference)
     days = _days(parse_date(first), parse_date(last))
     check_is_over(day_window(days[-1], plan.zone), dt.datetime.now(dt.UTC), plan.zone)
-    raise typer.Exit(until_done(_previewed(settings, plan, days) if dry_run else _judged(settings, plan, days)))
+    return until_done(_previewed(settings, plan, days) if dry_run else _judged(settings, plan, days))
 
 
 def _days(first: dt.date, last: dt.date) -> list[dt.date]:
@@ -67,21 +39,21 @@ async def _judged(settings: DriftSettings, plan: JudgingPlan, days: list[dt.date
     failed = 0
     async with connected(settings) as engine:
         with Progress() as tell:
-            output = output_to_terminal(settings, tell)
+            printer = outcome_printer(settings, tell)
             for number, day in enumerate(days):
                 tell("days judged", number, len(days))
-                found = await _day(engine, plan, day, output)
+                found = await _day(engine, plan, day, printer)
                 outcomes += found
                 failed += not found
     return exit_code(outcomes) or (COULD_NOT_BE_JUDGED if failed else 0)
 
 
-async def _day(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, output: Output) -> list[Outcome]:
+async def _day(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, printer: OutcomePrinter) -> list[Outcome]:
     """Judge a day; none of its outcomes when not even its versions could be read."""
     try:
-        return await output.hear(engine, judge_day(engine, plan, day, output.tell))
+        return await printer.report(engine, judge_day(engine, plan, day, printer.tell))
     except MENDABLE as error:
-        output.complain(f"could not be judged: {day}: {failure_line(error)}")
+        printer.complain(f"could not be judged: {day}: {failure_line(error)}")
         return []
 
 

@@ -1,16 +1,14 @@
 """`baseline`: the window of its own traffic that a model version is compared with."""
 
 import datetime as dt
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
-from drift_jobs.commands import Model, ModelVersion, Zone
 from drift_jobs.commands.endings import until_done
-from drift_jobs.commands.plans import plan_of
 from drift_jobs.errors import BaselineRefused
 from drift_jobs.judging.frames import label_set
-from drift_jobs.nights.plan import JudgingPlan
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.reporting.console import print_baselines
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.baselines import Baseline, accept, list_baselines
@@ -18,51 +16,27 @@ from drift_jobs.storage.predictions import WindowRows, labels_fit, prediction_fr
 from drift_jobs.storage.references import BASELINE, CAP
 from drift_jobs.windows import Window, check_is_over, parse_window
 from sentiment_api.database.connection import connected
-from sentiment_api.settings import read_settings
 
 MIN_ROWS: Final = 500
 """Quiet windows are drawn from a baseline: from fewer rows they would all be much the same."""
-EXAMPLES = """\b
-Examples:
-  drift-jobs baseline accept 2026-11-01..2026-11-15 --dry-run
-  drift-jobs baseline accept 2026-11-01..2026-11-15 --timezone Europe/Paris
-  drift-jobs baseline show
-"""
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.callback(epilog=EXAMPLES)
-def describe() -> None:
-    """Accept a window of your own traffic as what is normal, and show which ones were accepted."""
+def accept_window(settings: DriftSettings, window: str, version: str | None, *, dry_run: bool) -> None:
+    """Print what a window holds, and accept it as the baseline of a model version, by default the bundle's.
 
-
-@app.command("accept", epilog=EXAMPLES)
-def accept_window(
-    window: Annotated[str, typer.Argument(metavar="START..END", help="Each side as in `run`; END is exclusive.")],
-    model_version: ModelVersion = None,
-    model: Model = None,
-    timezone: Zone = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what the window holds.")] = False,
-) -> None:
-    """Print what a window holds, and compare later windows of the model version with it from now on.
-
-    It holds for `--reference auto` and `--reference baseline`, in windows that start when it has ended.
+    Raises:
+        BaselineRefused: it holds too few rows, or rows of other labels than the bundle's.
     """
-    settings = read_settings(DriftSettings, model=model, timezone=timezone)
     plan = plan_of(settings, BASELINE)
-    version = model_version or plan.bundle.manifest.version
+    version = version or plan.bundle.manifest.version
     parsed = parse_window(window, plan.zone)
     check_is_over(parsed, dt.datetime.now(dt.UTC), plan.zone)
     until_done(_accepted(settings, plan, version, parsed, dry_run=dry_run))
 
 
-@app.command("show", epilog=EXAMPLES)
-def show_baselines(
-    model_version: Annotated[str | None, typer.Option(help="Only of this one.")] = None,
-) -> None:
-    """Print the accepted windows, the newest first."""
-    print_baselines(until_done(_listed(read_settings(DriftSettings), model_version)))
+def show_baselines(settings: DriftSettings, version: str | None) -> None:
+    """Print the accepted windows, the newest first, of one model version or of all."""
+    print_baselines(until_done(_listed(settings, version)))
 
 
 async def _accepted(settings: DriftSettings, plan: JudgingPlan, version: str, window: Window, *, dry_run: bool) -> None:

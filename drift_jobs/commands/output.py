@@ -1,42 +1,51 @@
-"""What becomes of outcomes: a line for each as soon as it is there, and notices of alarms."""
+"""What a command says and leaves: progress, a line for each outcome, notices of alarms, files, the exit code."""
 
 import datetime as dt
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Self
 
 import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, DRIFT
 from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.nights.notices import KEPT, due_notices, post_due
 from drift_jobs.nights.plan import Failed, Outcome, StoredRun, Tell
-from drift_jobs.reporting.console import run_line
+from drift_jobs.reporting.console import run_line, write_json
 from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed
+from drift_jobs.runs import DriftRun
 from drift_jobs.settings import DriftSettings
+from drift_jobs.storage.results import read_html
 
 
-class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a command says what it found."""
+class OutcomePrinter(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what was found as soon as it is there, and posts notices of alarms."""
 
     say: Callable[[str], None]
     complain: Callable[[str], None]
     tell: Tell
     notify_url: str | None
 
-    async def hear(self, engine: AsyncEngine, outcomes: AsyncIterator[Outcome]) -> list[Outcome]:
-        """Return the outcomes after saying each as soon as it is there, and posting those that are alarms.
+    async def report(self, engine: AsyncEngine, outcomes: AsyncIterator[Outcome]) -> list[Outcome]:
+        """Return the outcomes after printing each as soon as it is there, and posting the alarms among them.
 
         Alarms of earlier runs that no receiver has taken are posted first, each tried once.
         """
         await self.post_late(engine)
-        heard = []
+        reported = []
         async for outcome in outcomes:
             self._say(outcome)
             if self.notify_url is not None and isinstance(outcome, StoredRun) and outcome.is_new:
                 await self._post(engine, outcome.run.run_id, self.notify_url)
-            heard.append(outcome)
-        return heard
+            reported.append(outcome)
+        return reported
 
     def _say(self, outcome: Outcome) -> None:
         if isinstance(outcome, Failed):
@@ -80,11 +89,6 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
 
-def output_to_terminal(settings: DriftSettings, tell: Tell) -> Output:
-    """Return where a command that ends says what it found: runs on stdout, what cannot be judged on stderr."""
-    return output_to(settings, _print, _print_error, tell)
-
-
 # `typer.echo` would write past the bars of `Progress`, in the middle of their line.
 def _print(line: str) -> None:
     print(line, flush=True)
@@ -94,9 +98,88 @@ def _print_error(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def output_to(
-    settings: DriftSettings, say: Callable[[str], None], complain: Callable[[str], None], tell: Tell
-) -> Output:
-    """Return where a command says what it found."""
+def outcome_printer(
+    settings: DriftSettings,
+    tell: Tell,
+    say: Callable[[str], None] = _print,
+    complain: Callable[[str], None] = _print_error,
+) -> OutcomePrinter:
+    """Return what says what a command found: runs on stdout, what cannot be judged on stderr, unless told otherwise."""
     url = settings.notify_url.get_secret_value() if settings.notify_url else None
-    return Output(say=say, complain=complain, tell=tell, notify_url=url)
+    return OutcomePrinter(say=say, complain=complain, tell=tell, notify_url=url)
+
+
+class Progress:
+    """Takes `(what, done, total)`, also from another thread. A context manager, which clears the bars at its end."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before the first step."""
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        # Lines on stdout go above the bars, unless they go to a file.
+        self._bars = Bars(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+        self._is_terminal = console.is_terminal
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Clear the bars."""
+        if self._tasks:  # without a terminal rich would print an empty line
+            self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` parts of `what` are done."""
+        if not self._is_terminal:
+            if done == 0:
+                print(f"{what} ({total:,})", file=sys.stderr, flush=True)
+            return
+        self._bars.start()
+        task = self._tasks.get(what)
+        if task is None:
+            task = self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(task, completed=done, visible=done < total)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return 1 when any run drifted, else 2 when any could not be judged, else 0.
+
+    Of revisions of earlier nights only those count that became drift.
+    """
+    runs = [outcome for outcome in outcomes if isinstance(outcome, StoredRun)]
+    tonight = {outcome.run.verdict for outcome in runs if not outcome.is_late}
+    if "drift" in tonight or any(map(_became_drift_late, runs)):
+        return DRIFT
+    has_failed = "not_judged" in tonight or len(runs) < len(outcomes)
+    return COULD_NOT_BE_JUDGED if has_failed else 0
+
+
+def _became_drift_late(outcome: StoredRun) -> bool:
+    is_new_drift = outcome.is_new and outcome.run.verdict == "drift" and outcome.before != "drift"
+    return outcome.is_late and is_new_drift
+
+
+def runs_of(outcomes: Sequence[Outcome]) -> list[DriftRun]:
+    """Return the runs of the windows that were asked for; not those of earlier nights."""
+    return [outcome.run for outcome in outcomes if isinstance(outcome, StoredRun) and not outcome.is_late]
+
+
+async def write_files(engine: AsyncEngine, runs: Sequence[DriftRun], html: Path | None, json: Path | None) -> None:
+    """Write the pages and the metrics of the runs where they were asked for."""
+    if html:
+        async with engine.connect() as connection:
+            pages = [await read_html(connection, one.run_id) for one in runs]
+        for path, page in zip(_html_paths(html, runs), pages, strict=True):
+            path.write_text(page, encoding="utf-8")
+            typer.echo(f"wrote {path}", err=True)
+    if json:
+        write_json(json, runs)
+
+
+def _html_paths(html: Path, runs: Sequence[DriftRun]) -> list[Path]:
+    """Return where each run's page goes: `html` itself for one, `name-VERSION.html` for several."""
+    if len(runs) == 1:
+        return [html]
+    return [html.with_stem(f"{html.stem}-{one.model_version}") for one in runs]

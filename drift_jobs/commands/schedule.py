@@ -4,62 +4,26 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
-import typer
-
-from drift_jobs.commands import MinRows, Model, NotifyOn, NotifyUrl, Reference, Sample, ServiceUrl, Zone
 from drift_jobs.commands.endings import until_done
 from drift_jobs.commands.failures import failure_line
-from drift_jobs.commands.nightly import ask_golden, judged_night, maintain
-from drift_jobs.commands.output import Output, output_to
-from drift_jobs.commands.plans import plan_of
+from drift_jobs.commands.nightly import ask_golden, maintain
+from drift_jobs.commands.output import OutcomePrinter, outcome_printer
 from drift_jobs.nights.cron import cron_trigger, run_schedule, was_due
-from drift_jobs.nights.night import is_done
-from drift_jobs.nights.plan import JudgingPlan
+from drift_jobs.nights.night import is_done, judge_night
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.settings import DriftSettings
-from drift_jobs.storage.references import AUTO
 from drift_jobs.windows import day_window, yesterday
 from sentiment_api.database.connection import connected
-from sentiment_api.settings import read_settings
 
 logger = logging.getLogger("drift_jobs")
 
-EXAMPLES = """\b
-Examples:
-  drift-jobs schedule --cron "0 2 * * *" --timezone Europe/Paris
-  drift-jobs schedule --service-url http://127.0.0.1:8000 --notify-url https://hooks.example.com/drift
-"""
 
-
-def schedule(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    cron: Annotated[str, typer.Option(help="Five fields, in the shop's time zone; weekdays as names.")] = "0 2 * * *",
-    reference: Reference = AUTO,
-    sample: Sample = None,
-    model: Model = None,
-    timezone: Zone = None,
-    min_rows: MinRows = None,
-    service_url: ServiceUrl = None,
-    notify_url: NotifyUrl = None,
-    notify_on: NotifyOn = None,
-) -> None:
-    """Judge every night until SIGTERM or SIGINT.
-
-    When last night's time has passed without a run, it is judged at once.
-    """
+def schedule(settings: DriftSettings, reference: str, cron: str) -> None:
+    """Judge every night at the times of `cron` until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("apscheduler", "httpx"):  # they announce every step, and httpx each address with its key
         logging.getLogger(name).setLevel(logging.WARNING)
-    settings = read_settings(
-        DriftSettings,
-        model=model,
-        timezone=timezone,
-        drift_min_rows=min_rows,
-        drift_sample=sample,
-        service_url=service_url,
-        notify_url=notify_url,
-        notify_on=notify_on,
-    )
     # A wrong folder, reference or expression is found now and not at night.
     plan = plan_of(settings, reference)
     trigger = cron_trigger(cron, plan.zone)
@@ -90,22 +54,23 @@ def _nights(settings: DriftSettings, plan: JudgingPlan, *, may_skip: bool) -> Ca
 
 async def _night(settings: DriftSettings, plan: JudgingPlan, *, skippable: bool) -> None:
     end = _last_night_end(plan, dt.datetime.now(dt.UTC))
-    output = output_to(settings, logger.info, logger.error, _log_progress)
-    if skippable and await _is_done(settings, plan, end, output):
+    printer = outcome_printer(settings, _log_progress, logger.info, logger.error)
+    if skippable and await _is_done(settings, plan, end, printer):
         logger.info("the night that ended at %s was judged before", end.astimezone(plan.zone))
         return
-    await maintain(settings, output)
-    golden = await ask_golden(settings, plan, output)
+    await maintain(settings, printer)
+    golden = await ask_golden(settings, plan, printer)
     async with connected(settings) as engine:
-        await judged_night(engine, plan, yesterday(end, plan.zone), output, golden)
+        night = judge_night(engine, plan, yesterday(end, plan.zone), printer.tell, golden)
+        await printer.report(engine, night)
 
 
-async def _is_done(settings: DriftSettings, plan: JudgingPlan, end: dt.datetime, output: Output) -> bool:
+async def _is_done(settings: DriftSettings, plan: JudgingPlan, end: dt.datetime, printer: OutcomePrinter) -> bool:
     """Return whether the night was judged before; then what is still owed of alarms is posted here."""
     async with connected(settings) as engine:
         done = await is_done(engine, plan, yesterday(end, plan.zone))
         if done:
-            await output.post_late(engine)
+            await printer.post_late(engine)
     return done
 
 

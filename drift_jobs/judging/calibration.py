@@ -20,10 +20,11 @@ import pandas as pd
 from scipy import stats
 
 from drift_jobs.judging.columns import Columns, paired_columns
+from drift_jobs.judging.comparisons import Differences, differences
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import highest, judged
-from drift_jobs.judging.metrics import Differences, differences, practical_floor
-from drift_jobs.runs import BackTest, Level
+from drift_jobs.judging.metrics import practical_floor
+from drift_jobs.runs import BackTest, Level, is_alarm
 from drift_jobs.statistics.samples import Codes, Sample
 from drift_jobs.statistics.two_sample import Difference
 
@@ -230,7 +231,7 @@ def _levels(learned: list[Differences], tried: list[list[Differences]]) -> Itera
     for nights in tried:
         found = [judged(tests, partial(learned_floor, errors=errors), smallest_p) for tests in nights]
         alarms = [
-            {(name, tests[name].sign) for name, each in levels.items() if each.level in ("watch", "drift")}
+            {(name, tests[name].sign) for name, each in levels.items() if is_alarm(each.level)}
             for tests, levels in zip(nights, found, strict=True)
         ]
         for number, levels in enumerate(found):

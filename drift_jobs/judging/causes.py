@@ -10,7 +10,7 @@ import pandas as pd
 from drift_jobs.judging.columns import paired_columns
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet
 from drift_jobs.judging.levels import benjamini_hochberg
-from drift_jobs.runs import Causes, Change, MetricRow, MixChange
+from drift_jobs.runs import Causes, Change, MetricRow, MixChange, is_alarm
 from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import separation
 
@@ -20,8 +20,6 @@ MAX_NOVEL: Final = 10
 FALSE_DISCOVERIES: Final = 0.05
 """Share of the named segments that may be wrong, on average."""
 
-_ALARMS = ("watch", "drift")
-
 
 def causes(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, rows: Sequence[MetricRow]) -> Causes:
     """Return what changed most between the two frames, given all judged rows of the run.
@@ -30,7 +28,7 @@ def causes(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, row
     """
     judged = [row for row in rows if row.verdict != "not_judged"]
     embedding = next((row for row in judged if row.metric == "embedding" and not row.segment), None)
-    is_new = embedding is not None and embedding.verdict in _ALARMS
+    is_new = embedding is not None and is_alarm(embedding.verdict)
     return Causes(
         descriptors=_descriptors(judged),
         mix=_mix(current, reference, labels),

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from scipy import stats
 
 from drift_jobs.judging.frames import LabelSet
-from drift_jobs.judging.metrics import MIN_LABELLED_ROWS, direction
+from drift_jobs.judging.metrics import MIN_LABELLED_ROWS
 from drift_jobs.judging.quality import labelled, quality
 from drift_jobs.judging.record import WITHDRAWN, Checked, checked, checked_row, is_withdrawn
-from drift_jobs.runs import MetricRow
+from drift_jobs.runs import MetricRow, direction
 from drift_jobs.statistics.performance import (
     Estimate,
     estimated_accuracy,

@@ -1,5 +1,6 @@
 """How past estimates of accuracy compare with what labels later showed, and when the estimate is withdrawn for it."""
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -8,8 +9,7 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from drift_jobs.judging.metrics import direction
-from drift_jobs.runs import MetricRow
+from drift_jobs.runs import DriftRun, MetricRow, direction
 from drift_jobs.statistics.performance import Estimate
 from drift_jobs.statistics.samples import Sample, covariance_of_means
 
@@ -63,6 +63,21 @@ def checked(row: MetricRow) -> Checked | None:
     if row.metric != CHECKED or row.value is None or row.reference_value is None or not row.detectable:
         return None
     return Checked(estimated=row.reference_value, realised=row.value, error=row.detectable / _ERRORS_SEEN, n=row.n)
+
+
+def checks(earlier: Sequence[DriftRun]) -> list[Checked]:
+    """Return what became of the last `WINDOWS` estimates of accuracy, the oldest first; `earlier` has the newest first.
+
+    Of windows that overlap the newest speaks: the labels of the same rows would be counted several times.
+    """
+    found: list[Checked] = []
+    until: dt.datetime | None = None
+    for run in earlier:
+        check = next(filter(None, map(checked, run.metrics)), None)
+        if check is not None and (until is None or run.window_end <= until):
+            found.append(check)
+            until = run.window_start
+    return found[:WINDOWS][::-1]
 
 
 def is_withdrawn(past: Sequence[Checked]) -> str:

@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drift_jobs.judging.columns import Columns, paired_columns
+from drift_jobs.judging.comparisons import Compared, compared
 from drift_jobs.judging.frames import LabelSet
-from drift_jobs.judging.metrics import Compared, compared, direction
-from drift_jobs.runs import Family, MetricRow
+from drift_jobs.judging.metrics import TESTED
+from drift_jobs.runs import MetricRow, direction
 from drift_jobs.statistics.samples import Codes, Sample
 from drift_jobs.statistics.two_sample import Difference, kolmogorov_smirnov, share_difference
 
@@ -25,7 +26,8 @@ MAX_VALUE_CHARACTERS: Final = 200
 value would lose the night."""
 
 _PRODUCT = f"{SEGMENT_PREFIX}product"
-_FAMILIES: dict[str, Family] = {"label_share": "predictions", "words": "inputs", "accuracy": "accuracy"}
+_METRICS = ("label_share", "words", "accuracy")
+_FAMILIES = {metric.name: metric.family for metric in TESTED if metric.name in _METRICS}
 
 
 def compare_segments(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet) -> list[Compared]:
@@ -88,7 +90,7 @@ def _rows_of_values(texts: NDArray[np.object_]) -> dict[str, Codes]:
 
 
 def _tests(segment: str, current: Columns, reference: Columns, labels: LabelSet) -> Iterator[Compared]:
-    for name in _FAMILIES:
+    for name in _METRICS:
         now, before = (_sample(name, side, labels) for side in (current, reference))
         if min(len(now.values), len(before.values)) >= MIN_SEGMENT_ROWS:
             test = kolmogorov_smirnov if name == "words" else share_difference

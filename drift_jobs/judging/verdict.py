@@ -1,6 +1,6 @@
 """The verdict: two frames in, one row for each metric and a level out. Pure; nothing is read, written or drawn here.
 
-What makes a level is in `levels`; what the tests are, in `comparisons`; what quiet windows look like, in `calibration`.
+What makes a level is in `levels`; what the metrics are, in `metrics`; what quiet windows look like, in `calibration`.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ import pandas as pd
 from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
+from drift_jobs.judging.comparisons import Compared, compare
 from drift_jobs.judging.estimates import estimate
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.levels import ALPHA_WATCH, SEGMENT_SHARE, JudgedMetric, highest, judged
-from drift_jobs.judging.metrics import Compared, compare, largest_effect, practical_floor
+from drift_jobs.judging.metrics import largest_effect, practical_floor
 from drift_jobs.judging.record import Checked
 from drift_jobs.judging.segments import compare_segments
-from drift_jobs.runs import Level, MetricRow, RunVerdict
+from drift_jobs.runs import Level, MetricRow, RunVerdict, is_alarm
 from drift_jobs.statistics.two_sample import Difference
 from sentiment_api.database.drift_results import shown_segment
 
@@ -65,7 +66,7 @@ def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, term
     final = [_repeated(row, terms.past) for row in rows]
     verdict = highest(row.verdict for row in final)
     reason = _reason(verdict, final)
-    if not terms.alarming and verdict in ("watch", "drift"):
+    if not terms.alarming and is_alarm(verdict):
         verdict, reason = "none", f"differs from training data, which is no alarm: {reason}"
     metrics = (*final, *estimates)
     return RunVerdict(verdict=verdict, reason=reason, n_current=n_current, n_reference=n_reference, metrics=metrics)
@@ -111,7 +112,7 @@ def _repeated(row: MetricRow, past: Sequence[RunVerdict]) -> MetricRow:
 
 def _same_alarm(row: MetricRow, earlier: MetricRow) -> bool:
     same = (row.metric, row.segment, row.direction) == (earlier.metric, earlier.segment, earlier.direction)
-    return same and earlier.verdict in ("watch", "drift")
+    return same and is_alarm(earlier.verdict)
 
 
 _MORE_ROWS = {

@@ -14,12 +14,9 @@ from pydantic import SecretStr
 
 from drift_jobs.errors import GoldenUnavailable
 from drift_jobs.runs import MetricRow, RunVerdict
-from sentiment_api.model.bundle import Bundle, Manifest
+from sentiment_api.model.bundle import GOLDEN_TOLERANCE, Bundle, Manifest
 
 METRIC: Final = "golden"
-GOLDEN_TOLERANCE: Final = 0.03
-"""As `sentiment_api.model.classifier.GOLDEN_TOLERANCE`, by which the service checks itself at its start.
-It is repeated here because this package does not know the classifier."""
 _TIMEOUT_S: Final = 10.0
 _SOURCE: Final = {"X-Sentiment-Source": "golden"}
 _DIGITS: Final = 4

@@ -1,57 +1,21 @@
-"""Which windows are judged: the versions of a window, a night of the shop, and what came late to earlier nights."""
+"""The night as a story: what came late to the days before, the day itself, each model version by itself."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.nights.judge import judge_version, own_state, window_part
-from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, Task, Tell
+from drift_jobs.nights.one_window import judge_version
+from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, Tell
+from drift_jobs.nights.state import Task, WindowState, read_state
 from drift_jobs.runs import MetricRow
 from drift_jobs.storage.counts import count_rows, extended_start, versions_in
 from drift_jobs.storage.history import judged_versions, judged_windows, was_judging
-from drift_jobs.storage.references import choose
-from drift_jobs.storage.results import latest_state
 from drift_jobs.windows import Window, day_window
 
 LATE_DAYS = 7
 """Rows and feedback that come later than so many days change no verdict any more."""
-
-
-async def judge_window(engine: AsyncEngine, plan: JudgingPlan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
-    """Judge each model version that has rows in the window; without any, the bundle's, which is then not judged."""
-    for task in await _tasks(engine, plan, [(window, version) for version in await _versions(engine, plan, window)]):
-        yield await _attempt(engine, plan, task, tell)
-
-
-async def judge_day(
-    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell: Tell, golden: MetricRow | None = None
-) -> AsyncIterator[Outcome]:
-    """Judge each model version of a day of the shop; one with few rows together with the days before.
-
-    `golden` is what the service said of the golden texts; it belongs to the bundle's version.
-    """
-    for task in await day_tasks(engine, plan, day, golden):
-        yield await _attempt(engine, plan, task, tell)
-
-
-async def day_tasks(
-    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, golden: MetricRow | None = None
-) -> list[Task]:
-    """Return what `judge_day` judges."""
-    window = day_window(day, plan.zone)
-    versions = await _versions(engine, plan, window, golden)
-    async with engine.begin() as connection:
-        starts = [
-            await extended_start(connection, version, window, plan.zone, min_rows=plan.min_rows) for version in versions
-        ]
-    windows = [(Window(start, window.end), version) for version, start in zip(versions, starts, strict=True)]
-    bundles = plan.bundle.manifest.version
-    return [
-        replace(task, golden=golden if task.version == bundles else None)
-        for task in await _tasks(engine, plan, windows)
-    ]
 
 
 async def judge_night(
@@ -77,6 +41,23 @@ async def judge_late(engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell:
             yield replace(await _attempt(engine, plan, task, tell), is_late=True)
 
 
+async def judge_day(
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, tell: Tell, golden: MetricRow | None = None
+) -> AsyncIterator[Outcome]:
+    """Judge each model version of a day of the shop; one with few rows together with the days before.
+
+    `golden` is what the service said of the golden texts; it belongs to the bundle's version.
+    """
+    for task in await day_tasks(engine, plan, day, golden):
+        yield await _attempt(engine, plan, task, tell)
+
+
+async def judge_window(engine: AsyncEngine, plan: JudgingPlan, window: Window, tell: Tell) -> AsyncIterator[Outcome]:
+    """Judge each model version that has rows in the window; without any, the bundle's, which is then not judged."""
+    for task in await window_tasks(engine, plan, window):
+        yield await _attempt(engine, plan, task, tell)
+
+
 async def is_done(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> bool:
     """Return whether each model version that `judge_day` would judge has a run on the whole day."""
     window = day_window(day, plan.zone)
@@ -85,11 +66,35 @@ async def is_done(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> bool:
         return await judged_versions(connection, window, plan.reference) >= set(versions)
 
 
+async def window_tasks(engine: AsyncEngine, plan: JudgingPlan, window: Window) -> list[Task]:
+    """Return what `judge_window` judges."""
+    windows = [(window, version) for version in await _versions(engine, plan, window)]
+    return await _sharing_alarms(engine, plan, await _states(engine, plan, windows))
+
+
+async def day_tasks(
+    engine: AsyncEngine, plan: JudgingPlan, day: dt.date, golden: MetricRow | None = None
+) -> list[Task]:
+    """Return what `judge_day` judges."""
+    window = day_window(day, plan.zone)
+    versions = await _versions(engine, plan, window, golden)
+    async with engine.begin() as connection:
+        starts = [
+            await extended_start(connection, version, window, plan.zone, min_rows=plan.min_rows) for version in versions
+        ]
+    windows = [(Window(start, window.end), version) for version, start in zip(versions, starts, strict=True)]
+    tasks = await _sharing_alarms(engine, plan, await _states(engine, plan, windows))
+    served = plan.bundle.manifest.version
+    return [replace(task, golden=golden if task.version == served else None) for task in tasks]
+
+
 async def _late_tasks(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> list[Task]:
     async with engine.connect() as connection:
-        night = await judged_windows(connection, day_window(day, plan.zone).end)
-    late = [each for each in night if await _came_late(engine, plan, *each)]
-    return [task for task in await _tasks(engine, plan, night) if (task.window, task.version) in late] if late else []
+        windows = await judged_windows(connection, day_window(day, plan.zone).end)
+    states = await _states(engine, plan, windows)
+    if not any(state.came_late for state in states):
+        return []
+    return [task for task in await _sharing_alarms(engine, plan, states) if task.state.came_late]
 
 
 async def _missed_tasks(engine: AsyncEngine, plan: JudgingPlan, day: dt.date) -> list[Task]:
@@ -108,40 +113,43 @@ async def _missed_versions(engine: AsyncEngine, plan: JudgingPlan, window: Windo
         return set(await versions_in(connection, window)) - await judged_versions(connection, window, plan.reference)
 
 
-async def _tasks(engine: AsyncEngine, plan: JudgingPlan, night: Sequence[tuple[Window, str]]) -> list[Task]:
-    """Return the tasks of one night, which share the alarms that a night may bring.
-
-    Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
-    the others harder of hearing. Nothing is stored, not even the baseline that `auto` would make: a preview asks, too.
-    """
-    async with engine.connect() as connection:
-        judgeable = {version for window, version in night if await _can_be_judged(connection, plan, window, version)}
-    return [Task(window=window, version=version, versions=max(1, len(judgeable))) for window, version in night]
-
-
-async def _can_be_judged(connection: AsyncConnection, plan: JudgingPlan, window: Window, version: str) -> bool:
-    chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
-    return not chosen.lacking and await count_rows(connection, window, version) >= plan.min_rows
-
-
-async def _came_late(engine: AsyncEngine, plan: JudgingPlan, window: Window, version: str) -> bool:
-    async with engine.connect() as connection:
-        chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
-        known = await latest_state(connection, window, version, chosen.name)
-        if known is None or chosen.lacking:  # without a reference what was said stays, and is judged when it is back
-            return False
-        return window_part(known) != await own_state(connection, plan, window, version, chosen.name)
-
-
 async def _versions(
     engine: AsyncEngine, plan: JudgingPlan, window: Window, golden: MetricRow | None = None
 ) -> list[str]:
     """Return the versions with rows in the window; the bundle's, too, when there are none or its golden texts moved."""
     async with engine.begin() as connection:
         found = list(await versions_in(connection, window))
-    bundles = plan.bundle.manifest.version
+    served = plan.bundle.manifest.version
     has_moved = golden is not None and golden.verdict == "drift"
-    return [*found, bundles] if bundles not in found and (has_moved or not found) else found
+    return [*found, served] if served not in found and (has_moved or not found) else found
+
+
+async def _states(engine: AsyncEngine, plan: JudgingPlan, windows: Sequence[tuple[Window, str]]) -> list[WindowState]:
+    """Return the state of each window and model version.
+
+    Nothing is stored, not even the baseline that `auto` would make: a preview asks, too.
+    """
+    states = []
+    for window, version in windows:
+        async with engine.connect() as connection:
+            states.append(await read_state(connection, plan, window, version))
+    return states
+
+
+async def _sharing_alarms(engine: AsyncEngine, plan: JudgingPlan, states: Sequence[WindowState]) -> list[Task]:
+    """Return the tasks of one night, which share the alarms that a night may bring.
+
+    Only versions with enough rows and a reference have a share: a version that a canary sent one request must not make
+    the others harder of hearing.
+    """
+    async with engine.connect() as connection:
+        judgeable = {
+            state.version
+            for state in states
+            if not state.reference.lacking
+            and await count_rows(connection, state.window, state.version) >= plan.min_rows
+        }
+    return [Task(state=state, versions=max(1, len(judgeable))) for state in states]
 
 
 async def _attempt(engine: AsyncEngine, plan: JudgingPlan, task: Task, tell: Tell) -> Outcome:

@@ -1,4 +1,4 @@
-"""Alarms are posted until a receiver has taken them: the job's notices, between storage and webhook."""
+"""Notices of alarms: which runs somebody is told of, and posting them until a receiver has taken them."""
 
 import datetime as dt
 import uuid
@@ -8,11 +8,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity.wait import wait_base
 
 from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify, retrying
-from drift_jobs.runs import DriftRun
+from drift_jobs.runs import DriftRun, Level
 from drift_jobs.storage.results import claim, list_due, read_run, settle
 
 KEPT: Final = dt.timedelta(days=7)
 """An older alarm is no news: `drift-jobs list` and the dashboard show it."""
+_GRAVITY: Final[dict[Level, int]] = {"not_judged": 0, "none": 1, "watch": 2, "drift": 3}
+
+
+def is_graver(verdict: Level, other: Level | None) -> bool:
+    """Return whether `verdict` says more than `other`; anything says more than nothing."""
+    return other is None or _GRAVITY[verdict] > _GRAVITY[other]
+
+
+def is_at_least(verdict: Level, least: Level) -> bool:
+    """Return whether `verdict` is `least` or graver."""
+    return _GRAVITY[verdict] >= _GRAVITY[least]
+
+
+def is_to_be_told(verdict: Level, *, least: Level | None, before: Level | None, owed: Level | None) -> bool:
+    """Return whether a run is to be posted: it is `least` or graver, and graver than what was told of its window.
+
+    `before` is the verdict of the revision before; `owed` is the same when nobody has taken its notice yet. Without
+    `least` nobody is told, but what is owed stays so as long as it holds.
+    """
+    needed = least or owed
+    told = None if owed else before
+    return needed is not None and is_at_least(verdict, needed) and is_graver(verdict, told)
 
 
 async def due_notices(engine: AsyncEngine, now: dt.datetime) -> list[uuid.UUID]:

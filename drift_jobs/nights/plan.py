@@ -1,4 +1,4 @@
-"""What is to be judged, by what, and what became of it: the words between the commands, the nights and the jobs."""
+"""How a command's windows are judged, and what becomes of each of them."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from drift_jobs.judging.calibration import QUIET_WINDOWS
-from drift_jobs.runs import DriftRun, Level, MetricRow
-from drift_jobs.storage.references import WantedReference
-from drift_jobs.windows import Window
-from sentiment_api.model.bundle import Bundle
+from drift_jobs.runs import DriftRun, Level
+from drift_jobs.settings import DriftSettings
+from drift_jobs.storage.references import WantedReference, parse_reference
+from drift_jobs.windows import Window, time_zone
+from sentiment_api.model.bundle import Bundle, open_bundle
 
 Tell = Callable[[str, int, int], None]
 """Hears how far a long step has come: what it is, how much of it is done, and how much there is."""
@@ -34,15 +35,23 @@ class JudgingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The least verdict of which a notice is due; None when nobody is to be told."""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of one model version: the unit of work."""
+def plan_of(settings: DriftSettings, reference: str) -> JudgingPlan:
+    """Return how windows are judged.
 
-    window: Window
-    version: str
-    versions: int = 1
-    """Model versions that are judged in the same night: each may use that part of the alarms."""
-    golden: MetricRow | None = None
-    """What the service said of the golden texts, when it was asked and serves this version."""
+    Raises:
+        DriftError, OperatorError: the reference, the time zone or the bundle cannot be read.
+    """
+    zone = time_zone(settings.timezone)
+    return JudgingPlan(
+        bundle=open_bundle(settings.model),
+        reference=parse_reference(reference, zone),
+        zone=zone,
+        min_rows=settings.drift_min_rows,
+        sample=settings.drift_sample,
+        quiet_windows=settings.drift_quiet_windows,
+        segment_keys=settings.drift_segment_keys,
+        notify_on=settings.notify_on if settings.notify_url else None,
+    )
 
 
 class StoredRun(msgspec.Struct, frozen=True):

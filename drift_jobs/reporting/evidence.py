@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from drift_jobs.judging.metrics import metric_words
 from drift_jobs.judging.quality import OLDEST_DAYS
 from drift_jobs.judging.record import CHECKED
 from drift_jobs.reporting.elements import Markup, element, items, joined, paragraph, section, table
 from drift_jobs.reporting.wording import (
     is_withdrawn,
     metric_name,
-    plain_name,
     row_badge,
     shown_effect,
     shown_interval,
@@ -16,7 +16,7 @@ from drift_jobs.reporting.wording import (
     shown_rate,
     shown_value,
 )
-from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange
+from drift_jobs.runs import BackTest, Causes, Change, Coverage, DriftRun, Family, MetricRow, MixChange, is_alarm
 from sentiment_api.database.drift_results import shown_segment
 
 _BLIND = (
@@ -55,7 +55,7 @@ def golden_texts(run: DriftRun) -> Markup:
     """Return how the bundle's golden texts were answered: if they moved, it is the model or its runtime."""
     rows = _of_family(run, "model")
     headings = ("measure", "this night", "allowed", "texts", "level")
-    moved = any(row.verdict in ("watch", "drift") for row in rows)
+    moved = any(is_alarm(row.verdict) for row in rows)
     steady = bool(rows) and all(row.verdict == "none" for row in rows)
     text = "They moved: it is the model or its runtime, whatever the data did." if moved else ""
     text = "They did not move: what changed, if anything, is in what was reviewed." if steady else text
@@ -102,7 +102,7 @@ def _changes(caption: str, found: Sequence[Change]) -> Markup:
 
 
 def _change_cells(change: Change, *, tested: bool) -> Sequence[str]:
-    name = plain_name(change.metric)
+    name = metric_words(change.metric)
     cells = (
         f"{name} of {shown_segment(change.segment)}" if change.segment else name,
         shown_value(change.metric, change.value),
@@ -162,7 +162,7 @@ def _notes(rows: Sequence[MetricRow]) -> Markup:
     """Return the notes, each once, with the names of the metrics that have it."""
     names: dict[str, list[str]] = {}
     for row in rows:
-        names.setdefault(row.note, []).append(plain_name(row.metric))
+        names.setdefault(row.note, []).append(metric_words(row.metric))
     return items(f"{', '.join(named)}: {note}" for note, named in names.items() if note)
 
 

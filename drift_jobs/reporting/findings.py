@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from drift_jobs.judging.levels import ALPHA_DRIFT, ALPHA_WATCH
+from drift_jobs.judging.metrics import metric_words
 from drift_jobs.reporting.elements import Markup, element, items, joined, paragraph, section, table
 from drift_jobs.reporting.wording import (
     is_shift_of_shape,
     metric_name,
-    plain_name,
     row_badge,
     shown_effect,
     shown_p,
     shown_value,
     shown_way,
 )
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun, MetricRow, is_alarm
 
 _GRAVITY: Final = {"drift": 0, "watch": 1, "none": 2, "not_judged": 3}
 _QUIET = (
@@ -35,7 +35,7 @@ _JUDGED_BY = (
 
 def changed(run: DriftRun) -> Markup:
     """Return the metrics that are in watch or drift, the gravest first, or that there are none."""
-    rows = sorted((row for row in run.metrics if row.verdict in ("watch", "drift")), key=_gravest_first)
+    rows = sorted((row for row in run.metrics if is_alarm(row.verdict)), key=_gravest_first)
     if not rows and not _is_judged(run):
         return section("What changed", paragraph("Nothing was judged: what changed, if anything, is not known."))
     if not rows:
@@ -142,6 +142,6 @@ def _reasons(rows: Sequence[MetricRow]) -> Markup:
     why: list[str] = [
         joined([metric_name(row), f": {row.note or 'no rows'}"]) for row in judged if row.note or row.n == 0
     ]
-    described = ", ".join(plain_name(row.metric) for row in judged if not row.note and row.n)
+    described = ", ".join(metric_words(row.metric) for row in judged if not row.note and row.n)
     why += [f"Described without a test: {described}."] if described else []
     return joined([element("h3", "Not judged"), items(why)]) if why else Markup()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from tenacity.wait import wait_base
 
-from drift_jobs.runs import DriftRun, Level, MetricRow
+from drift_jobs.runs import DriftRun, Level, MetricRow, is_alarm
 from sentiment_api.database.drift_results import shown_segment
 
 ATTEMPTS: Final = 5
@@ -17,7 +17,6 @@ BACK_OFF: Final = wait_exponential_jitter(initial=1, max=8)
 """About 1, 2, 4 and 8 s: long enough for a receiver that is started again, too short to hold up a night."""
 TIMEOUT_S: Final = 10.0
 """Of a whole attempt, however busily the receiver sends: some send a byte now and then for ever."""
-_GRAVITY: Final[dict[Level, int]] = {"not_judged": 0, "none": 1, "watch": 2, "drift": 3}
 
 
 class ChangedMetric(msgspec.Struct, frozen=True):
@@ -58,27 +57,6 @@ class NotificationFailed(Exception):
         self.is_away = is_away
 
 
-def is_graver(verdict: Level, other: Level | None) -> bool:
-    """Return whether `verdict` says more than `other`; anything says more than nothing."""
-    return other is None or _GRAVITY[verdict] > _GRAVITY[other]
-
-
-def is_at_least(verdict: Level, least: Level) -> bool:
-    """Return whether `verdict` is `least` or graver."""
-    return _GRAVITY[verdict] >= _GRAVITY[least]
-
-
-def is_to_be_told(verdict: Level, *, least: Level | None, before: Level | None, owed: Level | None) -> bool:
-    """Return whether a run is to be posted: it is `least` or graver, and graver than what was told of its window.
-
-    `before` is the verdict of the revision before; `owed` is the same when nobody has taken its notice yet. Without
-    `least` nobody is told, but what is owed stays so as long as it holds.
-    """
-    needed = least or owed
-    told = None if owed else before
-    return needed is not None and is_at_least(verdict, needed) and is_graver(verdict, told)
-
-
 def notice(run: DriftRun) -> Notice:
     """Return what is posted about a run."""
     return Notice(
@@ -91,7 +69,7 @@ def notice(run: DriftRun) -> Notice:
         model_name=run.model_name,
         model_version=run.model_version,
         reference=run.reference,
-        changed=[_changed(row) for row in run.metrics if row.verdict in ("watch", "drift")],
+        changed=[_changed(row) for row in run.metrics if is_alarm(row.verdict)],
     )
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from drift_jobs.judging.estimates import ESTIMATED_ACCURACY
+from drift_jobs.judging.metrics import metric_words
 from drift_jobs.reporting.axes import Mark, Scale, Series, Values, bar_chart, line_chart, spanning
 from drift_jobs.reporting.elements import Markup, element, paragraph, section
-from drift_jobs.reporting.wording import is_withdrawn, plain_name
+from drift_jobs.reporting.wording import is_withdrawn
 from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow
 
 SHOWN_RUNS: Final = 30
-ACCURACY, ESTIMATED_ACCURACY, LABEL_SHARE = "accuracy", "estimated_accuracy", "label_share"
 _WORST: Final = 3  # lines that can be told apart
 _FLOORS: Final = Scale(0.0, 4.0, (0.0, 1.0, 4.0))
 _HEIGHTS: Final[dict[Level, float]] = {"drift": 1.0, "watch": 0.6, "none": 0.2, "not_judged": 0.2}
@@ -59,13 +60,13 @@ def _verdicts(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
 
 
 def _label_share(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
-    rows = [_row(night, LABEL_SHARE) for night in nights]
+    rows = [_row(night, "label_share") for night in nights]
     lines = [Series("this window", _numbers(rows, "value")), Series("reference", _numbers(rows, "reference_value"))]
     return _shares("Share of the positive label.", lines, dates)
 
 
 def _accuracy(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
-    estimates, known = ([_row(night, name) for night in nights] for name in (ESTIMATED_ACCURACY, ACCURACY))
+    estimates, known = ([_row(night, name) for night in nights] for name in (ESTIMATED_ACCURACY, "accuracy"))
     relied_on = [None if row is None or is_withdrawn(row) else row for row in estimates]
     lines = [_with_interval("estimated without labels", relied_on), _with_interval("on rows with labels", known)]
     kept = [line for line in lines if any(value is not None for value in line.values)]
@@ -76,7 +77,7 @@ def _effects(nights: Sequence[DriftRun], dates: Sequence[str]) -> Markup:
     """Return the effects of the metrics that are farthest up now, as multiples of their floors."""
     now = sorted(filter(_ratio, nights[-1].metrics), key=lambda row: -(_ratio(row) or 0.0))
     worst = [row.metric for row in now if not row.segment][:_WORST]
-    lines = [Series(plain_name(name), [_ratio(_row(night, name)) for night in nights]) for name in worst]
+    lines = [Series(metric_words(name), [_ratio(_row(night, name)) for night in nights]) for name in worst]
     if not lines:
         return Markup()
     caption = "Effect as a multiple of its floor, of the metrics that are highest now; 4 and more at the top."

@@ -4,41 +4,18 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from drift_jobs.judging.metrics import find_metric, metric_words
+from drift_jobs.judging.record import WITHDRAWN
 from drift_jobs.reporting.elements import Markup, element, joined
-from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, outcome
+from drift_jobs.runs import LEVEL_NAMES, DriftRun, Level, MetricRow, is_alarm, outcome
 from sentiment_api.database.drift_results import shown_segment
 
-_NAMES: Final = {
-    "label_share": "share of the positive label",
-    "logit": "log-odds of the positive label",
-    "logits": "all logits together",
-    "score": "probability of the given label",
-    "embedding": "embedding (domain classifier)",
-    "truncated": "share of texts cut short",
-    "non_letter_share": "share of non-letters",
-    "upper_share": "share of capitals",
-    "digit_share": "share of digits",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "brier": "Brier score",
-    "estimated_f1": "estimated F1",
-    "estimated_roc_auc": "estimated ROC AUC",
-    "checked_accuracy": "accuracy of labelled rows",
-    "golden": "largest change of a probability",
-}
-_PREFIXES: Final = (
-    ("share_em_", "share of {} (EM)"),
-    ("share_bbse_", "share of {} (BBSE)"),
-    ("logit_", "logit of {}"),
-)  # of metrics that end with a label's name
-_POINTS: Final = ("label_share", "accuracy")
-_PLAIN: Final = ("f1", "roc_auc", "brier", "calibration_error", "golden")
 _ARROWS: Final = {"up": "▲ up", "down": "▼ down", "none": ""}
 
 
 def metric_name(row: MetricRow) -> Markup:
     """Return what a metric is, its name in the tables where that is another one, and its segment."""
-    plain = plain_name(row.metric)
+    plain = metric_words(row.metric)
     parts: list[str] = [plain]
     if plain.lower().replace(" ", "_") != row.metric:
         parts += [" ", element("code", row.metric)]
@@ -47,19 +24,12 @@ def metric_name(row: MetricRow) -> Markup:
     return joined(parts)
 
 
-def plain_name(metric: str) -> str:
-    """Return what a metric is, in words."""
-    for prefix, words in _PREFIXES:
-        if metric.startswith(prefix):
-            return words.format(metric.removeprefix(prefix))
-    return _NAMES.get(metric, metric.replace("_", " "))
-
-
 def shown_value(metric: str, value: float | None) -> str:
     """Return a value of the metric: shares and accuracies in percent, others as they are."""
     if value is None:
         return ""
-    if _is_share(metric):
+    found = find_metric(metric)
+    if found is not None and found.value == "share":
         return shown_rate(value)
     return f"{value:.3f}" if abs(value) < 1 else f"{value:,.4g}"
 
@@ -79,11 +49,16 @@ def shown_effect(metric: str, effect: float | None) -> str:
     """
     if effect is None:
         return ""
-    if metric == "embedding":
-        return f"AUC {0.5 + effect:.3f}"
-    if metric == "logits":
-        return f"{effect:.2f} standard deviations"
-    return f"{effect:.3g}" if metric in _PLAIN else f"{100 * effect:.1f} points"
+    found = find_metric(metric)
+    match found.effect if found else "number":
+        case "auc":
+            return f"AUC {0.5 + effect:.3f}"
+        case "deviations":
+            return f"{effect:.2f} standard deviations"
+        case "points" | "distance":
+            return f"{100 * effect:.1f} points"
+        case _:
+            return f"{effect:.3g}"
 
 
 def shown_p(value: float | None) -> str:
@@ -105,12 +80,13 @@ def shown_way(row: MetricRow) -> str:
 
 def is_shift_of_shape(metric: str) -> bool:
     """Return whether the effect is a distance of two distributions, of which the values shown are the means."""
-    return metric not in (*_POINTS, *_PLAIN, "embedding", "logits")
+    found = find_metric(metric)
+    return found is not None and found.effect == "distance"
 
 
 def is_withdrawn(row: MetricRow) -> bool:
     """Return whether an estimate is not to be relied on, because labels showed its earlier ones to be wrong."""
-    return row.family == "estimates" and row.note.startswith("withdrawn")
+    return row.family == "estimates" and row.note.startswith(WITHDRAWN)
 
 
 def badge(level: Level) -> Markup:
@@ -122,7 +98,7 @@ def row_badge(run: DriftRun, row: MetricRow) -> Markup:
     """Return what is said of a metric; a difference from training data is none of the alarming words."""
     if row.threshold is None or row.n == 0:
         return element("span", outcome(row), class_="quiet")
-    if not run.details.alarming and row.family != "model" and row.verdict in ("watch", "drift"):
+    if not run.details.alarming and row.family != "model" and is_alarm(row.verdict):
         return element("span", "differs", class_="level differs")
     return badge(row.verdict)
 
@@ -162,7 +138,3 @@ def _length(start: dt.datetime, end: dt.datetime) -> str:
         return f"{hours:,.4g} hours" if hours >= 1 else shorter
     plural = "day" if days == 1 else "days"
     return f"{days} {plural}" + (f" of {hours:g} hours" if days == 1 and hours != 24 else "")
-
-
-def _is_share(metric: str) -> bool:
-    return metric == "truncated" or "share" in metric or "accuracy" in metric

@@ -28,6 +28,8 @@ REFERENCE = "reference.parquet"
 
 ANSWERING_FILES = (CONFIG, TOKENIZER, WEIGHTS, CPU_MODEL, PROJECTION)
 """The files that decide what the service answers or logs; the version is made of these."""
+GOLDEN_TOLERANCE = 0.03
+"""How far a golden text's probability may lie from what was recorded for the same engine at export."""
 
 
 class GoldenText(msgspec.Struct, frozen=True):

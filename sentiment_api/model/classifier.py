@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment_api.errors import BundleInvalid, SelfCheckFailed
-from sentiment_api.model.bundle import TOKENIZER, Bundle, unreadable_bundle
+from sentiment_api.model.bundle import GOLDEN_TOLERANCE, TOKENIZER, Bundle, unreadable_bundle
 from sentiment_api.model.engines import Engine, EngineOutput, open_engine
 from sentiment_api.model.long_texts import EncodedText, TextWindow, split_into_windows
 from sentiment_api.model.tokenizer import ReviewTokenizer, Tokens
 
-GOLDEN_TOLERANCE = 0.03
-"""How far a golden text's probability may lie from what was recorded for the same engine at export."""
 _WARM_UP_TEXT = "It works as described and arrived on time. "
 
 

@@ -1,15 +1,42 @@
 """The record of past estimates: how a window is checked, kept and read back, and when the estimate is withdrawn."""
 
+import datetime as dt
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from uuid_utils.compat import uuid7
 
-from drift_jobs.judging.record import Checked, checked, checked_row, is_withdrawn, share_interval
-from drift_jobs.runs import MetricRow
+from drift_jobs.judging.record import CHECKED, Checked, checked, checked_row, checks, is_withdrawn, share_interval
+from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.statistics.performance import Estimate
 from drift_jobs.statistics.samples import Sample
 
+START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 HITS = Sample(np.repeat([1.0, 0.0], [160, 40]), np.arange(200))
+
+
+def _checked_run(first: int, days: int, estimated: float) -> DriftRun:
+    """Return a run on so many days whose labels showed an accuracy of 0.9."""
+    row = MetricRow(
+        metric=CHECKED, family="estimates", value=0.9, reference_value=estimated, detectable=0.02, n=300 * days
+    )
+    return DriftRun(
+        run_id=uuid7(),
+        revision=1,
+        window_start=START + dt.timedelta(days=first),
+        window_end=START + dt.timedelta(days=first + days),
+        reference="bundle",
+        model_name="shop",
+        model_version="0123456789ab",
+        started_at=START,
+        finished_at=START,
+        verdict="none",
+        reason="nothing",
+        n_current=300 * days,
+        n_reference=1_500,
+        metrics=(row,),
+    )
 
 
 def _past(estimated: float, realised: float, error: float, windows: int) -> list[Checked]:
@@ -78,3 +105,17 @@ def test_interval_of_a_share_knows_of_products() -> None:
     fives = Sample(np.repeat(HITS.values, 5), np.repeat(HITS.clusters, 5))
     assert share_interval(fives) == pytest.approx(share_interval(HITS))
     assert share_interval(HITS._replace(clusters=np.zeros(200, dtype=np.intp))) == (0.0, 1.0)
+
+
+def test_labels_are_checked_once() -> None:
+    """Of windows that overlap the newest counts, and the next that lies wholly before it; the oldest is the first."""
+    newest_first = [
+        _checked_run(6, 3, 0.91),
+        _checked_run(5, 3, 0.92),
+        _checked_run(4, 2, 0.93),
+        _checked_run(0, 4, 0.94),
+    ]
+    assert [check.estimated for check in checks(newest_first)] == [0.94, 0.93, 0.91]
+    assert [check.estimated for check in checks([replace(newest_first[0], metrics=()), *newest_first[1:]])] == [
+        0.94, 0.92,
+    ]  # fmt: skip

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from drift_jobs.judging.comparisons import Compared
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.judging.levels import SEGMENT_SHARE, highest, judged
-from drift_jobs.judging.metrics import Compared, practical_floor
+from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.segments import MAX_SEGMENTS, MAX_VALUE_CHARACTERS, compare_segments
 from drift_jobs.judging.verdict import Terms, judge
 

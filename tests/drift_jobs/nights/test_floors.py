@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.nights.floors import calibration_for
-from drift_jobs.nights.judge import judge_version
-from drift_jobs.nights.plan import JudgingPlan, Task, Tell
+from drift_jobs.nights.night import window_tasks
+from drift_jobs.nights.one_window import judge_version
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.bundle_reference import bundle_frame
 from drift_jobs.storage.references import LoadedReference, WantedReference
@@ -47,7 +48,8 @@ async def test_the_first_run_calibrates_itself(
     await log(make_records(300, seed=2), START)
     heard: list[tuple[str, int, int]] = []
     version = plan.bundle.manifest.version
-    first = await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    (task,) = await window_tasks(engine, plan, DAY)
+    first = await judge_version(engine, plan, task, lambda *said: heard.append(said))
     assert [(done, total) for _, done, total in heard] == [(number, 40) for number in range(41)]
     async with engine.connect() as connection:
         stored = (await connection.execute(select(drift_calibrations))).one()
@@ -55,7 +57,8 @@ async def test_the_first_run_calibrates_itself(
     assert (stored.model_version, stored.reference, stored.size, stored.windows) == (version, "bundle", 200, 40)
 
     heard.clear()
-    await judge_version(engine, plan, Task(window=DAY, version=version), lambda *said: heard.append(said))
+    (again,) = await window_tasks(engine, plan, DAY)
+    await judge_version(engine, plan, again, lambda *said: heard.append(said))
     assert heard == []
 
 
@@ -64,7 +67,7 @@ async def test_nobody_waits_for_a_calibration(
 ) -> None:
     """While the first run calibrates itself its window can be locked by others."""
     await log(make_records(300, seed=2), START)
-    task = Task(window=DAY, version=plan.bundle.manifest.version)
+    (task,) = await window_tasks(engine, plan, DAY)
     begun, goes_on, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
 
     def pause(what: str, done: int, total: int) -> None:
@@ -88,10 +91,10 @@ async def test_a_calibration_outlives_what_fails_after_it(
 ) -> None:
     """What took long stays when the run behind it cannot be stored; and nothing of the run does."""
     await log(make_records(300, seed=2), START)
-    version = plan.bundle.manifest.version
+    (task,) = await window_tasks(engine, plan, DAY)
     broken = MetricRow(metric="golden", family="model", value=math.inf, n=1, note="\x00 is no text to Postgres")
     with pytest.raises(DBAPIError):
-        await judge_version(engine, plan, Task(window=DAY, version=version, golden=broken), tell)
+        await judge_version(engine, plan, replace(task, golden=broken), tell)
     assert await count(drift_calibrations) == 1
     assert await count(drift_runs) == 0
 

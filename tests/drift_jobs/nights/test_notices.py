@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import wait_fixed, wait_none
 from uuid_utils.compat import uuid7
 
-from drift_jobs.commands.output import Output
+from drift_jobs.commands.output import OutcomePrinter
 from drift_jobs.nights.notices import due_notices, post_due
 from drift_jobs.nights.plan import Outcome, StoredRun
 from drift_jobs.reporting.notification import NotificationFailed
@@ -152,10 +152,10 @@ async def test_nobody_waits_between_attempts(engine: AsyncEngine, store: Store, 
     assert posting.cancelled()
 
 
-def _output(url: str) -> tuple[Output, list[str]]:
+def _output(url: str) -> tuple[OutcomePrinter, list[str]]:
     """Return where a command says what it found, and what it complained of."""
     complaints: list[str] = []
-    output = Output(say=_unheard, complain=complaints.append, tell=_unheard, notify_url=url)
+    output = OutcomePrinter(say=_unheard, complain=complaints.append, tell=_unheard, notify_url=url)
     return output, complaints
 
 
@@ -188,5 +188,5 @@ async def test_notices_that_cannot_be_read_cost_no_night(receive: Receive, close
     broken = make_engine(DatabaseSettings(database_url=SecretStr(f"postgresql://shop@127.0.0.1:{closed_port}/shop")))
     output, complaints = _output(receive(lambda _: (204, None)).url)
     judged = StoredRun(_run(), is_new=False)
-    assert await output.hear(broken, _outcomes(judged)) == [judged]
+    assert await output.report(broken, _outcomes(judged)) == [judged]
     assert [line.split(":")[0] for line in complaints] == ["notices that are due could not be read"]

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.errors import RunUnknown
-from drift_jobs.nights.judge import judge_version
-from drift_jobs.nights.plan import JudgingPlan, Task, Tell
+from drift_jobs.nights.night import window_tasks
+from drift_jobs.nights.one_window import judge_version
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import list_runs, read_html, read_run
 from drift_jobs.windows import Window
@@ -88,8 +89,8 @@ async def test_golden_texts_that_moved_are_drift(
     """
     await log(make_records(300, seed=2), START)
     moved = MetricRow(metric="golden", family="model", value=0.2, effect=0.2, verdict="drift", n=12, note="they moved")
-    task = Task(window=DAY, version=plan.bundle.manifest.version, golden=moved)
-    judged = await judge_version(engine, plan, task, tell)
+    (task,) = await window_tasks(engine, plan, DAY)
+    judged = await judge_version(engine, plan, replace(task, golden=moved), tell)
     assert (judged.run.verdict, judged.run.reason.startswith("they moved; of the data: none of")) == ("drift", True)
     (again,) = await judge(plan)
     assert (again.run_id, again.verdict) == (judged.run.run_id, "drift")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.judging.metrics import LOGITS_FLOOR
+from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.results import read_html
@@ -109,7 +109,7 @@ async def test_quiet_and_drifted_windows_of_three_labels(
         floor = await connection.scalar(select(drift_floors.c.floor).where(drift_floors.c.metric == "logits"))
         page = await read_html(connection, drifted.run_id)
     assert floor is not None
-    assert floor >= LOGITS_FLOOR
+    assert floor >= practical_floor("logits")
     assert drifted.reason in page
     assert "Described by Evidently" in page
     assert "logit_neutral" in page.partition("<body>")[0]  # where Evidently keeps what its widgets show

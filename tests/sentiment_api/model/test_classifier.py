@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sentiment_api.errors import SelfCheckFailed
 from sentiment_api.inference.batching import Batcher
 from sentiment_api.inference.capacity import Capacity
-from sentiment_api.model.bundle import Bundle, GoldenText
-from sentiment_api.model.classifier import GOLDEN_TOLERANCE, Classifier
+from sentiment_api.model.bundle import GOLDEN_TOLERANCE, Bundle, GoldenText
+from sentiment_api.model.classifier import Classifier
 from sentiment_api.telemetry.metrics import Metrics
 
 REVIEWS = [
