@@ -10,7 +10,7 @@ import msgspec
 
 from sentiment_api.model.bundle import Manifest
 from sentiment_train.evaluation.tables import (
-    Table,
+    FigureTable,
     abstain_table,
     figures_table,
     intervals_table,
@@ -125,7 +125,7 @@ def _data(manifest: Manifest) -> Iterator[str]:
     rows = [
         [part, str(n), *(str(counts[part].get(label, 0)) for label in labels)] for part, n in training["rows"].items()
     ]
-    yield _markdown(Table("", ["part", "reviews", *labels], rows)) + "\n"
+    yield _markdown(FigureTable("", ["part", "reviews", *labels], rows)) + "\n"
     yield (
         "Texts were made unique before the split; one product in five never trained (`unseen`), nor did the last fifth "
         "of each category's time (`later`). Drift is measured against `reference`, which neither trained nor is "
@@ -226,21 +226,21 @@ def _ratings(manifest: Manifest) -> str:
     return ", ".join(f"{rating} star: {label or 'left out'}" for rating, label in manifest.rating_labels.items())
 
 
-def _sections(tables: Sequence[Table]) -> Iterator[str]:
+def _sections(tables: Sequence[FigureTable]) -> Iterator[str]:
     for table in tables:
         if table.rows:
             yield f"### {table.title}\n\n{_markdown(table)}\n"
 
 
-def _also_table(also: Mapping[str, Mapping[str, Any]]) -> Table:
+def _also_table(also: Mapping[str, Mapping[str, Any]]) -> FigureTable:
     rows = [
         [name, str(figures["n"]), *("" if figures[key] is None else f"{figures[key]:.4f}" for key in _FIGURE_NAMES[:5])]
         for name, figures in also.items()
     ]
-    return Table("", ["set", "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error"], rows)
+    return FigureTable("", ["set", "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error"], rows)
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: FigureTable) -> str:
     lines = (table.columns, ["---"] * len(table.columns), *table.rows)
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

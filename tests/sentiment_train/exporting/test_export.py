@@ -19,12 +19,11 @@ from rich.console import Console
 from sentiment_api.model.bundle import open_bundle, sealed
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.calibration import fit_temperature
 from sentiment_train.exporting.card import Card
 from sentiment_train.exporting.export import export
-from sentiment_train.exporting.parity import parity
-from sentiment_train.exporting.reference import write_reference
+from sentiment_train.exporting.recorded_answers import write_reference
 from sentiment_train.exporting.training_record import MOST_LOSSES, compact_history, read_training_record
+from sentiment_train.exporting.validation import fit_temperature, int8_parity
 from sentiment_train.prepared import read_part
 
 Command = Callable[..., tuple[object, str, str]]
@@ -91,7 +90,7 @@ def _answers(wrong: int, rows: int = 1_000) -> Floats:
 
 def test_parity_is_recorded() -> None:
     """Agreement, distances and both accuracies are those of the rows that differ."""
-    found = parity(_answers(9), _answers(5), np.zeros(1_000, dtype=np.int64))
+    found = int8_parity(_answers(9), _answers(5), np.zeros(1_000, dtype=np.int64))
     assert found == {
         "texts": 1_000,
         "agreement": 0.996,
@@ -106,19 +105,19 @@ def test_int8_may_not_lose_half_a_point() -> None:
     """Six more mistakes on 1,000 texts are refused although 99 % of labels agree; gaining as many is not."""
     truth = np.zeros(1_000, dtype=np.int64)
     with pytest.raises(UnusableCheckpoint, match=r"to lose at most 0.5% of accuracy .* found 0.60%"):
-        parity(_answers(9), _answers(3), truth)
-    parity(_answers(3), _answers(9), truth)
+        int8_parity(_answers(9), _answers(3), truth)
+    int8_parity(_answers(3), _answers(9), truth)
     with pytest.raises(UnusableCheckpoint, match=r"to agree on 99% of the .*, found 98.9% of 1000: .*; fit it with"):
-        parity(_answers(3), _answers(14), truth)
+        int8_parity(_answers(3), _answers(14), truth)
 
 
 def test_one_row_of_a_short_part_is_no_proof_of_a_loss() -> None:
     """On 25 texts a single row is four points; one label may change there, and two may not."""
     truth = np.zeros(25, dtype=np.int64)
-    found = parity(_answers(1, rows=25), _answers(0, rows=25), truth)
+    found = int8_parity(_answers(1, rows=25), _answers(0, rows=25), truth)
     assert (found["agreement"], found["accuracy_int8"]) == (0.96, 0.96)
     with pytest.raises(UnusableCheckpoint, match=r"or on all but one, found 92.0% of 25: .* more --epochs or on more"):
-        parity(_answers(0, rows=25), _answers(2, rows=25), truth)
+        int8_parity(_answers(0, rows=25), _answers(2, rows=25), truth)
 
 
 def test_a_long_history_is_thinned() -> None:
