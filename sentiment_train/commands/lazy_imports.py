@@ -46,7 +46,7 @@ class _LazyFinder(MetaPathFinder):
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
         """Return a spec whose module stands in for the real one; None for packages, and for modules of others."""
         del target
-        spec = PathFinder.find_spec(fullname, path) if _is_ours(fullname) else None
+        spec = PathFinder.find_spec(fullname, path) if _top(fullname) in _OURS else None
         if spec is None or spec.submodule_search_locations is not None:
             return None
         self.found.append(fullname)
@@ -70,12 +70,11 @@ class _LazyModule(ModuleType):
         try:
             return getattr(import_module(self.__name__), name)
         except ModuleNotFoundError as error:
-            if error.name is None or _is_ours(error.name):
+            library = _top(error.name or __name__)
+            if library in _OURS:
                 raise
-            raise PackageMissing(
-                f"this command needs {error.name}, which is not installed: make install-train"
-            ) from error
+            raise PackageMissing(f"this command needs {library}, which is not installed: make install-train") from error
 
 
-def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] in _OURS
+def _top(name: str) -> str:
+    return name.partition(".")[0]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+from transformers.utils import logging as transformers_logging
 
 from sentiment_train.__main__ import main
 from sentiment_train.commands import console
@@ -104,6 +105,13 @@ _START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 def _one_thread() -> None:
     """Models of this size are slower on several threads, and far slower on cores that others use."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_transformers() -> None:
+    """In a process of its own the command line sets variables for this before transformers is imported."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
 
 
 @pytest.fixture(scope="session")
