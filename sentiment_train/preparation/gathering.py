@@ -18,6 +18,7 @@ from sentiment_api.review_files.values import TimestampParser, parse_rows
 from sentiment_train.preparation.cleaning import clean
 from sentiment_train.preparation.duplicates import hashes, normalized
 from sentiment_train.preparation.shingles import BANDS, bands, shingles
+from sentiment_train.preparation.splits import product_hashes
 from sentiment_train.preparation.stores import ColumnStore, RowStore
 
 ROWS = "rows"
@@ -111,7 +112,7 @@ def _numbers(rows: pl.DataFrame, gathered: GatheredCounts) -> dict[str, NDArray[
         "key": hashes(texts),
         "digest": hashes("\0".join(map(str, identity)) for identity in identities),
         "own": np.where(rows["id"].is_null().to_numpy(), np.uint64(0), hashes(rows["id"].fill_null(""))),
-        "product": _product_hashes(rows["product_id"]),
+        "product": product_hashes(rows["product_id"]),
         "product_prefix": np.array(product_prefix, dtype=f"S{_PRODUCT_PREFIX_BYTES}"),
         "time": micros.to_numpy(),
         "category": rows["category"].replace_strict(gathered.categories, return_dtype=pl.UInt32).to_numpy(),
@@ -126,13 +127,3 @@ def _signed(texts: Sequence[str]) -> Iterator[tuple[NDArray[np.uint64], NDArray[
     """Yield the hashes of bands and the number of words of the texts, block after block."""
     for block in shingles(texts):
         yield bands(block), block.words.astype(np.uint32)
-
-
-def _product_hashes(products: pl.Series) -> NDArray[np.uint64]:
-    """Return `splits.product_hash` of each, worked out once for each product."""
-    different = products.unique(maintain_order=True)
-    place = products.replace_strict(
-        different, pl.Series(range(len(different)), dtype=pl.UInt32), return_dtype=pl.UInt32
-    )
-    hashed: NDArray[np.uint64] = hashes(different)[place.to_numpy()]
-    return hashed
