@@ -29,14 +29,14 @@ class StatedOptions(msgspec.Struct, frozen=True):
         list[str] | None, typer.Option(help="The hub's name of a data set, for the card; can be repeated.")
     ] = None
 
-    def read(self) -> "cards.Card":
+    def read(self) -> "cards.CardStatements":
         """Return what is stated, the notes read from their file.
 
         Raises:
             UnusableData: that file cannot be read.
         """
         notes = card_file.read_notes(self.notes) if self.notes is not None else None
-        return cards.Card(
+        return cards.CardStatements(
             licence=self.licence,
             terms=self.terms,
             notes=notes,

@@ -33,7 +33,7 @@ _LATER_KEYS: dict[str, Any] = {
 """What metrics of bundles lack that were exported before these figures were made."""
 
 
-class Card(msgspec.Struct, frozen=True):
+class CardStatements(msgspec.Struct, frozen=True):
     """What the model card says that no file shows."""
 
     licence: str | None = None
@@ -54,12 +54,12 @@ class Card(msgspec.Struct, frozen=True):
         return options + [word for name in self.datasets for word in ("--dataset", name)]
 
 
-def stated(manifest: Manifest, card: Card) -> Manifest:
+def stated(manifest: Manifest, card: CardStatements) -> Manifest:
     """Return `manifest` with the statements of `card`, those that it makes, and the commands that go with them."""
     statements = {key: value for key, value in msgspec.structs.asdict(card).items() if value}
     with_statements = msgspec.structs.replace(manifest, training=manifest.training | statements)
     everything = with_statements.training
-    kept = Card(**{key: everything[key] for key in Card.__struct_fields__ if everything.get(key)})
+    kept = CardStatements(**{key: everything[key] for key in CardStatements.__struct_fields__ if everything.get(key)})
     commands = command_lines(with_statements, kept.options())
     return msgspec.structs.replace(manifest, training=everything | {"commands": commands})
 

@@ -31,7 +31,7 @@ from sentiment_train.evaluation.drawing import draw
 from sentiment_train.evaluation.figures import all_figures, with_intervals
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.evaluation.texts import read_texts
-from sentiment_train.exporting.card import CARD, Card, model_card, stated
+from sentiment_train.exporting.card import CARD, CardStatements, model_card, stated
 from sentiment_train.exporting.quantization import write_int8
 from sentiment_train.exporting.recorded_answers import golden_texts, write_reference
 from sentiment_train.exporting.training_record import installed_versions, read_training_record, utc_now
@@ -59,7 +59,7 @@ def export(
     *,
     name: str,
     max_tokens: int,
-    card: Card,
+    card: CardStatements,
     console: Console,
     also: Mapping[str, Path] | None = None,
 ) -> Manifest:

@@ -67,12 +67,12 @@ def gather(
                 store.append(ROWS, rows)
                 column_store.append(_numbers(rows, gathered))
             on_progress("read", (number + batch.share) / len(files), gathered.read)
-        gathered.sources.append(describe(file, timestamps, gathered.read - before))
+        gathered.sources.append(source_record(file, timestamps, gathered.read - before))
     gathered.own_ids = any("id" in file.columns for file in files)
     return gathered
 
 
-def describe(file: ReviewFile, timestamps: TimestampParser, rows: int) -> dict[str, Any]:
+def source_record(file: ReviewFile, timestamps: TimestampParser, rows: int) -> dict[str, Any]:
     """Return what was recognised in a file, for the record and the dry run."""
     return {
         "name": file.source.name,

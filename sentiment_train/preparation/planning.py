@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentiment_train.preparation.duplicates import firsts, shared
+from sentiment_train.preparation.duplicates import first_of_each, repeated
 from sentiment_train.preparation.gathering import GatheredCounts
 from sentiment_train.preparation.shingles import BANDS
 from sentiment_train.preparation.splits import PARTS, assign, find_cuts, written_cuts
@@ -81,9 +81,9 @@ def _representatives(column_store: ColumnStore) -> NDArray[np.int64]:
     """Return for each row the row that stands for its text: the earliest one, by product where times are equal."""
     keys = column_store.load("key")
     stands = np.arange(len(keys))
-    rows = shared(keys)
+    rows = repeated(keys)
     order = [column_store.load(name)[rows] for name in ("time", "product_prefix", "digest", "rating", "category")]
-    stands[rows] = rows[firsts(keys[rows], order)]
+    stands[rows] = rows[first_of_each(keys[rows], order)]
     return stands
 
 
@@ -143,7 +143,7 @@ def _unique_ids(column_store: ColumnStore, kept: NDArray[np.bool_]) -> NDArray[n
     rows = np.flatnonzero(kept & (own != 0))
     unique = np.zeros(len(kept), dtype=bool)
     unique[rows] = True
-    unique[rows[shared(own[rows])]] = False
+    unique[rows[repeated(own[rows])]] = False
     return unique
 
 

@@ -18,8 +18,8 @@ from sentiment_api.review_files.values import TimestampParser
 from sentiment_train.errors import UnusableData
 from sentiment_train.folders import check_free, staged
 from sentiment_train.preparation.data_card import data_card
-from sentiment_train.preparation.gathering import GatheredCounts, ProgressCallback, describe, gather, read_batch
-from sentiment_train.preparation.leakage import measure
+from sentiment_train.preparation.gathering import GatheredCounts, ProgressCallback, gather, read_batch, source_record
+from sentiment_train.preparation.leakage import measure_leakage
 from sentiment_train.preparation.planning import SplitPlan, plan_splits
 from sentiment_train.preparation.splits import PARTS
 from sentiment_train.preparation.stores import ColumnStore, RowStore
@@ -80,7 +80,7 @@ def prepare(
             "cuts": plan.cuts,
             "copies_across_parts": plan.copies_across_parts,
             "near_duplicates": {"left_out": plan.near, "reference_near_later": plan.near_held_out},
-            "leakage": measure(folder),
+            "leakage": measure_leakage(folder),
             "hash": content_hash,
         }
         (folder / "data.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -106,7 +106,7 @@ def preview(sources: Sequence[Path], destination: Path, *, options: ReadOptions 
         if (batch := next(batches, None)) is not None:
             kept = len(read_batch(batch, file, timestamps, options, gathered))
         found.append(
-            describe(file, timestamps, gathered.read)
+            source_record(file, timestamps, gathered.read)
             | {"kept": kept, "rows_left_out": dict(+gathered.dropped), "texts_mended": dict(+gathered.mended)}
         )
     return found

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from sentiment_train.__main__ import main
 from sentiment_train.commands import console
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
@@ -195,7 +195,7 @@ def fitted(
 def exported(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle that `export` made of the fitted model."""
     folder = tmp_path_factory.mktemp("exported") / "tiny"
-    card = Card(licence="made in a test", terms="written by hand")
+    card = CardStatements(licence="made in a test", terms="written by hand")
     export(fitted, prepared, folder, name="tiny", max_tokens=96, card=card, console=quiet)
     return folder
 

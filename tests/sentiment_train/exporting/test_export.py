@@ -19,7 +19,7 @@ from rich.console import Console
 from sentiment_api.model.bundle import open_bundle, sealed
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.exporting.recorded_answers import write_reference
 from sentiment_train.exporting.training_record import MOST_LOSSES, compact_history, read_training_record
@@ -148,7 +148,12 @@ def test_a_bundle_keeps_what_is_needed_to_repeat_it(
     _changed(run_copy, _NEWER_KEYS)
     texts = tmp_path / "cells.parquet"
     pl.DataFrame({"text": ["Love it, great.", "Terrible junk."], "label": [1, 0]}).write_parquet(texts)
-    options: dict[str, Any] = {"name": "tiny", "max_tokens": 96, "card": Card(licence="MIT"), "console": quiet}
+    options: dict[str, Any] = {
+        "name": "tiny",
+        "max_tokens": 96,
+        "card": CardStatements(licence="MIT"),
+        "console": quiet,
+    }
     first = export(run_copy, prepared, tmp_path / "first", also={"cells": texts}, **options)
     training = first.training
     assert training["base_sha256"] == _NEWER_KEYS["base_sha256"]
@@ -214,7 +219,7 @@ def test_an_unusable_set_is_refused_first(
     file, shown = tmp_path / "cells.csv", io.StringIO()
     if content is not None:
         file.write_text(content)
-    options: dict[str, Any] = {"name": "b", "max_tokens": 96, "card": Card(), "console": Console(file=shown)}
+    options: dict[str, Any] = {"name": "b", "max_tokens": 96, "card": CardStatements(), "console": Console(file=shown)}
     with pytest.raises(UnusableData, match=message):
         export(fitted, prepared, tmp_path / "out" / "b", also={"uci": file}, **options)
     assert shown.getvalue() == ""
@@ -247,4 +252,4 @@ def test_a_run_without_its_tokenizer_is_refused(run_copy: Path, prepared: Path, 
     """A missing file of the run is named."""
     (run_copy / "tokenizer_config.json").unlink()
     with pytest.raises(UnusableCheckpoint, match=r"expected tokenizer_config.json in .*run, found none"):
-        export(run_copy, prepared, tmp_path / "out", name="b", max_tokens=96, card=Card(), console=quiet)
+        export(run_copy, prepared, tmp_path / "out", name="b", max_tokens=96, card=CardStatements(), console=quiet)
