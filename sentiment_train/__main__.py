@@ -1,20 +1,17 @@
 """`sentiment-train`: the commands, registered in the order in which they are used."""
 
+import os
 import sys
 
 import typer
-from transformers.utils import logging as transformers_logging
 
 from sentiment_api.errors import SentimentError
-from sentiment_train.commands.card import card
 from sentiment_train.commands.compare import compare
 from sentiment_train.commands.evaluate import evaluate
-from sentiment_train.commands.export import export
-from sentiment_train.commands.fit import fit
-from sentiment_train.commands.import_bert import import_bert
+from sentiment_train.commands.export import card, export
+from sentiment_train.commands.fit import fit, import_bert
 from sentiment_train.commands.prepare import prepare
-from sentiment_train.errors import TrainingError
-from sentiment_train.fitting.devices import memory_translated
+from sentiment_train.errors import TrainingError, out_of_memory_translated
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,11 +36,12 @@ for command in (prepare, fit, evaluate, export, compare, card):
 
 def main() -> None:
     """Run the command line; a failure that a user can mend is one line on standard error, and an exit code above 0."""
-    # Its bars and reports of what it loaded are no news: what matters in them is refused as an error.
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    # transformers' bars and reports of what it loaded are no news: what matters in them is refused as an error. By
+    # variables, since it takes seconds to import, and `--help` needs none of it.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        with memory_translated():
+        with out_of_memory_translated():
             app()
     except (TrainingError, SentimentError) as error:
         print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)

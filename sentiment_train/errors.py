@@ -11,6 +11,9 @@ TrainingError            every failure a user can mend; the command line prints 
 └── NotComparable        two models cannot be compared on these rows; exit code 2, since 1 says that B may not replace A
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class TrainingError(Exception):
     """A failure whose message says what was expected, what was found and the remedy."""
@@ -55,3 +58,26 @@ class NotComparable(TrainingError):
     """Two models cannot be compared, or the rows would not tell which is better."""
 
     exit_code = 2
+
+
+@contextmanager
+def out_of_memory_translated(remedy: str = "free some, or use a machine with more") -> Iterator[None]:
+    """Turn what Python and torch raise when memory is short, on a CPU or a GPU, into an error with the remedy.
+
+    Raises:
+        OutOfMemory: memory was short.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = (str(error) or "memory is exhausted").splitlines()[0]
+        raise OutOfMemory(f"more memory is needed than there is ({reason}); {remedy}") from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was short: torch has a class of its own on GPUs, and a plain RuntimeError on CPUs."""
+    # The class by its name: torch takes seconds to import, and `--help` needs none of it.
+    is_of_gpu = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or is_of_gpu or "allocate memory" in str(error)

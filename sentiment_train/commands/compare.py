@@ -9,19 +9,23 @@ import typer
 from sentiment_api.errors import SentimentError, place_of
 from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
-from sentiment_train.comparison.compare import compare as compare_models
-from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
+from sentiment_train.commands.lazy_imports import lazy_imports
+from sentiment_train.commands.option_groups import grouped_options
 from sentiment_train.comparison.tables import models_table, remarks, slices_table
 from sentiment_train.comparison.verdict import Bounds
 from sentiment_train.errors import NotComparable, NotWritten, TrainingError
 from sentiment_train.folders import replace_files
 
-_BOUNDS = Bounds()
+with lazy_imports():
+    from sentiment_train.comparison import compare as comparison
+    from sentiment_train.comparison import contenders
 
 
-def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+@grouped_options
+def compare(  # noqa: PLR0913 - each is an option of the command line
     a: Annotated[Path, typer.Argument(help="What serves: a bundle, or a folder that `fit` made.")],
     b: Annotated[Path, typer.Argument(help="The candidate: a bundle, or a folder that `fit` made.")],
+    *,
     data: Annotated[Path | None, typer.Option(help="The folder that `prepare` made, and that B was fitted on.")] = None,
     texts: Annotated[
         Path | None, typer.Option(help="Instead: a file of labelled texts, as `evaluate` reads it.")
@@ -31,17 +35,7 @@ def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     sample: Annotated[
         int | None, typer.Option(min=1, help="Compare on so many rows only, chosen by their ids.")
     ] = None,
-    max_accuracy_loss: Annotated[
-        float, typer.Option(min=0.0, help="Points; the lower end of the 95 % interval must be above it.")
-    ] = _BOUNDS.accuracy_loss_points,
-    max_slice_loss: Annotated[
-        float, typer.Option(min=0.0, max=100.0, help="Points; no slice may be shown to lose more.")
-    ] = _BOUNDS.slice_loss_points,
-    min_slice_rows: Annotated[int, typer.Option(min=1, help="Smaller slices are not judged.")] = _BOUNDS.slice_rows,
-    max_calibration_loss: Annotated[
-        float, typer.Option(min=0.0, help="Of the calibration error, 0 to 1.")
-    ] = _BOUNDS.calibration_loss,
-    max_slowdown: Annotated[float, typer.Option(min=0.0, help="B's p95 over A's.")] = _BOUNDS.slowdown,
+    bounds: Bounds,
     allow_other_data: Annotated[
         bool, typer.Option("--allow-other-data", help="Compare although B may have been trained on these rows.")
     ] = False,
@@ -53,19 +47,12 @@ def compare(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """
     if (data is None) == (texts is None):
         raise typer.BadParameter("give exactly one of --data and --texts")
-    bounds = Bounds(
-        accuracy_loss_points=max_accuracy_loss,
-        slice_loss_points=max_slice_loss,
-        slice_rows=min_slice_rows,
-        calibration_loss=max_calibration_loss,
-        slowdown=max_slowdown,
-    )
     if as_json is not None:  # before the minutes that scoring takes
         _check_place(as_json)
     try:
-        found = compare_models(
-            open_contender(a),
-            open_contender(b),
+        found = comparison.compare(
+            contenders.open_contender(a),
+            contenders.open_contender(b),
             _rows(data, texts, part, sample),
             bounds,
             console,
@@ -89,9 +76,9 @@ def _check_place(file: Path) -> None:
         raise typer.BadParameter(f"expected the name of a file, found {file}, which is none")
 
 
-def _rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> Rows:
-    rows = prepared_rows(data, part) if data is not None else plain_rows(texts or Path())
-    return rows if sample is None else sampled(rows, sample)
+def _rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> "contenders.ComparedRows":
+    rows = contenders.prepared_rows(data, part) if data is not None else contenders.plain_rows(texts or Path())
+    return rows if sample is None else contenders.sampled(rows, sample)
 
 
 def _unforeseen(error: Exception) -> str:

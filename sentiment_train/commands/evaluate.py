@@ -5,23 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Column
-from rich.table import Table as ScreenTable
+from rich.table import Column, Table
 
-from sentiment_api.model.bundle import open_bundle
-from sentiment_api.model.classifier import Classifier
-from sentiment_api.model.cores import usable_cores
 from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
-from sentiment_train.evaluation.answers import answer_part, answer_texts
-from sentiment_train.evaluation.drawing import History
-from sentiment_train.evaluation.evaluate import evaluation as evaluate_answers
-from sentiment_train.evaluation.mistakes import worst_mistakes
-from sentiment_train.evaluation.report import Subject, evaluation_tables, read_history, write_report
-from sentiment_train.evaluation.tables import Table, mistakes_table
-from sentiment_train.folders import check_free
+from sentiment_train.commands.lazy_imports import lazy_imports
+from sentiment_train.evaluation.tables import FigureTable, evaluation_tables, mistakes_table
 
-_WORST_IN_REPORT = 20
+with lazy_imports():
+    from sentiment_train.evaluation import evaluate as evaluation
+
 _WIDEST_NAME = 20
 
 
@@ -50,54 +43,32 @@ def evaluate(
     """
     if (data is None) == (texts is None):
         raise typer.BadParameter("give exactly one of --data and --texts")
-    history = _history_for(out, model)
-    bundle = open_bundle(model)
-    classifier = Classifier.load(bundle, engine, usable_cores())
-    answers = answer_texts(classifier, texts) if texts else answer_part(classifier, data or Path(), part)
-    evaluation = evaluate_answers(answers)
-    subject = Subject(
-        model=bundle.manifest.name,
-        version=bundle.manifest.version,
-        engine=engine,
-        reviews=texts.name if texts else part,
-    )
-    if out is not None:
-        in_report = _WORST_IN_REPORT if worst is None else worst
-        write_report(out, subject, answers, evaluation, history=history, worst=in_report)
-    mistakes = worst_mistakes(answers, worst or 0)
+    found = evaluation.evaluate(model, data, texts, part=part, engine=engine, out=out, worst=worst)
     if as_json:
         # A plain file has no parts: what is printed of it are its figures.
-        shown = evaluation["all"] if texts else evaluation
-        print(json.dumps(shown | ({"mistakes": mistakes} if worst else {}), indent=2))
-    else:
-        _show(subject, evaluation, mistakes)
-        if out is not None:
-            console.print(f"wrote {out}: index.html, evaluation.json and figures")
+        shown = found.figures["all"] if texts else found.figures
+        print(json.dumps(shown | ({"mistakes": found.mistakes} if worst else {}), indent=2))
+        return
+    console.print(f"{found.subject.model} {found.subject.version}, {engine}", highlight=False)
+    _show(found.figures, found.mistakes, found.subject.reviews)
+    if out is not None:
+        console.print(f"wrote {out}: index.html, evaluation.json and figures")
 
 
-def _history_for(out: Path | None, model: Path) -> History:
-    """Return what the learning curve is drawn from; refuse a taken folder before the minutes that scoring takes."""
-    if out is None:
-        return ()
-    check_free(out)
-    return read_history(model)
-
-
-def _show(subject: Subject, evaluation: dict[str, Any], mistakes: list[dict[str, Any]]) -> None:
-    console.print(f"{subject.model} {subject.version}, {subject.engine}", highlight=False)
-    for table in (*evaluation_tables(evaluation, subject.reviews), mistakes_table(mistakes)):
+def _show(figures: dict[str, Any], mistakes: list[dict[str, Any]], reviews: str) -> None:
+    for table in (*evaluation_tables(figures, reviews), mistakes_table(mistakes)):
         if table.rows:
             console.print(_on_screen(table))
-    for note in evaluation["notes"]:
+    for note in figures["notes"]:
         console.print(f"note: {note}", highlight=False)
 
 
-def _on_screen(table: Table) -> ScreenTable:
+def _on_screen(table: FigureTable) -> Table:
     name, *others = table.columns
     longest = max(len(row[0]) for row in table.rows)
     # An id that is broken in two cannot be copied.
     first = Column(name, overflow="fold", min_width=min(longest, _WIDEST_NAME))
-    screen = ScreenTable(first, *others, title=table.title)
+    screen = Table(first, *others, title=table.title)
     for row in table.rows:
         screen.add_row(*row)
     return screen

@@ -1,21 +1,57 @@
-"""`export`: a model to a bundle that the service takes."""
+"""`export`: a model to a bundle that the service takes; and `card`, which writes a bundle's model card again."""
 
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from sentiment_train.commands import BaseModel, Datasets, Licence, NewFolder, Notes, Prepared, Terms, console
-from sentiment_train.exporting.card import Card
-from sentiment_train.exporting.card_file import read_notes
-from sentiment_train.exporting.export import export as export_bundle
+from sentiment_train.commands import NewFolder, console
+from sentiment_train.commands.lazy_imports import lazy_imports
+from sentiment_train.commands.option_groups import grouped_options
+
+with lazy_imports():
+    from sentiment_train.exporting import card as cards
+    from sentiment_train.exporting import card_file
+    from sentiment_train.exporting import export as exporting
 
 
-def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+class StatedOptions(msgspec.Struct, frozen=True):
+    """What the owner of a model states for its card, as options."""
+
+    licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None
+    terms: Annotated[str | None, typer.Option(help="Of the training data, for the model card.")] = None
+    notes: Annotated[Path | None, typer.Option(help="A Markdown file on the model's limits, for the card.")] = None
+    base_model: Annotated[
+        str | None, typer.Option(help="The hub's name of the base, for the card, where it was fitted from a folder.")
+    ] = None
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="The hub's name of a data set, for the card; can be repeated.")
+    ] = None
+
+    def read(self) -> "cards.CardStatements":
+        """Return what is stated, the notes read from their file.
+
+        Raises:
+            UnusableData: that file cannot be read.
+        """
+        notes = card_file.read_notes(self.notes) if self.notes is not None else None
+        return cards.CardStatements(
+            licence=self.licence,
+            terms=self.terms,
+            notes=notes,
+            base_model=self.base_model,
+            datasets=self.dataset or [],
+        )
+
+
+@grouped_options
+def export(
     run: Annotated[Path, typer.Argument(help="The folder that `fit` made, or a bundle, to export its weights again.")],
-    data: Prepared,
+    data: Annotated[Path, typer.Option("--data", help="The folder that `prepare` made.")],
     out: NewFolder,
     name: Annotated[str, typer.Option(help="The model's name, as replies carry it.")],
+    *,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longer texts are cut when served.")] = 512,
     also: Annotated[
         list[str] | None,
@@ -23,22 +59,41 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             metavar="NAME=FILE", help="A file of labelled texts to score once, for the card; can be repeated."
         ),
     ] = None,
-    licence: Licence = None,
-    terms: Terms = None,
-    notes: Notes = None,
-    base_model: BaseModel = None,
-    dataset: Datasets = None,
+    stated: StatedOptions,
 ) -> None:
     """Turn a fitted model into a bundle that the service takes: int8 file, calibration, reference, golden texts."""
-    words = read_notes(notes) if notes is not None else None
-    card = Card(licence=licence, terms=terms, notes=words, base_model=base_model, datasets=dataset or [])
+    card = stated.read()
     files = dict(_named(each) for each in also or [])
-    manifest = export_bundle(run, data, out, name=name, max_tokens=max_tokens, card=card, console=console, also=files)
+    manifest = exporting.export(
+        run, data, out, name=name, max_tokens=max_tokens, card=card, console=console, also=files
+    )
     figures = manifest.training["metrics"]["all"]
     console.print(
         f"wrote {out}: {manifest.name} {manifest.version}, later accuracy {figures['accuracy']:.4f}, "
         f"macro F1 {figures['macro_f1']:.4f}"
     )
+
+
+@grouped_options
+def card(
+    model: Annotated[Path, typer.Argument(help="A bundle that `export` made.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the card to this new file, and leave the bundle as it is.")
+    ] = None,
+    stated: StatedOptions,
+) -> None:
+    """Write the model card of a bundle again, in the form of the Hugging Face hub, with what is stated here.
+
+    What is not stated stays as it was. The bundle's version stays as well.
+    """
+    statements = stated.read()
+    if out is None:
+        manifest = card_file.rewrite_card(model, statements)
+        console.print(f"wrote {model / cards.CARD}: {manifest.name} {manifest.version}, the version as it was")
+    else:
+        card_file.write_card(out, card_file.restated(model, statements)[1])
+        console.print(f"wrote {out}")
 
 
 def _named(option: str) -> tuple[str, Path]:

@@ -1,7 +1,7 @@
 """`prepare`: ratings to parts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,12 +10,14 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from sentiment_api.review_files.columns import parse_named
-from sentiment_api.review_files.row_batches import ReadOptions
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.preparation.gathering import Tell
-from sentiment_train.preparation.prepare import look
-from sentiment_train.preparation.prepare import prepare as prepare_ratings
+from sentiment_train.commands.lazy_imports import lazy_imports
+
+with lazy_imports():
+    from sentiment_api.review_files import columns, row_batches
+    from sentiment_train.preparation import prepare as preparation
+
+ProgressCallback = Callable[[str, float, int], None]
 
 _PLAIN_EVERY_S = 10.0
 
@@ -56,15 +58,17 @@ def prepare(
 
     Near copies of texts that are held out do not train. README.md in the folder says what was left out and why.
     """
-    options = ReadOptions(columns=parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows)
+    options = row_batches.ReadOptions(
+        columns=columns.parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows
+    )
     wanted = "train, validation, reference and later as parquet files, data.json, and README.md, the data card"
     if dry_run:
         console.print(f"would write {out}: {wanted}")
-        console.print(_look_table(look(sources, out, options=options)))
+        console.print(_preview_table(preparation.preview(sources, out, options=options)))
         return
     console.print(f"will write {out}: {wanted}")
-    with _progress() as tell:
-        record = prepare_ratings(sources, out, labels=labels, options=options, tell=tell)
+    with _progress() as on_progress:
+        record = preparation.prepare(sources, out, labels=labels, options=options, on_progress=on_progress)
     console.print(_parts_table(record))
     for line in _leakage_lines(record):
         console.print(line, highlight=False)
@@ -72,41 +76,41 @@ def prepare(
 
 
 @contextmanager
-def _progress() -> Iterator[Tell]:
+def _progress() -> Iterator[ProgressCallback]:
     """Yield what shows how far the work is: a bar in a terminal, else a line each ten seconds."""
     if not console.is_terminal:
         yield _plain_lines()
         return
-    columns = (
+    bars = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rows]} rows"),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    with Progress(*bars, TimeRemainingColumn(), console=console, transient=True) as progress:
         tasks = {stage: progress.add_task(stage, total=1.0, rows=0) for stage in ("read", "sort", "write")}
         yield lambda stage, share, rows: progress.update(tasks[stage], completed=share, rows=rows)
 
 
-def _plain_lines() -> Tell:
+def _plain_lines() -> ProgressCallback:
     last = time.monotonic()
 
-    def tell(stage: str, share: float, rows: int) -> None:
+    def on_progress(stage: str, share: float, rows: int) -> None:
         nonlocal last
         if time.monotonic() - last >= _PLAIN_EVERY_S:
             last = time.monotonic()
             console.print(f"{stage} {share:.0%}, {rows} rows", highlight=False)
 
-    return tell
+    return on_progress
 
 
-def _look_table(found: list[dict[str, Any]]) -> Table:
+def _preview_table(found: list[dict[str, Any]]) -> Table:
     names = ("file", "columns", "times", "first rows", "kept", "left out", "mended")
     table = Table(*(Column(name, overflow="fold") for name in names))
     for file in found:
-        columns = ", ".join(role if role == name else f"{role}={name}" for role, name in file["columns"].items())
+        roles = ", ".join(role if role == name else f"{role}={name}" for role, name in file["columns"].items())
         counts = (_listed(file["rows_left_out"]), _listed(file["texts_mended"]))
-        table.add_row(file["name"], columns, ", ".join(file["times"]), str(file["rows"]), str(file["kept"]), *counts)
+        table.add_row(file["name"], roles, ", ".join(file["times"]), str(file["rows"]), str(file["kept"]), *counts)
     return table
 
 

@@ -14,15 +14,21 @@ from scipy.stats import norm
 
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
-from sentiment_train.comparison.contenders import Contender, Rows, check_labels, common_engine, data_warnings, sampled
+from sentiment_train.comparison.contenders import (
+    ComparedRows,
+    Contender,
+    check_labels,
+    common_engine,
+    data_warnings,
+    sampled,
+)
 from sentiment_train.comparison.paired import holm, loss_beyond, mcnemar, score_interval, visible_loss
 from sentiment_train.comparison.timing import ROUNDS, TIMED_TEXTS, Latency, interleaved
-from sentiment_train.comparison.verdict import FAMILY_ERROR, Bounds, Evidence, SliceEvidence, failed_rules
-from sentiment_train.evaluation.answers import Answers, answer
-from sentiment_train.evaluation.evaluate import figures
+from sentiment_train.comparison.verdict import FAMILY_ERROR, Bounds, ComparisonFigures, SliceFigures, failed_rules
+from sentiment_train.evaluation.answers import LabelledAnswers, answer, worst_mistakes
+from sentiment_train.evaluation.figures import figures
 from sentiment_train.evaluation.intervals import clusters, intervals
 from sentiment_train.evaluation.measures import calibration_gap, confusion, equal_bins, of_confusion
-from sentiment_train.evaluation.mistakes import worst_mistakes
 from sentiment_train.evaluation.slices import slices
 
 Bools = NDArray[np.bool_]
@@ -34,7 +40,7 @@ EXAMPLES = 10
 def compare(
     a: Contender,
     b: Contender,
-    rows: Rows,
+    rows: ComparedRows,
     bounds: Bounds,
     console: Console,
     *,
@@ -61,8 +67,8 @@ def compare(
     texts = sampled(rows, TIMED_TEXTS).reviews["text"].to_list()
     console.print(f"timing {len(texts)} texts in {ROUNDS} rounds, one at a time")
     latencies = _latencies(a, b, engine, texts, same_version=same_version)
-    found = evidence(measured, slowdown=latencies[1].p95_ms / latencies[0].p95_ms)
-    failed = failed_rules(found, bounds)
+    judged = comparison_figures(measured, slowdown=latencies[1].p95_ms / latencies[0].p95_ms)
+    failed = failed_rules(judged, bounds)
     return {
         "may_replace": not failed,
         "failed": failed,
@@ -73,14 +79,14 @@ def compare(
         "a": _model(a, of_a, latencies[0]),
         "b": _model(b, of_b, latencies[1]),
         **measured,
-        "slowdown": found.slowdown,
+        "slowdown": judged.slowdown,
         "timed": {"texts": len(texts), "rounds": ROUNDS},
         "only_a_right": worst_mistakes(of_b.of(_right(of_a)), EXAMPLES),
         "only_b_right": worst_mistakes(of_a.of(_right(of_b)), EXAMPLES),
     }
 
 
-def statistics(a: Answers, b: Answers, bounds: Bounds, *, same_version: bool = False) -> dict[str, Any]:
+def statistics(a: LabelledAnswers, b: LabelledAnswers, bounds: Bounds, *, same_version: bool = False) -> dict[str, Any]:
     """Return how B's figures differ from A's: `accuracy`, `macro_f1` and `calibration_error` with intervals, `slices`.
 
     Both are answers to the same rows, with the same labels in the same order. Two models of the same version answer
@@ -96,12 +102,12 @@ def statistics(a: Answers, b: Answers, bounds: Bounds, *, same_version: bool = F
     }
 
 
-def evidence(measured: dict[str, Any], slowdown: float) -> Evidence:
+def comparison_figures(measured: dict[str, Any], slowdown: float) -> ComparisonFigures:
     """Return what the rules look at, from what `statistics` returned and B's p95 over A's."""
-    return Evidence(
+    return ComparisonFigures(
         accuracy_low_points=100 * measured["accuracy"]["low"],
         slices=[
-            SliceEvidence(
+            SliceFigures(
                 name=each["name"], rows=each["rows"], loss_points=-100 * each["difference"], p_beyond=each["p_beyond"]
             )
             for each in measured["slices"]
@@ -111,7 +117,7 @@ def evidence(measured: dict[str, Any], slowdown: float) -> Evidence:
     )
 
 
-def _answers(model: Contender, engine: str, rows: Rows, labels: list[str]) -> Answers:
+def _answers(model: Contender, engine: str, rows: ComparedRows, labels: list[str]) -> LabelledAnswers:
     """Return the model's answers, with `labels` in that order."""
     classifier = Classifier.load(model.bundle, engine, usable_cores())
     classifier.self_check()
@@ -121,12 +127,12 @@ def _answers(model: Contender, engine: str, rows: Rows, labels: list[str]) -> An
     return found._replace(labels=labels, truth=truth, probabilities=found.probabilities[:, places])
 
 
-def _right(answers: Answers) -> Bools:
+def _right(answers: LabelledAnswers) -> Bools:
     right: Bools = answers.given == answers.truth
     return right
 
 
-def _differences(a: Answers, b: Answers) -> dict[str, dict[str, float | None]]:
+def _differences(a: LabelledAnswers, b: LabelledAnswers) -> dict[str, dict[str, float | None]]:
     """Return `value`, `low` and `high` of each difference; the ends are None where there are too few rows for them."""
 
     def statistics_of(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -143,7 +149,7 @@ def _ends(ends: NDArray[np.float64] | None) -> dict[str, float | None]:
     return {"low": None, "high": None} if ends is None else {"low": float(ends[0]), "high": float(ends[1])}
 
 
-def _compared(answers: Answers, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _compared(answers: LabelledAnswers, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return accuracy, macro F1 and calibration error `(m,)` for weights `(m, n)`."""
     of_labels = of_confusion(confusion(answers.truth, answers.probabilities, weights))
     gap = calibration_gap(answers.truth, answers.probabilities, weights, equal_bins(answers.score))
@@ -226,6 +232,6 @@ def _slice(name: str, a: Bools, b: Bools, bounds: Bounds) -> dict[str, Any]:
     }
 
 
-def _model(model: Contender, answers: Answers, latency: Latency) -> dict[str, Any]:
+def _model(model: Contender, answers: LabelledAnswers, latency: Latency) -> dict[str, Any]:
     found = figures(answers.truth, answers.probabilities, answers.labels)
     return {**model.described(), "figures": found, "latency": latency._asdict()}

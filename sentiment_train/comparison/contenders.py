@@ -13,7 +13,7 @@ from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.prepared import read_data_record, read_part
 
 
-class Rows(NamedTuple):
+class ComparedRows(NamedTuple):
     """What both models are asked."""
 
     source: Path
@@ -49,25 +49,25 @@ class Contender(NamedTuple):
         }
 
 
-def prepared_rows(data: Path, part: str) -> Rows:
+def prepared_rows(data: Path, part: str) -> ComparedRows:
     """Return one part of a prepared folder.
 
     Raises:
         UnusableData: the folder has no such part, or no record.
     """
-    return Rows(data / f"{part}.parquet", _with_ids(read_part(data, part)), read_data_record(data)["hash"])
+    return ComparedRows(data / f"{part}.parquet", _with_ids(read_part(data, part)), read_data_record(data)["hash"])
 
 
-def plain_rows(file: Path) -> Rows:
+def plain_rows(file: Path) -> ComparedRows:
     """Return the labelled texts of a plain file, as `evaluate` reads it; without ids a row's is its number, from 0.
 
     Raises:
         UnusableData: the file cannot be read.
     """
-    return Rows(file, _with_ids(read_texts(file)), None)
+    return ComparedRows(file, _with_ids(read_texts(file)), None)
 
 
-def sampled(rows: Rows, size: int) -> Rows:
+def sampled(rows: ComparedRows, size: int) -> ComparedRows:
     """Return `size` of the rows, or all where there are no more: those whose ids have the smallest hashes, in order."""
     if size >= len(rows.reviews):
         return rows
@@ -106,7 +106,7 @@ def check_labels(a: Contender, b: Contender) -> None:
         )
 
 
-def data_warnings(a: Contender, b: Contender, rows: Rows, *, allow_other_data: bool) -> list[str]:
+def data_warnings(a: Contender, b: Contender, rows: ComparedRows, *, allow_other_data: bool) -> list[str]:
     """Return what is to be feared of the models having been trained on `rows`.
 
     Raises:

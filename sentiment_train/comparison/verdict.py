@@ -1,27 +1,37 @@
 """Whether B may replace A: the rules alone, as a pure function of what was measured."""
 
+from typing import Annotated
+
 import msgspec
+import typer
 
 FAMILY_ERROR = 0.05
 """The chance that any slice at all is refused although none is worse by more than the bound."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much worse B may be."""
+    """How much worse B may be; each is an option of `sentiment-train compare`."""
 
-    accuracy_loss_points: float = 0.5
-    """The lower end of the 95 % interval of the accuracy difference must lie above its negative."""
-    slice_loss_points: float = 2.0
-    """No slice may be shown to lose more accuracy than this."""
-    slice_rows: int = 200
-    """Slices with fewer rows are shown and not judged."""
-    calibration_loss: float = 0.01
-    """On the scale of the calibration error, 0 to 1."""
-    slowdown: float = 1.25
-    """B's p95 over A's."""
+    accuracy_loss_points: Annotated[
+        float,
+        typer.Option(
+            "--max-accuracy-loss", min=0.0, help="Points; the lower end of the 95 % interval must be above it."
+        ),
+    ] = 0.5
+    """The lower end of the interval of the accuracy difference must lie above its negative."""
+    slice_loss_points: Annotated[
+        float,
+        typer.Option("--max-slice-loss", min=0.0, max=100.0, help="Points; no slice may be shown to lose more."),
+    ] = 2.0
+    slice_rows: Annotated[int, typer.Option("--min-slice-rows", min=1, help="Smaller slices are not judged.")] = 200
+    """They are shown."""
+    calibration_loss: Annotated[
+        float, typer.Option("--max-calibration-loss", min=0.0, help="Of the calibration error, 0 to 1.")
+    ] = 0.01
+    slowdown: Annotated[float, typer.Option("--max-slowdown", min=0.0, help="B's p95 over A's.")] = 1.25
 
 
-class SliceEvidence(msgspec.Struct, frozen=True, kw_only=True):
+class SliceFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured on one slice."""
 
     name: str
@@ -32,18 +42,18 @@ class SliceEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Of B losing at most the bound, corrected by Holm over the slices that are judged."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class ComparisonFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules look at."""
 
     accuracy_low_points: float
     """Lower end of the 95 % interval of B's accuracy minus A's."""
-    slices: list[SliceEvidence]
+    slices: list[SliceFigures]
     calibration_loss: float
     """B's calibration error minus A's."""
     slowdown: float
 
 
-def failed_rules(evidence: Evidence, bounds: Bounds) -> list[str]:
+def failed_rules(figures: ComparisonFigures, bounds: Bounds) -> list[str]:
     """Return one sentence with its numbers for each rule that B fails; none when B may replace A.
 
     A slice fails when the one-sided test of "B loses at most `slice_loss_points`" rejects at `FAMILY_ERROR` after
@@ -51,22 +61,22 @@ def failed_rules(evidence: Evidence, bounds: Bounds) -> list[str]:
     one passes no rule.
     """
     failed = []
-    if not evidence.accuracy_low_points > -bounds.accuracy_loss_points:
+    if not figures.accuracy_low_points > -bounds.accuracy_loss_points:
         failed.append(
-            f"accuracy: the 95 % interval of B minus A begins at {evidence.accuracy_low_points:+.2f} points, expected "
+            f"accuracy: the 95 % interval of B minus A begins at {figures.accuracy_low_points:+.2f} points, expected "
             f"above -{bounds.accuracy_loss_points:g}"
         )
     failed += [
         f"slice {each.name!r}: B loses {each.loss_points:.1f} points on {each.rows} rows, shown to be more than "
         f"{bounds.slice_loss_points:g} (p {each.p_beyond:.2g} after Holm)"
-        for each in evidence.slices
+        for each in figures.slices
         if each.rows >= bounds.slice_rows and not each.p_beyond >= FAMILY_ERROR
     ]
-    if not evidence.calibration_loss <= bounds.calibration_loss:
+    if not figures.calibration_loss <= bounds.calibration_loss:
         failed.append(
-            f"calibration: B's error is {evidence.calibration_loss:.4f} higher, at most {bounds.calibration_loss:g} is "
+            f"calibration: B's error is {figures.calibration_loss:.4f} higher, at most {bounds.calibration_loss:g} is "
             "allowed"
         )
-    if not evidence.slowdown <= bounds.slowdown:
-        failed.append(f"speed: B's p95 is {evidence.slowdown:.2f} x A's, at most {bounds.slowdown:g} x is allowed")
+    if not figures.slowdown <= bounds.slowdown:
+        failed.append(f"speed: B's p95 is {figures.slowdown:.2f} x A's, at most {bounds.slowdown:g} x is allowed")
     return failed

@@ -1,7 +1,7 @@
 """Labelled reviews and what a model says of them, row by row: what figures, tables and pictures are made of."""
 
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableData
+from sentiment_train.evaluation.measures import log_losses
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.evaluation.texts import read_texts
 from sentiment_train.prepared import label_indexes, read_part
@@ -17,7 +18,7 @@ NUMBERED_LABELS = {0: "negative", 1: "positive"}
 """What a number stands for in the label column of a plain file of texts."""
 
 
-class Answers(NamedTuple):
+class LabelledAnswers(NamedTuple):
     """What a model says of n labelled reviews, in their order."""
 
     labels: list[str]
@@ -53,7 +54,7 @@ class Answers(NamedTuple):
         )
 
 
-def answer_part(classifier: Classifier, data: Path, part: str) -> Answers:
+def answer_part(classifier: Classifier, data: Path, part: str) -> LabelledAnswers:
     """Return what `classifier` says of one part of the prepared folder `data`.
 
     Raises:
@@ -62,7 +63,7 @@ def answer_part(classifier: Classifier, data: Path, part: str) -> Answers:
     return answer(classifier, read_part(data, part), data / f"{part}.parquet")
 
 
-def answer_texts(classifier: Classifier, file: Path) -> Answers:
+def answer_texts(classifier: Classifier, file: Path) -> LabelledAnswers:
     """Return what `classifier` says of the labelled texts of one file: .parquet, .csv or .jsonl.
 
     Its columns are text and label; a label is a name, or 0 for negative and 1 for positive. Nothing is cleaned or made
@@ -75,7 +76,7 @@ def answer_texts(classifier: Classifier, file: Path) -> Answers:
     return answer(classifier, read_texts(file), file)
 
 
-def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> Answers:
+def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> LabelledAnswers:
     """Return what `classifier` says of `reviews`, which were read from `source`: the columns text, label and others.
 
     Raises:
@@ -85,7 +86,7 @@ def answer(classifier: Classifier, reviews: pl.DataFrame, source: Path) -> Answe
     truth = label_indexes(named["label"], classifier.labels)
     scores = score(classifier, reviews["text"].to_list())
     tokens = np.array([len(each.ids) for each in scores.tokens])
-    return Answers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
+    return LabelledAnswers(classifier.labels, named.drop("text"), truth, classifier.calibrate(scores.logits), tokens)
 
 
 def labelled(reviews: pl.DataFrame, source: Path, labels: list[str]) -> pl.DataFrame:
@@ -113,3 +114,30 @@ def _label_names(labels: pl.Series, source: Path) -> pl.Series:
     if unknown := set(labels.unique()) - NUMBERED_LABELS.keys():
         raise UnusableData(f"expected the numbers {NUMBERED_LABELS} as labels in {source}, found {sorted(unknown)} too")
     return labels.replace_strict(NUMBERED_LABELS, return_dtype=pl.String)
+
+
+def worst_mistakes(answers: LabelledAnswers, count: int) -> list[dict[str, Any]]:
+    """Return the `count` wrong answers of the largest loss, the worst first.
+
+    Each has the review's `id` (its row, from 0, where there is none), `product_id` (None where there is none), `label`,
+    the label `given`, the model's `probability` of the right one, `loss` (its negative natural logarithm) and `tokens`.
+    """
+    losses = log_losses(answers.truth, answers.probabilities)
+    wrong = np.flatnonzero(answers.given != answers.truth)
+    return [
+        _mistake(answers, int(row), losses[row]) for row in wrong[np.argsort(-losses[wrong], kind="stable")][:count]
+    ]
+
+
+def _mistake(answers: LabelledAnswers, row: int, loss: float) -> dict[str, Any]:
+    review = answers.reviews.row(row, named=True)
+    right, given = answers.truth[row], answers.given[row]
+    return {
+        "id": str(review.get("id", row)),
+        "product_id": review.get("product_id"),
+        "label": answers.labels[right],
+        "given": answers.labels[given],
+        "probability": round(float(answers.probabilities[row, right]), 6),
+        "loss": round(float(loss), 4),
+        "tokens": int(answers.tokens[row]),
+    }

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from sentiment_train.evaluation.answers import Answers
+from sentiment_train.evaluation.answers import LabelledAnswers
 
 History = Sequence[dict[str, Any]]
 
@@ -27,7 +27,7 @@ _SCORE_BINS = [step / 20 for step in range(21)]
 class _Shown(NamedTuple):
     """What every picture is drawn from."""
 
-    answers: Answers
+    answers: LabelledAnswers
     evaluation: dict[str, Any]
     history: History
 
@@ -38,10 +38,10 @@ class _Shown(NamedTuple):
         return "not measured" if value is None else f"{value:.2%}"
 
 
-def draw(answers: Answers, evaluation: dict[str, Any], folder: Path, history: History = ()) -> dict[str, str]:
+def draw(answers: LabelledAnswers, evaluation: dict[str, Any], folder: Path, history: History = ()) -> dict[str, str]:
     """Draw the pictures into `folder`, which is made, and return the caption of each by its file name, in order.
 
-    `evaluation` is what `evaluation.evaluation` makes of `answers`; `history` is the log of a fit, dicts with `step`,
+    `evaluation` is what `figures.all_figures` makes of `answers`; `history` is the log of a fit, dicts with `step`,
     and `loss` or `eval_loss`. A picture that would show nothing is left out: ROC and precision by recall where only one
     label occurs, slices and learning curve where there are none.
     """
@@ -99,7 +99,7 @@ def _roc(shown: _Shown) -> Figure:
     return figure
 
 
-def _ranked(answers: Answers) -> list[int]:
+def _ranked(answers: LabelledAnswers) -> list[int]:
     """Return the labels that occur; of two the second alone, as the first one's curve is its mirror image."""
     return [place for place in np.unique(answers.truth).tolist() if len(answers.labels) > 2 or place == 1]
 

@@ -1,179 +1,71 @@
-"""How good a model is on ratings that it never saw, as numbers.
+"""How good a model is on ratings that it never saw, from top to bottom: ask it, count, and write what was found."""
 
-The figures are those of the part `later` (see `splits`): all of it, its unseen products, each category, the unweighted
-mean over categories, and each slice; with what the model does at other thresholds. Nothing here holds a row of the
-data: an evaluation goes into a bundle as it is.
-"""
-
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
-from sentiment_train.evaluation.answers import Answers, answer_part, answer_texts
-from sentiment_train.evaluation.intervals import FEWEST_PRODUCTS, FEWEST_ROWS, LEVEL, RESAMPLES, clusters, intervals
-from sentiment_train.evaluation.measures import confusion, measures
-from sentiment_train.evaluation.operating_points import abstain_table, reliability_table, threshold_table
-from sentiment_train.evaluation.slices import slices
+from sentiment_api.model.cores import usable_cores
+from sentiment_train.errors import UnusableData
+from sentiment_train.evaluation.answers import answer_part, answer_texts, worst_mistakes
+from sentiment_train.evaluation.drawing import History
+from sentiment_train.evaluation.figures import all_figures
+from sentiment_train.evaluation.report import EvaluatedModel, read_history, write_report
+from sentiment_train.folders import check_free
+
+_WORST_IN_REPORT = 20
 
 
-def evaluate(classifier: Classifier, data: Path, part: str = "later") -> dict[str, Any]:
-    """Return the evaluation of `classifier` on one part of the prepared folder `data`, as `evaluation` has it.
+class Evaluation(NamedTuple):
+    """What was found."""
+
+    subject: EvaluatedModel
+    figures: dict[str, Any]
+    """As `figures.all_figures` returns them."""
+    mistakes: list[dict[str, Any]]
+    """The worst ones, as `answers.worst_mistakes` returns them."""
+
+
+def evaluate(
+    model: Path, data: Path | None, texts: Path | None, *, part: str, engine: str, out: Path | None, worst: int | None
+) -> Evaluation:
+    """Measure the bundle, or folder of `fit`, `model`, and write a report to `out` if that is given.
+
+    The reviews are one `part` of the prepared folder `data`, or else the labelled `texts` of one file. `worst` mistakes
+    are listed; None lists 20 in the report and none in what is returned.
 
     Raises:
-        UnusableData: the folder has no such part, it is empty, or has a label that the model does not have.
+        BundleInvalid: `model` is incomplete or damaged.
+        UnusableData: there is no such part, the file cannot be read, or has a label that the model does not have.
+        UnusableCheckpoint: the log of the fit is damaged, from which the report draws the learning curve.
+        FolderTaken: `out` holds something.
+        NotWritten: the report cannot be written; nothing of it is left.
     """
-    return evaluation(answer_part(classifier, data, part))
+    history = _history_for(out, model)
+    bundle = open_bundle(model)
+    classifier = Classifier.load(bundle, engine, usable_cores())
+    if texts is not None:
+        answers = answer_texts(classifier, texts)
+    elif data is not None:
+        answers = answer_part(classifier, data, part)
+    else:
+        raise UnusableData("expected a prepared folder or a file of labelled texts, found none; name one")
+    figures = all_figures(answers)
+    subject = EvaluatedModel(
+        model=bundle.manifest.name,
+        version=bundle.manifest.version,
+        engine=engine,
+        reviews=texts.name if texts else part,
+    )
+    if out is not None:
+        in_report = _WORST_IN_REPORT if worst is None else worst
+        write_report(out, subject, answers, figures, history=history, worst=in_report)
+    return Evaluation(subject, figures, worst_mistakes(answers, worst or 0))
 
 
-def evaluate_texts(classifier: Classifier, file: Path) -> dict[str, Any]:
-    """Return what `figures` returns for the labelled texts of one file (see `answers.answer_texts`), with intervals.
-
-    Raises:
-        UnusableData: the file cannot be read, is empty, lacks a column, or has a label that the model does not have.
-    """
-    return with_intervals(answer_texts(classifier, file))
-
-
-def evaluation(answers: Answers) -> dict[str, Any]:
-    """Return all figures of `answers`, ready for JSON.
-
-    Keys:
-        all: `figures` with the key `interval`: the ends of each figure's interval, None below 20 reviews.
-        unseen: the same of the products that never train, None where there are none.
-        category_mean: the mean over categories of accuracy and macro F1, None where there are no categories.
-        by_category: `figures` of each.
-        slices: by name n, accuracy and its interval, macro F1 (None where one label alone occurs), calibration error,
-            and the mean score.
-        thresholds, abstain, reliability: see `operating_points`.
-        bootstrap: how the intervals were made.
-        notes: sentences on what could not be measured, and why.
-    """
-    by_category = {name: _figures(answers.of(mask)) for name, mask in _categories(answers).items()}
-    unseen = answers.reviews["unseen"].to_numpy() if "unseen" in answers.reviews.columns else np.array([False])
-    return {
-        "all": with_intervals(answers),
-        "unseen": with_intervals(answers.of(unseen)) if unseen.any() else None,
-        "category_mean": _category_mean(by_category),
-        "by_category": by_category,
-        "slices": _slices(answers),
-        "thresholds": threshold_table(answers),
-        "abstain": abstain_table(answers),
-        "reliability": reliability_table(answers),
-        "bootstrap": {
-            "resamples": RESAMPLES,
-            "level": LEVEL,
-            "drawn": "products" if _products(answers) >= FEWEST_PRODUCTS else "reviews",
-        },
-        "notes": _notes(answers),
-    }
-
-
-def figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], labels: list[str]) -> dict[str, Any]:
-    """Return n, support and confusion (right label by given label), and every one of `measures` by its name.
-
-    `truth` is `(n,)` indexes into `labels`; `probabilities` is `(n, n_labels)`. Precision, recall, F1, support and
-    average precision are by label. ROC AUC is one label against the rest, its mean over more than two labels, and None
-    unless every label occurs; so is the average precision of a label that does not occur, or that alone occurs.
-    """
-    whole = np.ones((1, len(truth)))
-    counts = confusion(truth, probabilities, whole)[0].astype(int)
-    return {
-        "n": len(truth),
-        **{name: _number(values[0], labels) for name, values in measures(truth, probabilities, whole).items()},
-        "support": dict(zip(labels, counts.sum(axis=1).tolist(), strict=True)),
-        "confusion": counts.tolist(),
-    }
-
-
-def with_intervals(answers: Answers) -> dict[str, Any]:
-    """Return `figures` of `answers` with the key `interval`: the ends of each figure's interval, None where none is."""
-    found = intervals(partial(measures, answers.truth, answers.probabilities), _drawn(answers))
-    interval = {name: _ends(ends, answers.labels) for name, ends in found.items()}
-    return _figures(answers) | {"interval": interval or None}
-
-
-def _number(value: NDArray[np.float64], labels: list[str]) -> float | dict[str, Any] | None:
-    """Return a scalar as a number, None for NaN, and `(n_labels,)` as a number for each label."""
-    if np.ndim(value) == 0:
-        return None if np.isnan(value) else float(value)
-    return {label: _number(each, labels) for label, each in zip(labels, value, strict=True)}
-
-
-def _ends(ends: NDArray[np.float64], labels: list[str]) -> list[float] | dict[str, Any] | None:
-    """Return `(2,)` as a list, None for NaN, and `(2, n_labels)` as a list for each label."""
-    if ends.ndim == 1:
-        return None if np.isnan(ends).any() else ends.round(5).tolist()
-    return {label: _ends(each, labels) for label, each in zip(labels, ends.T, strict=True)}
-
-
-def _figures(answers: Answers) -> dict[str, Any]:
-    return figures(answers.truth, answers.probabilities, answers.labels)
-
-
-def _drawn(answers: Answers) -> NDArray[np.int64]:
-    return clusters(answers.reviews.get_column("product_id", default=None), len(answers.truth))
-
-
-def _products(answers: Answers) -> int:
-    return answers.reviews["product_id"].drop_nulls().n_unique() if "product_id" in answers.reviews.columns else 0
-
-
-def _categories(answers: Answers) -> dict[str, NDArray[np.bool_]]:
-    if "category" not in answers.reviews.columns:
-        return {}
-    categories = answers.reviews["category"]
-    names = categories.drop_nulls().unique().sort()
-    return {name: (categories == name).fill_null(value=False).to_numpy() for name in names}
-
-
-def _category_mean(by_category: dict[str, dict[str, Any]]) -> dict[str, float] | None:
-    if not by_category:
-        return None
-    return {name: float(np.mean([each[name] for each in by_category.values()])) for name in ("accuracy", "macro_f1")}
-
-
-def _slices(answers: Answers) -> dict[str, dict[str, Any]]:
-    masks = slices(answers.reviews, answers.tokens)
-    right = answers.given == answers.truth
-
-    def accuracies(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        with np.errstate(invalid="ignore"):
-            return {name: (weights @ (mask & right)) / (weights @ mask) for name, mask in masks.items()}
-
-    found = intervals(accuracies, _drawn(answers))
-    return {name: _slice(answers.of(mask), found.get(name)) for name, mask in masks.items()}
-
-
-def _slice(answers: Answers, ends: NDArray[np.float64] | None) -> dict[str, Any]:
-    found = _figures(answers)
-    return {
-        "n": found["n"],
-        "accuracy": found["accuracy"],
-        "interval": _ends(ends, []) if ends is not None and found["n"] >= FEWEST_ROWS else None,
-        "macro_f1": found["macro_f1"] if len(np.unique(answers.truth)) > 1 else None,
-        "calibration_error": found["calibration_error"],
-        "score": float(answers.score.mean()),
-    }
-
-
-def _notes(answers: Answers) -> list[str]:
-    found = np.unique(answers.truth)
-    notes = []
-    if len(found) == 1:
-        notes.append(
-            f"every review is labelled {answers.labels[found[0]]}: ROC AUC and average precision need a second label"
-        )
-    elif absent := [label for place, label in enumerate(answers.labels) if place not in found]:
-        notes.append(f"no review is labelled {' or '.join(absent)}: ROC AUC needs every label")
-    if (rows := len(answers.truth)) < FEWEST_ROWS:
-        notes.append(f"intervals need {FEWEST_ROWS} reviews, found {rows}")
-    elif (products := _products(answers)) < FEWEST_PRODUCTS:
-        notes.append(
-            f"intervals draw single reviews and may be too narrow: products would be drawn from {FEWEST_PRODUCTS} on, "
-            f"found {products or 'no product ids'}"
-        )
-    return notes
+def _history_for(out: Path | None, model: Path) -> History:
+    """Return what the learning curve is drawn from; refuse a taken folder before the minutes that scoring takes."""
+    if out is None:
+        return ()
+    check_free(out)
+    return read_history(model)

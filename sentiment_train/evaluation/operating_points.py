@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment_train.evaluation.answers import Answers
+from sentiment_train.evaluation.answers import LabelledAnswers
 from sentiment_train.evaluation.measures import CALIBRATION_BINS, equal_bins, of_confusion
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 LOWEST_SCORES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
-def threshold_table(answers: Answers) -> list[dict[str, Any]] | None:
+def threshold_table(answers: LabelledAnswers) -> list[dict[str, Any]] | None:
     """Return a row for each threshold on the second label's probability, None for a model of more than two labels.
 
     From the `threshold` on the second label is given. A row has `accuracy`, and by label `precision`, `recall` and
@@ -23,7 +23,7 @@ def threshold_table(answers: Answers) -> list[dict[str, Any]] | None:
     return [_threshold_row(answers, threshold) for threshold in THRESHOLDS]
 
 
-def abstain_table(answers: Answers) -> list[dict[str, Any]]:
+def abstain_table(answers: LabelledAnswers) -> list[dict[str, Any]]:
     """Return a row for each `score` from which on answers are used: `n` of them, their share, and their accuracy.
 
     `coverage` is that share, 0 to 1; `accuracy` is None where nothing is left.
@@ -32,7 +32,7 @@ def abstain_table(answers: Answers) -> list[dict[str, Any]]:
     return [_abstain_row(lowest, answers.score >= lowest, right) for lowest in LOWEST_SCORES]
 
 
-def reliability_table(answers: Answers) -> list[dict[str, Any]]:
+def reliability_table(answers: LabelledAnswers) -> list[dict[str, Any]]:
     """Return the filled bins of the calibration error: `low` and `high` end, `n`, mean `score` and `accuracy`."""
     bins, right = equal_bins(answers.score), answers.given == answers.truth
     return [
@@ -47,7 +47,7 @@ def reliability_table(answers: Answers) -> list[dict[str, Any]]:
     ]
 
 
-def _threshold_row(answers: Answers, threshold: float) -> dict[str, Any]:
+def _threshold_row(answers: LabelledAnswers, threshold: float) -> dict[str, Any]:
     given = (answers.probabilities[:, 1] >= threshold).astype(np.int64)
     counts = np.bincount(2 * answers.truth + given, minlength=4).reshape(1, 2, 2).astype(np.float64)
     found = of_confusion(counts)

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from sentiment_train.evaluation.tables import Table
+from sentiment_train.evaluation.tables import FigureTable
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -34,7 +34,11 @@ th:first-child, td:first-child {{ text-align: left; }}
 
 
 def page(
-    title: str, facts: Iterable[str], summary: Iterable[Table], pictures: Mapping[str, bytes], details: Iterable[Table]
+    title: str,
+    facts: Iterable[str],
+    summary: Iterable[FigureTable],
+    pictures: Mapping[str, bytes],
+    details: Iterable[FigureTable],
 ) -> str:
     """Return the page: a title, `facts` a line each, tables, pictures (PNG by caption), and more tables.
 
@@ -55,11 +59,11 @@ def _picture(caption: str, png: bytes) -> str:
     return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
 
 
-def _tables(tables: Iterable[Table]) -> str:
+def _tables(tables: Iterable[FigureTable]) -> str:
     return "\n".join(_table(table) for table in tables if table.rows)
 
 
-def _table(table: Table) -> str:
+def _table(table: FigureTable) -> str:
     caption = f"<caption>{escape(table.title)}</caption>"
     head = _row(table.columns, "th")
     rows = "\n".join(_row(row, "td") for row in table.rows)

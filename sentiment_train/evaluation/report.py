@@ -8,25 +8,15 @@ import msgspec
 
 from sentiment_api.model.bundle import MANIFEST, open_bundle
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.evaluation.answers import Answers
+from sentiment_train.evaluation.answers import LabelledAnswers, worst_mistakes
 from sentiment_train.evaluation.drawing import History, draw
-from sentiment_train.evaluation.mistakes import worst_mistakes
 from sentiment_train.evaluation.page import page
-from sentiment_train.evaluation.tables import (
-    Table,
-    abstain_table,
-    figures_table,
-    intervals_table,
-    labels_table,
-    mistakes_table,
-    slices_table,
-    thresholds_table,
-)
+from sentiment_train.evaluation.tables import evaluation_tables, mistakes_table
 from sentiment_train.folders import staged
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """What was evaluated, on what."""
+class EvaluatedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model was evaluated, on what."""
 
     model: str
     """Its name."""
@@ -37,9 +27,17 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_report(
-    folder: Path, subject: Subject, answers: Answers, evaluation: dict[str, Any], *, history: History, worst: int
+    folder: Path,
+    subject: EvaluatedModel,
+    answers: LabelledAnswers,
+    evaluation: dict[str, Any],
+    *,
+    history: History,
+    worst: int,
 ) -> None:
     """Write `evaluation.json`, `index.html` and `figures/` to `folder`, with the `worst` mistakes by id.
+
+    `evaluation` is what `figures.all_figures` makes of `answers`.
 
     Raises:
         FolderTaken: `folder` holds something.
@@ -54,12 +52,6 @@ def write_report(
         words = page(_title(subject), _facts(subject, evaluation), tables[:3], pictures, tables[3:])
         (staging / "evaluation.json").write_text(json.dumps(record, indent=2) + "\n")
         (staging / "index.html").write_text(words)
-
-
-def evaluation_tables(evaluation: dict[str, Any], name: str) -> list[Table]:
-    """Return all tables of an evaluation of the reviews called `name`: three that sum up, and those of details."""
-    summary = [figures_table(evaluation, name), intervals_table(evaluation, name), labels_table(evaluation)]
-    return [*summary, slices_table(evaluation), abstain_table(evaluation), thresholds_table(evaluation)]
 
 
 def read_history(model: Path) -> History:
@@ -78,11 +70,11 @@ def read_history(model: Path) -> History:
     return history
 
 
-def _title(subject: Subject) -> str:
+def _title(subject: EvaluatedModel) -> str:
     return f"{subject.model} on {subject.reviews}"
 
 
-def _facts(subject: Subject, evaluation: dict[str, Any]) -> list[str]:
+def _facts(subject: EvaluatedModel, evaluation: dict[str, Any]) -> list[str]:
     figures, bootstrap = evaluation["all"], evaluation["bootstrap"]
     labels = ", ".join(f"{n} {label}" for label, n in figures["support"].items())
     return [

@@ -10,7 +10,7 @@ import msgspec
 
 from sentiment_api.model.bundle import Manifest
 from sentiment_train.evaluation.tables import (
-    Table,
+    FigureTable,
     abstain_table,
     figures_table,
     intervals_table,
@@ -33,7 +33,7 @@ _LATER_KEYS: dict[str, Any] = {
 """What metrics of bundles lack that were exported before these figures were made."""
 
 
-class Card(msgspec.Struct, frozen=True):
+class CardStatements(msgspec.Struct, frozen=True):
     """What the model card says that no file shows."""
 
     licence: str | None = None
@@ -54,12 +54,12 @@ class Card(msgspec.Struct, frozen=True):
         return options + [word for name in self.datasets for word in ("--dataset", name)]
 
 
-def stated(manifest: Manifest, card: Card) -> Manifest:
+def stated(manifest: Manifest, card: CardStatements) -> Manifest:
     """Return `manifest` with the statements of `card`, those that it makes, and the commands that go with them."""
     statements = {key: value for key, value in msgspec.structs.asdict(card).items() if value}
     with_statements = msgspec.structs.replace(manifest, training=manifest.training | statements)
     everything = with_statements.training
-    kept = Card(**{key: everything[key] for key in Card.__struct_fields__ if everything.get(key)})
+    kept = CardStatements(**{key: everything[key] for key in CardStatements.__struct_fields__ if everything.get(key)})
     commands = command_lines(with_statements, kept.options())
     return msgspec.structs.replace(manifest, training=everything | {"commands": commands})
 
@@ -125,7 +125,7 @@ def _data(manifest: Manifest) -> Iterator[str]:
     rows = [
         [part, str(n), *(str(counts[part].get(label, 0)) for label in labels)] for part, n in training["rows"].items()
     ]
-    yield _markdown(Table("", ["part", "reviews", *labels], rows)) + "\n"
+    yield _markdown(FigureTable("", ["part", "reviews", *labels], rows)) + "\n"
     yield (
         "Texts were made unique before the split; one product in five never trained (`unseen`), nor did the last fifth "
         "of each category's time (`later`). Drift is measured against `reference`, which neither trained nor is "
@@ -226,21 +226,21 @@ def _ratings(manifest: Manifest) -> str:
     return ", ".join(f"{rating} star: {label or 'left out'}" for rating, label in manifest.rating_labels.items())
 
 
-def _sections(tables: Sequence[Table]) -> Iterator[str]:
+def _sections(tables: Sequence[FigureTable]) -> Iterator[str]:
     for table in tables:
         if table.rows:
             yield f"### {table.title}\n\n{_markdown(table)}\n"
 
 
-def _also_table(also: Mapping[str, Mapping[str, Any]]) -> Table:
+def _also_table(also: Mapping[str, Mapping[str, Any]]) -> FigureTable:
     rows = [
         [name, str(figures["n"]), *("" if figures[key] is None else f"{figures[key]:.4f}" for key in _FIGURE_NAMES[:5])]
         for name, figures in also.items()
     ]
-    return Table("", ["set", "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error"], rows)
+    return FigureTable("", ["set", "n", "accuracy", "macro F1", "ROC AUC", "Brier", "calibration error"], rows)
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: FigureTable) -> str:
     lines = (table.columns, ["---"] * len(table.columns), *table.rows)
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

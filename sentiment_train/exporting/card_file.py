@@ -7,11 +7,11 @@ import msgspec
 
 from sentiment_api.model.bundle import MANIFEST, Manifest, open_bundle
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.card import CARD, Card, model_card, stated
+from sentiment_train.exporting.card import CARD, CardStatements, model_card, stated
 from sentiment_train.folders import replace_files
 
 
-def rewrite_card(folder: Path, card: Card) -> Manifest:
+def rewrite_card(folder: Path, card: CardStatements) -> Manifest:
     """Write the card of the bundle in `folder` with the statements of `card` in place of the earlier ones.
 
     The version stays: a card decides no answer. Both files are written beside the old ones and put in their place at
@@ -30,7 +30,7 @@ def rewrite_card(folder: Path, card: Card) -> Manifest:
     return manifest
 
 
-def restated(folder: Path, card: Card) -> tuple[Manifest, str]:
+def restated(folder: Path, card: CardStatements) -> tuple[Manifest, str]:
     """Return the manifest of the bundle in `folder` with the statements of `card`, and the card that it makes.
 
     Raises:

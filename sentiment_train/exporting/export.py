@@ -28,16 +28,14 @@ from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation.answers import answer, answer_part, labelled
 from sentiment_train.evaluation.drawing import draw
-from sentiment_train.evaluation.evaluate import evaluation, with_intervals
+from sentiment_train.evaluation.figures import all_figures, with_intervals
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.evaluation.texts import read_texts
-from sentiment_train.exporting.calibration import fit_projection, safe_temperature
-from sentiment_train.exporting.card import CARD, Card, model_card, stated
-from sentiment_train.exporting.golden import golden_texts
-from sentiment_train.exporting.parity import parity
+from sentiment_train.exporting.card import CARD, CardStatements, model_card, stated
 from sentiment_train.exporting.quantization import write_int8
-from sentiment_train.exporting.reference import write_reference
-from sentiment_train.exporting.training_record import installed_versions, now, read_training_record
+from sentiment_train.exporting.recorded_answers import golden_texts, write_reference
+from sentiment_train.exporting.training_record import installed_versions, read_training_record, utc_now
+from sentiment_train.exporting.validation import fit_projection, int8_parity, safe_temperature
 from sentiment_train.fitting.checkpoints import read_model
 from sentiment_train.folders import check_free, staged
 from sentiment_train.prepared import label_indexes, read_data_record, read_part
@@ -46,12 +44,12 @@ FIGURES = "figures"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
-class Calibrated(NamedTuple):
+class CalibratedBundle(NamedTuple):
     """A bundle on its way, with what was learned on the validation part."""
 
     bundle: Bundle
     parity: dict[str, Any]
-    """As `parity.parity` returns it."""
+    """As `validation.int8_parity` returns it."""
 
 
 def export(
@@ -61,7 +59,7 @@ def export(
     *,
     name: str,
     max_tokens: int,
-    card: Card,
+    card: CardStatements,
     console: Console,
     also: Mapping[str, Path] | None = None,
 ) -> Manifest:
@@ -95,7 +93,7 @@ def export(
         golden = golden_texts(classifier, Classifier.load(bundle, "torch", torch.get_num_threads()))
         training = {
             **record,
-            "created_at": now(),
+            "created_at": utc_now(),
             "export_versions": installed_versions(),
             "shape": _shape(staging),
             **_measured(classifier, data, staging, record),
@@ -142,7 +140,7 @@ def _first_manifest(data: Path, name: str, max_tokens: int) -> Manifest:
     )
 
 
-def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> Calibrated:
+def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> CalibratedBundle:
     """Return the bundle with temperature and projection, both fitted on the answers of the engine that serves.
 
     Raises:
@@ -156,7 +154,7 @@ def _calibrated(staging: Path, manifest: Manifest, validation: pl.DataFrame) -> 
     save_file({"mean": projection.mean, "components": projection.components}, staging / PROJECTION)
     bundle = Bundle(staging, calibrated, projection)
     calibrate = Classifier.load(bundle, "cpu", 1).calibrate
-    return Calibrated(bundle, parity(calibrate(int8.logits), calibrate(fp32.logits), truth))
+    return CalibratedBundle(bundle, int8_parity(calibrate(int8.logits), calibrate(fp32.logits), truth))
 
 
 def _shape(staging: Path) -> str:
@@ -167,7 +165,7 @@ def _shape(staging: Path) -> str:
 def _measured(classifier: Classifier, data: Path, staging: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of the part `later`, and the captions of the pictures that are drawn of them."""
     answers = answer_part(classifier, data, "later")
-    metrics = evaluation(answers)
+    metrics = all_figures(answers)
     captions = draw(answers, metrics, staging / FIGURES, record.get("history", ()))
     return {"metrics": metrics, "metrics_engine": "cpu", "figures": captions}
 

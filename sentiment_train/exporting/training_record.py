@@ -81,7 +81,7 @@ def compact_history(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     ]
 
 
-def now() -> str:
+def utc_now() -> str:
     """Return the time in UTC, ISO 8601, whole seconds."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 

@@ -20,22 +20,24 @@ from rich.console import Console
 from transformers import DistilBertForSequenceClassification, set_seed
 
 from sentiment_api.model.tokenizer import ReviewTokenizer
-from sentiment_train.errors import Interrupted, UnusableData
+from sentiment_train.errors import Interrupted, UnusableData, out_of_memory_translated
 from sentiment_train.fitting.checkpoints import check_positions, read_config, read_model, read_tokenizer, weights_hash
-from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
+from sentiment_train.fitting.devices import new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, read_examples
-from sentiment_train.fitting.recipe import DEFAULT_CONDUCT, Conduct, Recipe
+from sentiment_train.fitting.recipe import DEFAULT_RUN_OPTIONS, FitRunOptions, Recipe
 from sentiment_train.fitting.reporting import Reporter
 from sentiment_train.fitting.run_folder import CONTENTS, RunFolder
 from sentiment_train.fitting.teachers import Student, Teacher, mean_probabilities, read_teachers
 from sentiment_train.fitting.training import Training
 from sentiment_train.prepared import read_data_record, read_part
 
+SMALLER_STEPS = "lower --batch-size or --max-tokens, and raise --gradient-accumulation for as many reviews a step"
+"""What helps a fit for which memory is short."""
 FEW_STEPS = 100
 """Below it a warning is due: 8 steps on 106 reviews gave a model that called everything positive."""
 
 
-class Ingredients(msgspec.Struct, frozen=True):
+class FitInputs(msgspec.Struct, frozen=True):
     """What a fit starts from."""
 
     record: dict[str, Any]
@@ -47,14 +49,14 @@ class Ingredients(msgspec.Struct, frozen=True):
     teachers: list[Teacher]
 
 
-@memory_translated(SMALLER_STEPS)
+@out_of_memory_translated(SMALLER_STEPS)
 def fit(
     data: Path,
     base: str,
     destination: Path,
     recipe: Recipe,
     console: Console,
-    conduct: Conduct = DEFAULT_CONDUCT,
+    run_options: FitRunOptions = DEFAULT_RUN_OPTIONS,
     teachers: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Fine-tune `base` (a DistilBERT folder or hub name) on the prepared folder `data` and write it to `destination`.
@@ -75,19 +77,19 @@ def fit(
     folder = RunFolder(destination)
     accelerator = new_accelerator()
     if accelerator.is_main_process:  # it alone writes and reads the folder: others may run on other machines
-        folder.check(resume=conduct.resume)
+        folder.check(resume=run_options.resume)
     else:
         console = Console(quiet=True)
     console.print(f"will write {destination}: {CONTENTS}")
-    start = gather(data, base, recipe, teachers)
-    identity = _identity(start, base, recipe)
-    train, validation = start.train, start.validation
+    inputs = load_inputs(data, base, recipe, teachers)
+    identity = _identity(inputs, base, recipe)
+    train, validation = inputs.train, inputs.validation
     console.print(f"train on {len(train)} reviews, {train.tokens} tokens; validate on {len(validation)}")
 
-    state = _state_of_all(folder, identity, accelerator) if conduct.resume else None
-    if start.teachers:
-        train.soften(mean_probabilities(start.teachers, train, recipe, accelerator, console), recipe.teacher_share)
-    training = Training(start.model, train, validation, recipe, accelerator)
+    state = _state_of_all(folder, identity, accelerator) if run_options.resume else None
+    if inputs.teachers:
+        train.soften(mean_probabilities(inputs.teachers, train, recipe, accelerator, console), recipe.teacher_share)
+    training = Training(inputs.model, train, validation, recipe, accelerator)
     if state:
         training.resume(state)
         console.print(f"going on after step {training.step}")
@@ -95,21 +97,21 @@ def fit(
         console.print(
             f"only {training.steps} steps: too few to learn much; consider more --epochs or a smaller --batch-size"
         )
-    tensorboard = conduct.tensorboard if accelerator.is_main_process else None
+    tensorboard = run_options.tensorboard if accelerator.is_main_process else None
     with Reporter(console, training.steps, training.step, tensorboard) as report:
-        if signal_number := training.run(folder, conduct, identity, report):
+        if signal_number := training.run(folder, run_options, identity, report):
             raise Interrupted(
                 f"stopped after step {training.step} of {training.steps}; the same command with --resume goes on",
                 signal_number,
             )
 
-    outcome = _outcome(training, start, base, recipe, accelerator)
+    outcome = _outcome(training, inputs, base, recipe, accelerator)
 
     if accelerator.is_main_process:
         model = training.model(folder)
 
         def write(staging: Path) -> None:
-            start.tokenizer.save_pretrained(staging)
+            inputs.tokenizer.save_pretrained(staging)
             model.save_pretrained(staging)
             (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
 
@@ -123,7 +125,7 @@ def fit(
     return outcome
 
 
-def gather(data: Path, base: str, recipe: Recipe, teachers: Sequence[Path] = ()) -> Ingredients:
+def load_inputs(data: Path, base: str, recipe: Recipe, teachers: Sequence[Path] = ()) -> FitInputs:
     """Return the model with a new head, and the reviews as numbers.
 
     Raises:
@@ -145,7 +147,7 @@ def gather(data: Path, base: str, recipe: Recipe, teachers: Sequence[Path] = ())
         _read_part(data, "train"), reviews, labels, vocabulary, crops=recipe.sentence_crops, seed=recipe.seed
     )
     validation = read_examples(_read_part(data, "validation"), reviews, labels, vocabulary)
-    return Ingredients(record, model, tokenizer, train, validation, able)
+    return FitInputs(record, model, tokenizer, train, validation, able)
 
 
 def _state_of_all(folder: RunFolder, identity: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
@@ -180,18 +182,18 @@ def _load_model(base: str, labels: list[str], recipe: Recipe) -> DistilBertForSe
     )
 
 
-def _identity(start: Ingredients, base: str, recipe: Recipe) -> dict[str, Any]:
+def _identity(inputs: FitInputs, base: str, recipe: Recipe) -> dict[str, Any]:
     """Return what a resumed fit must have in common with the one before."""
     return {
         **msgspec.to_builtins(recipe),
-        "data hash": start.record["hash"],
+        "data hash": inputs.record["hash"],
         "base sha256": weights_hash(base),
-        "teachers": ", ".join(teacher.record["sha256"][:12] for teacher in start.teachers) or "none",
+        "teachers": ", ".join(teacher.record["sha256"][:12] for teacher in inputs.teachers) or "none",
     }
 
 
 def _outcome(
-    training: Training, start: Ingredients, base: str, recipe: Recipe, accelerator: Accelerator
+    training: Training, inputs: FitInputs, base: str, recipe: Recipe, accelerator: Accelerator
 ) -> dict[str, Any]:
     device = accelerator.device
     kept = training.history.kept
@@ -199,8 +201,8 @@ def _outcome(
         "base": base if not Path(base).is_dir() else Path(base).name,
         "base_sha256": weights_hash(base),
         "recipe": msgspec.to_builtins(recipe),
-        "teachers": [teacher.record for teacher in start.teachers],
-        "data": start.record,
+        "teachers": [teacher.record for teacher in inputs.teachers],
+        "data": inputs.record,
         "validation": {name.removeprefix("eval_"): kept[name] for name in kept if name.startswith("eval_")},
         "best_step": kept["step"],
         "steps": training.step,

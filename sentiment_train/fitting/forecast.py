@@ -12,9 +12,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated, new_accelerator, uses_bf16
+from sentiment_train.errors import out_of_memory_translated
+from sentiment_train.fitting.devices import new_accelerator, uses_bf16
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
-from sentiment_train.fitting.fit import gather
+from sentiment_train.fitting.fit import SMALLER_STEPS, load_inputs
 from sentiment_train.fitting.optimization import class_weights, warmup_steps
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.reporting import time_words
@@ -28,7 +29,7 @@ _FORTH_COST = 1 / 3
 """Of a step's, per token: no way back, which costs twice the way forth."""
 
 
-@memory_translated(SMALLER_STEPS)
+@out_of_memory_translated(SMALLER_STEPS)
 def forecast(
     data: Path,
     base: str,
@@ -54,21 +55,21 @@ def forecast(
     else:
         console = Console(quiet=True)
     console.print(f"would write {destination}: {CONTENTS}")
-    start = gather(data, base, recipe, teachers)
-    parameters = start.model.num_parameters()
-    training = Training(start.model, start.train, start.validation, recipe, accelerator)
-    activations = _measured_activations(training, start.model)
-    tokens_per_s = _measured_speed(training, recipe, start.train)
-    asked = len(start.teachers) * start.train.tokens  # as if teachers were of the model's size
-    evaluated = _evaluations(training, recipe) * start.validation.tokens
-    learned = training.steps / training.steps_per_epoch * sum(_plan(recipe, start.train))
+    inputs = load_inputs(data, base, recipe, teachers)
+    parameters = inputs.model.num_parameters()
+    training = Training(inputs.model, inputs.train, inputs.validation, recipe, accelerator)
+    activations = _measured_activations(training, inputs.model)
+    tokens_per_s = _measured_speed(training, recipe, inputs.train)
+    asked = len(inputs.teachers) * inputs.train.tokens  # as if teachers were of the model's size
+    evaluated = _evaluations(training, recipe) * inputs.validation.tokens
+    learned = training.steps / training.steps_per_epoch * sum(_plan(recipe, inputs.train))
     seconds = (learned + (evaluated + asked) * _FORTH_COST) / tokens_per_s
     precision = "bf16" if uses_bf16(recipe, accelerator.device) else "fp32"
     state = parameters * (_BYTES_PER_PARAMETER + 4 * (recipe.average > 0))
     rows = {
-        "train": _described(start.train),
-        "validate": _described(start.validation),
-        "labels": _labels(start.train, start.record["labels"], recipe),
+        "train": _described(inputs.train),
+        "validate": _described(inputs.validation),
+        "labels": _labels(inputs.train, inputs.record["labels"], recipe),
         "steps": f"{training.steps_per_epoch} an epoch, {training.steps} in all, "
         f"{warmup_steps(recipe, training.steps)} of them warm-up",
         "device": f"{accelerator.device.type}, {precision}, processes: {accelerator.num_processes}",
@@ -78,8 +79,8 @@ def forecast(
         "time": f"about {time_words(seconds)}: {tokens_per_s:,.0f} tokens/s with padding, measured in "
         f"{training.step - 1 or 1} steps",
     }
-    if start.teachers:
-        rows["teachers"] = f"{len(start.teachers)}, believed for {recipe.teacher_share:.0%}; each is asked once"
+    if inputs.teachers:
+        rows["teachers"] = f"{len(inputs.teachers)}, believed for {recipe.teacher_share:.0%}; each is asked once"
     table = Table.grid(padding=(0, 2))
     for name, words in rows.items():
         table.add_row(name, words)
@@ -123,8 +124,8 @@ def _unchanged(tensor: Any) -> Any:  # noqa: ANN401 - torch is untyped
 
 def _measured_speed(training: Training, recipe: Recipe, train: Examples) -> float:
     """Do a few further steps and return the tokens a second, padding included."""
-    plan = _plan(recipe, train)
     before, first = training.seconds, training.step
+    plan = _plan(recipe, train)
     for _ in range(min(TIMED_STEPS, training.steps - first, len(plan) - first)):
         training.advance()
     if training.step == first:  # the fit has one step

@@ -19,12 +19,12 @@ from transformers import DistilBertForSequenceClassification
 
 from sentiment_train.errors import UnusableCheckpoint
 from sentiment_train.fitting.checkpoints import check_positions, read_config, read_model, read_tokenizer, weights_hash
+from sentiment_train.fitting.devices import logits_of_all
 from sentiment_train.fitting.examples import Examples
-from sentiment_train.fitting.passes import logits_of_all
 from sentiment_train.fitting.recipe import Recipe
 
 
-class Fitted(msgspec.Struct, frozen=True):
+class TeacherRecord(msgspec.Struct, frozen=True):
     """What `fit.json` of a teacher must say, and what else of it is kept."""
 
     base: str
@@ -104,17 +104,17 @@ def _probabilities(
     return probabilities
 
 
-def _read_fit(folder: Path) -> Fitted:
+def _read_fit(folder: Path) -> TeacherRecord:
     path = folder / "fit.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Fitted)
+        return msgspec.json.decode(path.read_bytes(), type=TeacherRecord)
     except OSError as error:
         raise UnusableCheckpoint(f"expected a teacher that `sentiment-train fit` made, found no {path}") from error
     except msgspec.MsgspecError as error:
         raise UnusableCheckpoint(f"{path} is damaged ({error}); fit the teacher again") from error
 
 
-def _check_learning(folder: Path, fitted: Fitted, student: Student) -> None:
+def _check_learning(folder: Path, fitted: TeacherRecord, student: Student) -> None:
     """Held-out reviews must not be taught in a roundabout way, and one card must tell how all of it was made."""
     found, expected = str(fitted.data.get("hash"))[:12], student.data["hash"][:12]
     if found != expected:

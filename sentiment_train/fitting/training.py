@@ -5,8 +5,13 @@ from (seed, epoch), its dropout from (seed, step). So a fit that was killed ends
 not, and a checkpoint needs no state of a random generator.
 """
 
+import signal
+import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -18,16 +23,15 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_train.errors import Diverged
+from sentiment_train.fitting.devices import Stopwatch, logits_of, logits_of_all, on_device, wait_for_device
 from sentiment_train.fitting.examples import Examples, steps_of_epoch
-from sentiment_train.fitting.history import History
-from sentiment_train.fitting.interruption import noted_signals
 from sentiment_train.fitting.optimization import class_weights, new_optimizer, new_schedule, row_losses
-from sentiment_train.fitting.passes import logits_of, logits_of_all, on_device
-from sentiment_train.fitting.recipe import Conduct, Recipe
-from sentiment_train.fitting.reporting import Reporter
+from sentiment_train.fitting.recipe import FitRunOptions, Recipe
+from sentiment_train.fitting.reporting import LearningCurve, Reporter
 from sentiment_train.fitting.run_folder import RunFolder
 
 STEPS_BETWEEN_REPORTS = 25
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Training:
@@ -40,8 +44,9 @@ class Training:
         validation: Examples,
         recipe: Recipe,
         accelerator: Accelerator,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
-        """Take `model`, whose weights will change, to the accelerator's device."""
+        """Take `model`, whose weights will change, to the accelerator's device, for which `stopwatch` waits."""
         self._recipe = recipe
         self._train = train
         self._validation = validation
@@ -58,15 +63,14 @@ class Training:
         self._loss = torch.zeros((), device=accelerator.device)
         self._norm = torch.zeros((), device=accelerator.device)
         self._unreported = 0
+        self._stopwatch = stopwatch or Stopwatch(partial(wait_for_device, accelerator.device))
 
         self.step = 0
         """Steps done."""
         self.tokens = 0
         """Tokens learned from, without padding."""
         self.reviews = 0
-        self.seconds = 0.0
-        """In steps; evaluations and checkpoints are not counted."""
-        self.history = History(recipe.patience, recipe.judge)
+        self.history = LearningCurve(recipe.patience, recipe.judge)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -79,11 +83,16 @@ class Training:
         return max(1, int(self._recipe.epochs * self.steps_per_epoch))
 
     @property
+    def seconds(self) -> float:
+        """In steps, the device's work included; evaluations and checkpoints are not counted."""
+        return self._stopwatch.stop()
+
+    @property
     def is_ended(self) -> bool:
         """Whether all steps are done, or the evaluations have not become better for long enough."""
         return self.step >= self.steps or self.history.is_stale
 
-    def run(self, folder: RunFolder, conduct: Conduct, identity: dict[str, Any], report: Reporter) -> int:
+    def run(self, folder: RunFolder, run_options: FitRunOptions, identity: dict[str, Any], report: Reporter) -> int:
         """Go on to the end, or until a signal: the number of the signal is returned then, otherwise 0.
 
         Raises:
@@ -91,7 +100,7 @@ class Training:
             NotWritten: a checkpoint cannot be written.
         """
         saved_at = time.monotonic()
-        with noted_signals() as interruption:
+        with stop_requests() as request:
             while not self.is_ended:
                 self.advance()
                 report.step(self.step)
@@ -99,9 +108,9 @@ class Training:
                     report.training(self.step, self._report())
                 if self._is_evaluation_due():
                     report.validation(self.step, self._evaluate(folder))
-                is_late = time.monotonic() - saved_at >= 60 * conduct.checkpoint_minutes
-                signal_number, is_late = self._agreed(interruption.signal_number, is_late)
-                is_due = conduct.checkpoint_steps and self.step % conduct.checkpoint_steps == 0
+                is_late = time.monotonic() - saved_at >= 60 * run_options.checkpoint_minutes
+                signal_number, is_late = self._agreed(request.signal_number, is_late)
+                is_due = run_options.checkpoint_steps and self.step % run_options.checkpoint_steps == 0
                 if signal_number or is_due or is_late:
                     self._save(folder, identity)
                     saved_at = time.monotonic()
@@ -111,7 +120,7 @@ class Training:
 
     def advance(self) -> None:
         """Do one step."""
-        started = time.monotonic()
+        self._stopwatch.start()
         torch.manual_seed(self._seed_of_step())
         self._model.train()
         rows = self._rows()
@@ -133,10 +142,10 @@ class Training:
         self._unreported += 1
         self.reviews += len(rows)
         self.tokens += int(self._train.lengths[rows].sum())
-        self.seconds += time.monotonic() - started
 
     def validate(self) -> dict[str, float]:
         """Return loss, accuracy and macro F1 of the model on the validation part; neither weights nor steps change."""
+        self._stopwatch.stop()
         logits = logits_of_all(self._judged, self._validation, self._recipe, self._accelerator)
         return _figures(logits, self._validation.labels)
 
@@ -152,10 +161,11 @@ class Training:
         self._norm.copy_(state["norm"])
         self._unreported = state["unreported"]
         self.step, self.tokens, self.reviews = state["step"], state["tokens"], state["reviews"]
-        self.seconds, self.history.entries = state["seconds"], state["history"]
+        self.history.entries = state["history"]
+        self._stopwatch.set(state["seconds"])
 
     def model(self, folder: RunFolder) -> DistilBertForSequenceClassification:
-        """Return the model that is kept (see `History.kept`), on the CPU.
+        """Return the model that is kept (see `LearningCurve.kept`), on the CPU.
 
         Raises:
             UnusableCheckpoint: it is that of an earlier evaluation, whose weights are damaged.
@@ -244,6 +254,7 @@ class Training:
         return signal_number, bool(is_late)
 
     def _save(self, folder: RunFolder, identity: dict[str, Any]) -> None:
+        self._stopwatch.stop()
         self._check_finite()
         loss = self._accelerator.reduce(self._loss)
         if not self._accelerator.is_main_process:
@@ -273,3 +284,33 @@ def _figures(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str,
         "accuracy": float(accuracy_score(truth, guessed)),
         "macro_f1": float(f1_score(truth, guessed, average="macro")),
     }
+
+
+class StopRequest:
+    """Whether Ctrl-C or SIGTERM asked the fit to stop: the step is ended and a checkpoint written first."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.signal_number = 0
+        """0 while nothing was asked."""
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Note the first signal; a second one of its kind ends the process as if nobody listened."""
+        del frame
+        self.signal_number = number
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Note Ctrl-C and SIGTERM instead of ending; outside the main thread, which alone may listen, note nothing."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = [signal.signal(number, request.note) for number in _SIGNALS]
+    try:
+        yield request
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)

@@ -28,7 +28,7 @@ _CONTROL = (
 _TWO_LETTERS = r"(?s)[\p{L}\p{N}].*[\p{L}\p{N}]"
 
 
-class Cleaned(NamedTuple):
+class CleanedRows(NamedTuple):
     """What is left of some rows."""
 
     rows: pl.DataFrame
@@ -38,7 +38,7 @@ class Cleaned(NamedTuple):
     """Rows that are kept and whose text changed, by what changed it; one may count under several."""
 
 
-def clean(rows: pl.DataFrame) -> Cleaned:
+def clean(rows: pl.DataFrame) -> CleanedRows:
     """Return the rows that have a text, a rating, a product and a time, with plain texts.
 
     Expects the columns text, rating, product_id and timestamp; others are kept.
@@ -54,7 +54,7 @@ def clean(rows: pl.DataFrame) -> Cleaned:
         for name, before, after in zip(_STEPS, steps, steps[1:], strict=False)
     }
     dropped = Counter(dict(reason.drop_nulls().value_counts().iter_rows()))
-    return Cleaned(rows.with_columns(text=text).filter(kept), dropped, Counter(changed))
+    return CleanedRows(rows.with_columns(text=text).filter(kept), dropped, Counter(changed))
 
 
 def _reasons(rows: pl.DataFrame) -> pl.Series:

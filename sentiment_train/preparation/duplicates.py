@@ -24,7 +24,7 @@ def hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def shared(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def repeated(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the rows whose key occurs more than once."""
     by_key = np.argsort(keys, kind="stable")
     same_as_next = keys[by_key[1:]] == keys[by_key[:-1]]
@@ -34,7 +34,7 @@ def shared(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     return by_key[is_shared]
 
 
-def firsts(keys: NDArray[np.uint64], order: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+def first_of_each(keys: NDArray[np.uint64], order: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     """Return for each row the row that stands for all with its key: the first by `order`.
 
     All arrays are `(n,)`; the first of `order` counts most.

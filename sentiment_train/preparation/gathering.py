@@ -1,6 +1,6 @@
 """The first pass of `prepare`: every file is read and cleaned once.
 
-Rows go to a store, and the numbers by which all is decided to a ledger.
+Rows go to a store, and the numbers by which all is decided to columns.
 """
 
 from collections import Counter
@@ -17,14 +17,15 @@ from sentiment_api.review_files.row_batches import ReadOptions, RowBatch
 from sentiment_api.review_files.values import TimestampParser, parse_rows
 from sentiment_train.preparation.cleaning import clean
 from sentiment_train.preparation.duplicates import hashes, normalized
-from sentiment_train.preparation.row_store import Ledger, RowStore
 from sentiment_train.preparation.shingles import BANDS, bands, shingles
+from sentiment_train.preparation.splits import product_hashes
+from sentiment_train.preparation.stores import ColumnStore, RowStore
 
 ROWS = "rows"
 """The store's file."""
-PRODUCT_PREFIX_BYTES = 16
+_PRODUCT_PREFIX_BYTES = 16
 
-Tell = Callable[[str, float, int], None]
+ProgressCallback = Callable[[str, float, int], None]
 """Hears what is being done, how much of it is, 0 to 1, and the rows so far."""
 
 
@@ -35,18 +36,22 @@ class GatheredCounts(msgspec.Struct, kw_only=True):
     dropped: Counter[str] = msgspec.field(default_factory=Counter)
     mended: Counter[str] = msgspec.field(default_factory=Counter)
     categories: dict[str, int] = msgspec.field(default_factory=dict)
-    """The number that the ledger has for each."""
+    """The number that the column has for each."""
     sources: list[dict[str, Any]] = msgspec.field(default_factory=list)
     """For the record: name, columns by role, form of times, rows."""
     own_ids: bool = False
 
 
 def gather(
-    files: Sequence[ReviewFile], options: ReadOptions, store: RowStore, ledger: Ledger, tell: Tell
+    files: Sequence[ReviewFile],
+    options: ReadOptions,
+    store: RowStore,
+    column_store: ColumnStore,
+    on_progress: ProgressCallback,
 ) -> GatheredCounts:
-    """Read all files into `store` and `ledger`.
+    """Read all files into `store` and `column_store`.
 
-    The ledger's columns: key (hash of the normalized text), digest (of product, time and text), own (hash of the
+    The columns: key (hash of the normalized text), digest (of product, time and text), own (hash of the
     source's id, 0 without one), product (hash), product_prefix (bytes), time (microseconds since 1970), category,
     rating, characters, words, and band0 and so on.
 
@@ -60,14 +65,14 @@ def gather(
             rows = read_batch(batch, file, timestamps, options, gathered)
             if len(rows) > 0:
                 store.append(ROWS, rows)
-                ledger.append(_numbers(rows, gathered))
-            tell("read", (number + batch.share) / len(files), gathered.read)
-        gathered.sources.append(describe(file, timestamps, gathered.read - before))
+                column_store.append(_numbers(rows, gathered))
+            on_progress("read", (number + batch.share) / len(files), gathered.read)
+        gathered.sources.append(source_record(file, timestamps, gathered.read - before))
     gathered.own_ids = any("id" in file.columns for file in files)
     return gathered
 
 
-def describe(file: ReviewFile, timestamps: TimestampParser, rows: int) -> dict[str, Any]:
+def source_record(file: ReviewFile, timestamps: TimestampParser, rows: int) -> dict[str, Any]:
     """Return what was recognised in a file, for the record and the dry run."""
     return {
         "name": file.source.name,
@@ -102,13 +107,13 @@ def _numbers(rows: pl.DataFrame, gathered: GatheredCounts) -> dict[str, NDArray[
         gathered.categories.setdefault(name, len(gathered.categories))
     micros = rows["timestamp"].dt.epoch("us")
     identities = zip(rows["product_id"], micros, rows["text"], strict=True)
-    product_prefix = [product.encode()[:PRODUCT_PREFIX_BYTES] for product in rows["product_id"]]
+    product_prefix = [product.encode()[:_PRODUCT_PREFIX_BYTES] for product in rows["product_id"]]
     return {
         "key": hashes(texts),
         "digest": hashes("\0".join(map(str, identity)) for identity in identities),
         "own": np.where(rows["id"].is_null().to_numpy(), np.uint64(0), hashes(rows["id"].fill_null(""))),
-        "product": _product_hashes(rows["product_id"]),
-        "product_prefix": np.array(product_prefix, dtype=f"S{PRODUCT_PREFIX_BYTES}"),
+        "product": product_hashes(rows["product_id"]),
+        "product_prefix": np.array(product_prefix, dtype=f"S{_PRODUCT_PREFIX_BYTES}"),
         "time": micros.to_numpy(),
         "category": rows["category"].replace_strict(gathered.categories, return_dtype=pl.UInt32).to_numpy(),
         "rating": rows["rating"].to_numpy(),
@@ -122,13 +127,3 @@ def _signed(texts: Sequence[str]) -> Iterator[tuple[NDArray[np.uint64], NDArray[
     """Yield the hashes of bands and the number of words of the texts, block after block."""
     for block in shingles(texts):
         yield bands(block), block.words.astype(np.uint32)
-
-
-def _product_hashes(products: pl.Series) -> NDArray[np.uint64]:
-    """Return `splits.product_hash` of each, worked out once for each product."""
-    different = products.unique(maintain_order=True)
-    place = products.replace_strict(
-        different, pl.Series(range(len(different)), dtype=pl.UInt32), return_dtype=pl.UInt32
-    )
-    hashed: NDArray[np.uint64] = hashes(different)[place.to_numpy()]
-    return hashed

@@ -24,7 +24,7 @@ LIKENESSES = (0.8, 0.5)
 _BATCH_ROWS = 16_384
 
 
-def measure(folder: Path) -> dict[str, Any]:
+def measure_leakage(folder: Path) -> dict[str, Any]:
     """Return what the parts in `folder` have in common.
 
     Keys: texts_in_common, how often a text occurs again after normalization, in another part or its own;

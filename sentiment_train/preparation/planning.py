@@ -1,6 +1,6 @@
 """Decides about every row by numbers alone: which stand for their text, in which part they are, and in which order.
 
-No text is needed here, and only few columns of the ledger are in memory at once.
+No text is needed here, and only few columns are in memory at once.
 """
 
 from typing import NamedTuple
@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentiment_train.preparation.duplicates import firsts, shared
+from sentiment_train.preparation.duplicates import first_of_each, repeated
 from sentiment_train.preparation.gathering import GatheredCounts
-from sentiment_train.preparation.row_store import Ledger
 from sentiment_train.preparation.shingles import BANDS
 from sentiment_train.preparation.splits import PARTS, assign, find_cuts, written_cuts
+from sentiment_train.preparation.stores import ColumnStore
 
 TRAIN, VALIDATION, REFERENCE, LATER = range(len(PARTS))
 _NEAR_TO = {TRAIN: (LATER, REFERENCE, VALIDATION), VALIDATION: (LATER, REFERENCE)}
@@ -24,7 +24,7 @@ _SLICE_ROWS = 1 << 20
 _REST = np.uint64(64 - _FIRST_BITS)
 
 
-class Plan(NamedTuple):
+class SplitPlan(NamedTuple):
     """What becomes of each of n rows, and the counts for the record."""
 
     part: NDArray[np.uint8]
@@ -47,28 +47,28 @@ class Plan(NamedTuple):
     """Rows of `reference` that are near copies of texts in `later`; none of the two trains, and they stay."""
 
 
-def make_plan(ledger: Ledger, gathered: GatheredCounts, labelled_ratings: list[int]) -> Plan:
-    """Return what becomes of the rows in `ledger`, of which those with a rating in `labelled_ratings` have a label."""
-    stands = _representatives(ledger)
+def plan_splits(column_store: ColumnStore, gathered: GatheredCounts, labelled_ratings: list[int]) -> SplitPlan:
+    """Return what becomes of the rows in `column_store`; those with a rating in `labelled_ratings` have a label."""
+    stands = _representatives(column_store)
     unique = stands == np.arange(len(stands))
-    part, unseen, cuts = _split(ledger, unique, list(gathered.categories))
+    part, unseen, cuts = _split(column_store, unique, list(gathered.categories))
     crossing = int(np.sum(part[~unique] != part[stands[~unique]]))
     del stands
-    kept = unique & np.isin(ledger.load("rating"), labelled_ratings)
+    kept = unique & np.isin(column_store.load("rating"), labelled_ratings)
     dropped = {"duplicate": int(np.sum(~unique)), "no label": int(np.sum(unique & ~kept))}
-    near, near_held_out = _near_copies(ledger, part, kept)
+    near, near_held_out = _near_copies(column_store, part, kept)
     kept &= near == _NOT_NEAR
     taken = {
         PARTS[own]: {PARTS[other]: int(np.sum((near == other) & (part == own))) for other in others}
         for own, others in _NEAR_TO.items()
     }
     dropped["near duplicate"] = sum(sum(others.values()) for others in taken.values())
-    return Plan(
+    return SplitPlan(
         part=part,
-        place=_places(ledger, part, kept),
+        place=_places(column_store, part, kept),
         unseen=unseen,
-        product_reviews=_product_reviews(ledger.load("product"), unique),
-        own_id=_unique_ids(ledger, kept) if gathered.own_ids else np.zeros(len(kept), dtype=bool),
+        product_reviews=_product_reviews(column_store.load("product"), unique),
+        own_id=_unique_ids(column_store, kept) if gathered.own_ids else np.zeros(len(kept), dtype=bool),
         cuts=cuts,
         dropped=dropped,
         copies_across_parts=crossing,
@@ -77,21 +77,21 @@ def make_plan(ledger: Ledger, gathered: GatheredCounts, labelled_ratings: list[i
     )
 
 
-def _representatives(ledger: Ledger) -> NDArray[np.int64]:
+def _representatives(column_store: ColumnStore) -> NDArray[np.int64]:
     """Return for each row the row that stands for its text: the earliest one, by product where times are equal."""
-    keys = ledger.load("key")
+    keys = column_store.load("key")
     stands = np.arange(len(keys))
-    rows = shared(keys)
-    order = [ledger.load(name)[rows] for name in ("time", "product_prefix", "digest", "rating", "category")]
-    stands[rows] = rows[firsts(keys[rows], order)]
+    rows = repeated(keys)
+    order = [column_store.load(name)[rows] for name in ("time", "product_prefix", "digest", "rating", "category")]
+    stands[rows] = rows[first_of_each(keys[rows], order)]
     return stands
 
 
 def _split(
-    ledger: Ledger, unique: NDArray[np.bool_], names: list[str]
+    column_store: ColumnStore, unique: NDArray[np.bool_], names: list[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[str, dict[str, str]]]:
     """Return part and unseen of all rows by cuts that come from the unique ones, and the cuts."""
-    rows = pl.DataFrame({name: ledger.load(name) for name in ("product", "time", "category")}).select(
+    rows = pl.DataFrame({name: column_store.load(name) for name in ("product", "time", "category")}).select(
         "product", "category", pl.from_epoch("time", "us").dt.replace_time_zone("UTC").alias("timestamp")
     )
     cuts = find_cuts(rows.filter(unique))
@@ -100,22 +100,24 @@ def _split(
     return marked["part"].to_numpy(), marked["unseen"].to_numpy(), written_cuts(named.sort("category"))
 
 
-def _near_copies(ledger: Ledger, part: NDArray[np.uint8], kept: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], int]:
+def _near_copies(
+    column_store: ColumnStore, part: NDArray[np.uint8], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], int]:
     """Return for each row the part that has a near copy of it, for which it must go; and the held-out pairs."""
     near = np.full(len(part), _NOT_NEAR, dtype=np.uint8)
     for own in (VALIDATION, TRAIN):
         for other in _NEAR_TO[own]:
             stays = kept & (part == other) & (near == _NOT_NEAR)
-            near[_sharing_a_band(ledger, kept & (part == own) & (near == _NOT_NEAR), stays)] = other
-    held_out = _sharing_a_band(ledger, kept & (part == REFERENCE), kept & (part == LATER))
+            near[_sharing_a_band(column_store, kept & (part == own) & (near == _NOT_NEAR), stays)] = other
+    held_out = _sharing_a_band(column_store, kept & (part == REFERENCE), kept & (part == LATER))
     return near, int(held_out.sum())
 
 
-def _sharing_a_band(ledger: Ledger, rows: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _sharing_a_band(column_store: ColumnStore, rows: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which of `rows` share a band with one of `others`, all `(n,)`."""
     shares = np.zeros(len(rows), dtype=bool)
     for number in range(BANDS):
-        band = ledger.load(f"band{number}")
+        band = column_store.load(f"band{number}")
         held = np.sort(band[others])  # np.unique takes ten times as long
         index = np.flatnonzero(rows & ~shares)
         # Most rows share nothing: their first bits tell that faster than a search.
@@ -135,19 +137,19 @@ def _product_reviews(product: NDArray[np.uint64], unique: NDArray[np.bool_]) -> 
     return reviews
 
 
-def _unique_ids(ledger: Ledger, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _unique_ids(column_store: ColumnStore, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which of the kept rows have an id of the source's that no other kept row has."""
-    own = ledger.load("own")
+    own = column_store.load("own")
     rows = np.flatnonzero(kept & (own != 0))
     unique = np.zeros(len(kept), dtype=bool)
     unique[rows] = True
-    unique[rows[shared(own[rows])]] = False
+    unique[rows[repeated(own[rows])]] = False
     return unique
 
 
-def _places(ledger: Ledger, part: NDArray[np.uint8], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _places(column_store: ColumnStore, part: NDArray[np.uint8], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
     place = np.full(len(kept), -1, dtype=np.int32)
-    time, digest = ledger.load("time"), ledger.load("digest")
+    time, digest = column_store.load("time"), column_store.load("digest")
     for number in range(len(PARTS)):
         rows = np.flatnonzero(kept & (part == number))
         place[rows[np.lexsort((digest[rows], time[rows]))]] = np.arange(len(rows), dtype=np.int32)

@@ -18,11 +18,11 @@ from sentiment_api.review_files.values import TimestampParser
 from sentiment_train.errors import UnusableData
 from sentiment_train.folders import check_free, staged
 from sentiment_train.preparation.data_card import data_card
-from sentiment_train.preparation.gathering import GatheredCounts, Tell, describe, gather, read_batch
-from sentiment_train.preparation.leakage import measure
-from sentiment_train.preparation.planning import Plan, make_plan
-from sentiment_train.preparation.row_store import Ledger, RowStore
+from sentiment_train.preparation.gathering import GatheredCounts, ProgressCallback, gather, read_batch, source_record
+from sentiment_train.preparation.leakage import measure_leakage
+from sentiment_train.preparation.planning import SplitPlan, plan_splits
 from sentiment_train.preparation.splits import PARTS
+from sentiment_train.preparation.stores import ColumnStore, RowStore
 from sentiment_train.preparation.writing import BIN_ROWS, write_parts
 
 RATING_LABELS: dict[str, dict[int, str | None]] = {
@@ -32,8 +32,8 @@ RATING_LABELS: dict[str, dict[int, str | None]] = {
 _QUANTILES = (0.05, 0.5, 0.95, 1.0)
 
 
-def ignore(stage: str, share: float, rows: int) -> None:
-    """Tell nobody how far the work is."""
+def no_progress(stage: str, share: float, rows: int) -> None:
+    """ProgressCallback nobody how far the work is."""
 
 
 def prepare(
@@ -42,7 +42,7 @@ def prepare(
     *,
     labels: str = "binary",
     options: ReadOptions | None = None,
-    tell: Tell = ignore,
+    on_progress: ProgressCallback = no_progress,
     bin_rows: int = BIN_ROWS,
 ) -> dict[str, Any]:
     """Read the ratings files, clean, make unique and split them, and write the parts to `destination`.
@@ -61,14 +61,14 @@ def prepare(
     options = options or ReadOptions()
     opened = [open_review_file(source, options) for source in sources]
     label_of = RATING_LABELS[labels]
-    with staged(destination) as folder, Ledger(folder.parent) as ledger:
+    with staged(destination) as folder, ColumnStore(folder.parent) as column_store:
         with RowStore(folder.parent) as store:
-            gathered = gather(opened, options, store, ledger, tell)
-        _check_any(ledger, gathered)
-        plan = make_plan(ledger, gathered, [rating for rating, label in label_of.items() if label])
-        parts = _summaries(ledger, plan, label_of, gathered)
+            gathered = gather(opened, options, store, column_store, on_progress)
+        _check_any(column_store, gathered)
+        plan = plan_splits(column_store, gathered, [rating for rating, label in label_of.items() if label])
+        parts = _summaries(column_store, plan, label_of, gathered)
         _check_parts(parts)
-        content_hash = write_parts(folder, store, ledger, plan, label_of, tell, bin_rows)
+        content_hash = write_parts(folder, store, column_store, plan, label_of, on_progress, bin_rows)
         record: dict[str, Any] = {
             "labels": list(dict.fromkeys(label for label in label_of.values() if label)),
             "rating_labels": {str(rating): label for rating, label in label_of.items()},
@@ -80,7 +80,7 @@ def prepare(
             "cuts": plan.cuts,
             "copies_across_parts": plan.copies_across_parts,
             "near_duplicates": {"left_out": plan.near, "reference_near_later": plan.near_held_out},
-            "leakage": measure(folder),
+            "leakage": measure_leakage(folder),
             "hash": content_hash,
         }
         (folder / "data.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -88,7 +88,7 @@ def prepare(
     return record
 
 
-def look(sources: Sequence[Path], destination: Path, *, options: ReadOptions | None = None) -> list[dict[str, Any]]:
+def preview(sources: Sequence[Path], destination: Path, *, options: ReadOptions | None = None) -> list[dict[str, Any]]:
     """Return what `prepare` would recognise in each file, and what its first rows would become. Nothing is written.
 
     Keys: name, columns by role, times, rows (looked at), kept, rows_left_out and texts_mended among them.
@@ -106,14 +106,14 @@ def look(sources: Sequence[Path], destination: Path, *, options: ReadOptions | N
         if (batch := next(batches, None)) is not None:
             kept = len(read_batch(batch, file, timestamps, options, gathered))
         found.append(
-            describe(file, timestamps, gathered.read)
+            source_record(file, timestamps, gathered.read)
             | {"kept": kept, "rows_left_out": dict(+gathered.dropped), "texts_mended": dict(+gathered.mended)}
         )
     return found
 
 
-def _check_any(ledger: Ledger, gathered: GatheredCounts) -> None:
-    if ledger.rows == 0:
+def _check_any(column_store: ColumnStore, gathered: GatheredCounts) -> None:
+    if column_store.rows == 0:
         reasons = ", ".join(f"{rows} {reason}" for reason, rows in (+gathered.dropped).items()) or "none"
         raise UnusableData(
             f"expected ratings to split, found 0 in {gathered.read} rows (left out: {reasons}); give files whose "
@@ -122,10 +122,12 @@ def _check_any(ledger: Ledger, gathered: GatheredCounts) -> None:
 
 
 def _summaries(
-    ledger: Ledger, plan: Plan, label_of: dict[int, str | None], gathered: GatheredCounts
+    column_store: ColumnStore, plan: SplitPlan, label_of: dict[int, str | None], gathered: GatheredCounts
 ) -> dict[str, dict[str, Any]]:
     """Return what each part holds, by part."""
-    columns = {name: ledger.load(name) for name in ("rating", "time", "category", "characters", "words", "product")}
+    columns = {
+        name: column_store.load(name) for name in ("rating", "time", "category", "characters", "words", "product")
+    }
     names = list(gathered.categories)
     return {
         name: _summary(

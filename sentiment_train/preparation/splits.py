@@ -8,9 +8,12 @@
 """
 
 import datetime as dt
-from hashlib import blake2b
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from sentiment_train.preparation.duplicates import hashes
 
 PARTS = ("train", "validation", "reference", "later")
 LATER_QUANTILE = 0.8
@@ -22,27 +25,20 @@ _UNSEEN = pl.col("product") % UNSEEN_ONE_IN == 0
 _OF_VALIDATION = (pl.col("product") // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
 
 
-def product_hash(product_id: str) -> int:
-    """Return the 64-bit BLAKE2b of `product_id`, read big-endian."""
-    return int.from_bytes(blake2b(product_id.encode(), digest_size=8).digest(), "big")
-
-
-def split(reviews: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, dict[str, str]]]:
-    """Return `reviews` with the columns `unseen` (bool) and `part`, and the time cuts by category.
-
-    Expects the columns product_id, timestamp and category. The cuts are as `written_cuts` returns them.
-    """
-    hashes = pl.Series("product", [product_hash(product_id) for product_id in reviews["product_id"]], dtype=pl.UInt64)
-    hashed = reviews.with_columns(hashes)
-    cuts = find_cuts(hashed)
-    marked = assign(hashed, cuts).with_columns(part=pl.col("part").replace_strict(dict(enumerate(PARTS))))
-    return marked.drop("product"), written_cuts(cuts)
+def product_hashes(products: pl.Series) -> NDArray[np.uint64]:
+    """Return the 64-bit BLAKE2b of each product's id, read big-endian, `(n,)`; worked out once for each product."""
+    different = products.unique(maintain_order=True)
+    place = products.replace_strict(
+        different, pl.Series(range(len(different)), dtype=pl.UInt32), return_dtype=pl.UInt32
+    )
+    hashed: NDArray[np.uint64] = hashes(different)[place.to_numpy()]
+    return hashed
 
 
 def find_cuts(reviews: pl.DataFrame) -> pl.DataFrame:
     """Return the columns category, later_from and validation_from (null where nothing trains), in order of category.
 
-    Expects the columns product (`product_hash`), timestamp and category.
+    Expects the columns product (`product_hashes`), timestamp and category.
     """
     time = pl.col("timestamp")
     later_from = time.quantile(LATER_QUANTILE, "lower")
@@ -57,7 +53,7 @@ def find_cuts(reviews: pl.DataFrame) -> pl.DataFrame:
 def assign(reviews: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
     """Return `reviews` with the columns unseen (bool) and part (UInt8, the place in `PARTS`).
 
-    Expects the columns product (`product_hash`), timestamp and category, of which all are in `cuts`.
+    Expects the columns product (`product_hashes`), timestamp and category, of which all are in `cuts`.
     """
     train, validation, reference, later = (pl.lit(place, pl.UInt8) for place in range(len(PARTS)))
     part = (

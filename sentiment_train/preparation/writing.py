@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 
-from sentiment_train.preparation.gathering import ROWS, Tell
-from sentiment_train.preparation.planning import Plan
-from sentiment_train.preparation.row_store import Ledger, RowStore, to_arrow
+from sentiment_train.preparation.gathering import ROWS, ProgressCallback
+from sentiment_train.preparation.planning import SplitPlan
 from sentiment_train.preparation.splits import PARTS
+from sentiment_train.preparation.stores import ColumnStore, RowStore, to_arrow
 
 BIN_ROWS = 100_000
 """Sorted in memory at once: some 50 MB of reviews."""
@@ -26,7 +26,13 @@ _COLUMNS = ("id", "text", "rating", "product_id", "timestamp", "category", "prod
 
 
 def write_parts(
-    folder: Path, store: RowStore, ledger: Ledger, plan: Plan, labels: dict[int, str | None], tell: Tell, bin_rows: int
+    folder: Path,
+    store: RowStore,
+    column_store: ColumnStore,
+    plan: SplitPlan,
+    labels: dict[int, str | None],
+    on_progress: ProgressCallback,
+    bin_rows: int,
 ) -> str:
     """Write one parquet file for each part to `folder`, and return the SHA-256 of all rows of all parts, in order.
 
@@ -36,7 +42,7 @@ def write_parts(
     """
     bins = RowStore(folder.parent)
     with bins:
-        _distribute(store, bins, ledger, plan, labels, tell, bin_rows)
+        _distribute(store, bins, column_store, plan, labels, on_progress, bin_rows)
     digest = hashlib.sha256()
     done = 0
     for number, name in enumerate(PARTS):
@@ -53,7 +59,7 @@ def write_parts(
                 for row in _hashed(rows):
                     digest.update(row)
                 done += len(rows)
-                tell("write", done / len(plan.place), done)
+                on_progress("write", done / len(plan.place), done)
         finally:
             if writer is not None:
                 writer.close()
@@ -79,13 +85,13 @@ def _text_bytes(text: str) -> bytes:
 def _distribute(
     store: RowStore,
     bins: RowStore,
-    ledger: Ledger,
-    plan: Plan,
+    column_store: ColumnStore,
+    plan: SplitPlan,
     labels: dict[int, str | None],
-    tell: Tell,
+    on_progress: ProgressCallback,
     bin_rows: int,
 ) -> None:
-    digests = ledger.load("digest")
+    digests = column_store.load("digest")
     begin = 0
     for rows in store.batches(ROWS):
         here = slice(begin, begin + len(rows))
@@ -104,7 +110,7 @@ def _distribute(
         )
         for (part, number), group in kept.group_by("part", "bin"):
             bins.append(f"{PARTS[int(part)]}-{number}", group)
-        tell("sort", begin / len(plan.place), begin)
+        on_progress("sort", begin / len(plan.place), begin)
 
 
 def _sorted_bins(bins: RowStore, name: str, count: int) -> Iterator[pl.DataFrame]:

@@ -11,10 +11,11 @@ import pytest
 import torch
 from rich.console import Console
 from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+from transformers.utils import logging as transformers_logging
 
 from sentiment_train.__main__ import main
 from sentiment_train.commands import console
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
@@ -106,6 +107,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_transformers() -> None:
+    """In a process of its own the command line sets variables for this before transformers is imported."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+
+
 @pytest.fixture(scope="session")
 def reviews() -> pl.DataFrame:
     """Sixty reviews of one and five stars, one pair a day, and six of three stars."""
@@ -187,7 +195,7 @@ def fitted(
 def exported(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle that `export` made of the fitted model."""
     folder = tmp_path_factory.mktemp("exported") / "tiny"
-    card = Card(licence="made in a test", terms="written by hand")
+    card = CardStatements(licence="made in a test", terms="written by hand")
     export(fitted, prepared, folder, name="tiny", max_tokens=96, card=card, console=quiet)
     return folder
 

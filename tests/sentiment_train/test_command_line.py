@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -330,3 +331,57 @@ def test_every_module_can_be_imported_with_an_empty_environment() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+_WITHOUT_LIBRARIES = """
+import sys
+for name in ("accelerate", "ftfy", "huggingface_hub", "matplotlib", "onnx", "polars", "pyarrow", "scipy", "sklearn",
+             "tensorboardX", "torch", "transformers"):
+    sys.modules[name] = None  # as if it were not installed
+from sentiment_train.__main__ import main
+main()
+"""
+
+
+def _run_without_libraries(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line as it is after `make serve`, with the service's libraries alone."""
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT_LIBRARIES, *map(str, arguments)],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "200"},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["", *_COMMANDS])
+def test_help_needs_no_library_of_training(name: str) -> None:
+    """Where only the service is installed, `--help` still says what the commands do."""
+    done = _run_without_libraries(*([name] if name else []), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("import-bert", "bert", "--out", "new"), 1),
+        (("prepare", "shop.csv", "--out", "new"), 1),
+        (("fit", "prepared", "--base", "base", "--out", "new"), 1),
+        (("fit", "prepared", "--base", "base", "--out", "new", "--dry-run"), 1),
+        (("evaluate", "run", "--data", "prepared"), 1),
+        (("export", "run", "--data", "prepared", "--out", "new", "--name", "new"), 1),
+        (("compare", "a", "b", "--data", "prepared"), 2),
+        (("card", "bundle"), 1),
+    ],
+    ids=["import-bert", "prepare", "fit", "dry run", "evaluate", "export", "compare", "card"],
+)
+def test_a_missing_library_is_one_line_with_the_command_that_installs_it(arguments: tuple[str, ...], code: int) -> None:
+    """A command whose libraries are not installed names one and `make install-train`, with its usual exit code."""
+    done = _run_without_libraries(*arguments)
+    assert done.returncode == code
+    assert re.fullmatch(
+        r"sentiment-train: this command needs \w+, which is not installed: make install-train\n", done.stderr
+    )

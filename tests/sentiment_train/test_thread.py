@@ -19,8 +19,9 @@ from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.descriptors import Descriptors
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
-from sentiment_train.evaluation.evaluate import evaluate
-from sentiment_train.exporting.card import Card
+from sentiment_train.evaluation.answers import answer_part
+from sentiment_train.evaluation.figures import all_figures
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
@@ -36,7 +37,7 @@ def export_to(prepared: Path, quiet: Console) -> Export:
     """Exports a run to a folder: `export_to(run, folder)`."""
 
     def make(run: Path, folder: Path) -> object:
-        return export(run, prepared, folder, name="tiny", max_tokens=96, card=Card(), console=quiet)
+        return export(run, prepared, folder, name="tiny", max_tokens=96, card=CardStatements(), console=quiet)
 
     return make
 
@@ -95,7 +96,7 @@ def test_the_manifest_says_how_the_model_was_made(exported: Path, prepared: Path
 def test_the_recorded_figures_can_be_found_again(exported: Path, prepared: Path) -> None:
     """Evaluating the bundle gives the figures that it carries."""
     bundle = open_bundle(exported)
-    found = evaluate(Classifier.load(bundle, "cpu", 1), prepared)
+    found = all_figures(answer_part(Classifier.load(bundle, "cpu", 1), prepared, "later"))
     assert found == bundle.manifest.training["metrics"]
     assert found["all"]["accuracy"] > 0.8
 
@@ -160,7 +161,9 @@ def test_three_labels_go_the_whole_way(
     prepare([ratings_file], tmp_path / "prepared", labels="three-way")
     fit(tmp_path / "prepared", str(base), tmp_path / "run", recipe, quiet)
     out = tmp_path / "bundle"
-    export(tmp_path / "run", tmp_path / "prepared", out, name="tiny", max_tokens=96, card=Card(), console=quiet)
+    export(
+        tmp_path / "run", tmp_path / "prepared", out, name="tiny", max_tokens=96, card=CardStatements(), console=quiet
+    )
     classifier = Classifier.load(open_bundle(out), "cpu", 1)
     classifier.self_check()
     assert classifier.labels == ["negative", "neutral", "positive"]
@@ -219,7 +222,7 @@ def test_more_tokens_than_the_model_takes_are_refused(
 ) -> None:
     """A bundle cannot promise longer texts than the model has positions for."""
     with pytest.raises(UnusableCheckpoint, match=r"expected at most 128 tokens, .* found 129"):
-        export(fitted, prepared, tmp_path / "out", name="tiny", max_tokens=129, card=Card(), console=quiet)
+        export(fitted, prepared, tmp_path / "out", name="tiny", max_tokens=129, card=CardStatements(), console=quiet)
 
 
 def test_other_data_than_the_fits_is_refused(
@@ -230,7 +233,15 @@ def test_other_data_than_the_fits_is_refused(
     later.write_parquet(tmp_path / "other.parquet")
     prepare([tmp_path / "other.parquet"], tmp_path / "other")
     with pytest.raises(UnusableData, match="expected the prepared folder that the model was fitted on"):
-        export(fitted, tmp_path / "other", tmp_path / "out", name="tiny", max_tokens=96, card=Card(), console=quiet)
+        export(
+            fitted,
+            tmp_path / "other",
+            tmp_path / "out",
+            name="tiny",
+            max_tokens=96,
+            card=CardStatements(),
+            console=quiet,
+        )
 
 
 @pytest.mark.parametrize(

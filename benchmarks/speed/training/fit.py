@@ -31,8 +31,8 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks import result_files
 from benchmarks.steps import Namespace, option, rounds
-from sentiment_train.fitting.devices import new_accelerator
-from sentiment_train.fitting.fit import gather
+from sentiment_train.fitting.devices import new_accelerator, wait_for_device
+from sentiment_train.fitting.fit import load_inputs
 from sentiment_train.fitting.optimization import warmup_steps
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.training import Training
@@ -91,7 +91,7 @@ def _sample(source: Path, data: Path, wanted: dict[str, int], seed: int) -> None
 
 def _ours(data: Path, base: str, recipe: Recipe) -> Side:
     """Fit as the command does, without its checkpoints."""
-    start = gather(data, base, recipe)
+    start = load_inputs(data, base, recipe)
     training = Training(start.model, start.train, start.validation, recipe, new_accelerator())
 
     def run() -> None:
@@ -103,7 +103,7 @@ def _ours(data: Path, base: str, recipe: Recipe) -> Side:
 
 def _plain(data: Path, base: str, recipe: Recipe) -> Side:
     """Fit as the text-classification example does."""
-    start = gather(data, base, recipe)
+    start = load_inputs(data, base, recipe)
     set_seed(recipe.seed)
     model = DistilBertForSequenceClassification.from_pretrained(base, num_labels=len(start.record["labels"]))
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -143,5 +143,6 @@ def _timed(run: Callable[[], object], judge: Training) -> Side:
     """Run a fit, and judge the model afterwards."""
     wall, processor = time.perf_counter(), time.process_time()
     run()
+    wait_for_device(new_accelerator().device)
     taken = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
     return {**taken, **{f"validation_{name}": value for name, value in judge.validate().items()}}

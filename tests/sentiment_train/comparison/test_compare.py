@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.comparison.compare import compare
-from sentiment_train.comparison.contenders import Rows, open_contender, plain_rows, prepared_rows, sampled
+from sentiment_train.comparison.contenders import ComparedRows, open_contender, plain_rows, prepared_rows, sampled
 from sentiment_train.comparison.verdict import Bounds
 from sentiment_train.errors import NotComparable
 from sentiment_train.fitting.fit import Recipe, fit
@@ -214,7 +214,7 @@ def test_a_damaged_fit_record_cannot_be_compared(fitted: Path, tmp_path: Path) -
 def test_a_sample_is_chosen_by_ids() -> None:
     """The same ids are drawn whatever the order of rows and whatever else is there; a larger sample holds a smaller."""
     reviews = pl.DataFrame({"id": [f"r{number}" for number in range(200)], "text": "It works.", "label": "positive"})
-    rows = Rows(Path("later.parquet"), reviews, None)
+    rows = ComparedRows(Path("later.parquet"), reviews, None)
     small, large = (set(sampled(rows, size).reviews["id"]) for size in (20, 50))
     turned = rows._replace(reviews=reviews.reverse())
     assert len(small) == 20

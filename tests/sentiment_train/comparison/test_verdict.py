@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sentiment_train.comparison.compare import evidence, statistics
-from sentiment_train.comparison.verdict import Bounds, Evidence, SliceEvidence, failed_rules
-from sentiment_train.evaluation.answers import Answers
+from sentiment_train.comparison.compare import comparison_figures, statistics
+from sentiment_train.comparison.verdict import Bounds, ComparisonFigures, SliceFigures, failed_rules
+from sentiment_train.evaluation.answers import LabelledAnswers
 
 _BOUNDS = Bounds()
-_EQUAL = Evidence(accuracy_low_points=0.0, slices=[], calibration_loss=0.0, slowdown=1.0)
+_EQUAL = ComparisonFigures(accuracy_low_points=0.0, slices=[], calibration_loss=0.0, slowdown=1.0)
 
 
-def _slice(loss_points: float, p_beyond: float, rows: int = 200) -> SliceEvidence:
-    return SliceEvidence(name="category: books", rows=rows, loss_points=loss_points, p_beyond=p_beyond)
+def _slice(loss_points: float, p_beyond: float, rows: int = 200) -> SliceFigures:
+    return SliceFigures(name="category: books", rows=rows, loss_points=loss_points, p_beyond=p_beyond)
 
 
 def _failed(**changes: object) -> list[str]:
@@ -47,7 +47,9 @@ def test_each_rule_has_its_edge(changes: dict[str, object], failed: list[str]) -
 
 def test_every_failed_rule_is_named_with_its_numbers() -> None:
     """A candidate that is worse in all respects is told each of them."""
-    worst = Evidence(accuracy_low_points=-3.21, slices=[_slice(7.5, 0.001)], calibration_loss=0.05, slowdown=2.0)
+    worst = ComparisonFigures(
+        accuracy_low_points=-3.21, slices=[_slice(7.5, 0.001)], calibration_loss=0.05, slowdown=2.0
+    )
     reasons = failed_rules(worst, _BOUNDS)
     expected = (
         ("-3.21 points", "above -0.5"),
@@ -68,8 +70,8 @@ def test_what_is_no_number_passes_no_rule(name: str) -> None:
 
 
 _numbers = st.floats(-5.0, 5.0)
-_evidence = st.builds(
-    Evidence,
+_figures = st.builds(
+    ComparisonFigures,
     accuracy_low_points=_numbers,
     slices=st.lists(st.builds(_slice, _numbers, st.floats(0.0, 1.0), st.integers(1, 500)), max_size=4),
     calibration_loss=_numbers,
@@ -77,9 +79,9 @@ _evidence = st.builds(
 )
 
 
-@given(_evidence, st.floats(0.0, 5.0), st.floats(0.0, 5.0), st.floats(0.0, 5.0))
-def test_more_evidence_against_b_never_helps_it(
-    found: Evidence, accuracy: float, calibration: float, slow: float
+@given(_figures, st.floats(0.0, 5.0), st.floats(0.0, 5.0), st.floats(0.0, 5.0))
+def test_more_figures_against_b_never_helps_it(
+    found: ComparisonFigures, accuracy: float, calibration: float, slow: float
 ) -> None:
     """What fails once fails when B is worse still."""
     worse = msgspec.structs.replace(
@@ -92,8 +94,8 @@ def test_more_evidence_against_b_never_helps_it(
     assert len(failed_rules(worse, _BOUNDS)) >= len(failed_rules(found, _BOUNDS))
 
 
-@given(_evidence)
-def test_wider_bounds_never_refuse_more(found: Evidence) -> None:
+@given(_figures)
+def test_wider_bounds_never_refuse_more(found: ComparisonFigures) -> None:
     """What passes passes with larger bounds as well."""
     wide = Bounds(accuracy_loss_points=1.0, slice_rows=300, calibration_loss=0.02, slowdown=1.5)
     assert len(failed_rules(found, wide)) <= len(failed_rules(found, _BOUNDS))
@@ -116,7 +118,9 @@ def _drawn(random: np.random.Generator, rows: int, loss: float = 0.0) -> tuple[N
     return score, random.random(rows) < score - loss
 
 
-def _pair(random: np.random.Generator, rows: int, drawn_anew: float, loss: float = 0.0) -> tuple[Answers, Answers]:
+def _pair(
+    random: np.random.Generator, rows: int, drawn_anew: float, loss: float = 0.0
+) -> tuple[LabelledAnswers, LabelledAnswers]:
     """Two calibrated models: B answers the share `drawn_anew` of rows by itself, the others as A does."""
     reviews, truth = _reviews(random, rows), (random.random(rows) < 0.8).astype(np.int64)
     tokens = random.integers(5, 300, rows)
@@ -124,17 +128,17 @@ def _pair(random: np.random.Generator, rows: int, drawn_anew: float, loss: float
     new_score, new_right = _drawn(random, rows, loss / drawn_anew if drawn_anew else 0.0)
     anew = random.random(rows) < drawn_anew
 
-    def answers(score: NDArray[np.float64], right: NDArray[np.bool_]) -> Answers:
+    def answers(score: NDArray[np.float64], right: NDArray[np.bool_]) -> LabelledAnswers:
         given = np.where(right, truth, 1 - truth)
         probabilities = np.stack([1 - score, score], axis=1)
         probabilities[given == 0] = probabilities[given == 0][:, ::-1]
-        return Answers(["negative", "positive"], reviews, truth, probabilities, tokens)
+        return LabelledAnswers(["negative", "positive"], reviews, truth, probabilities, tokens)
 
     return answers(score, right), answers(np.where(anew, new_score, score), np.where(anew, new_right, right))
 
 
-def _refused(pair: tuple[Answers, Answers]) -> list[str]:
-    return failed_rules(evidence(statistics(*pair, _BOUNDS), slowdown=1.0), _BOUNDS)
+def _refused(pair: tuple[LabelledAnswers, LabelledAnswers]) -> list[str]:
+    return failed_rules(comparison_figures(statistics(*pair, _BOUNDS), slowdown=1.0), _BOUNDS)
 
 
 def test_equal_models_are_seldom_refused() -> None:
@@ -165,7 +169,7 @@ def test_the_same_version_passes_on_any_rows() -> None:
     pair = _pair(np.random.default_rng(8), 30, drawn_anew=0.0)
     measured = statistics(*pair, _BOUNDS, same_version=True)
     assert measured["accuracy"]["low"] == measured["accuracy"]["high"] == 0.0
-    assert failed_rules(evidence(measured, slowdown=1.0), _BOUNDS) == []
+    assert failed_rules(comparison_figures(measured, slowdown=1.0), _BOUNDS) == []
 
 
 def test_a_slice_that_loses_much_is_refused_although_the_whole_gains() -> None:
@@ -178,5 +182,7 @@ def test_a_slice_that_loses_much_is_refused_although_the_whole_gains() -> None:
     probabilities[wrong & ~books] = probabilities[wrong & ~books][:, ::-1]  # all other mistakes are mended
     worse = books & ~wrong & (random.random(6_000) < 0.1)
     probabilities[worse] = probabilities[worse][:, ::-1]
-    reasons = failed_rules(evidence(statistics(a, b._replace(probabilities=probabilities), _BOUNDS), 1.0), _BOUNDS)
+    reasons = failed_rules(
+        comparison_figures(statistics(a, b._replace(probabilities=probabilities), _BOUNDS), 1.0), _BOUNDS
+    )
     assert [reason.split(": B")[0] for reason in reasons if "calibration" not in reason] == ["slice 'category: 3'"]

@@ -4,17 +4,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentiment_train.evaluation.answers import Answers
-from sentiment_train.evaluation.mistakes import worst_mistakes
+from sentiment_train.evaluation.answers import LabelledAnswers, worst_mistakes
 from sentiment_train.evaluation.operating_points import abstain_table, reliability_table, threshold_table
 
 _LABELS = ["negative", "positive"]
 
 
-def _answers(positive: list[float], truth: list[int], **columns: list[object]) -> Answers:
+def _answers(positive: list[float], truth: list[int], **columns: list[object]) -> LabelledAnswers:
     probabilities = np.array([[1 - p, p] for p in positive])
     reviews = pl.DataFrame(columns or {"label": truth})
-    return Answers(_LABELS, reviews, np.array(truth), probabilities, np.arange(10, 10 + len(truth)))
+    return LabelledAnswers(_LABELS, reviews, np.array(truth), probabilities, np.arange(10, 10 + len(truth)))
 
 
 def test_a_threshold_moves_the_labels() -> None:

@@ -18,19 +18,19 @@ from matplotlib.image import imread
 
 from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.errors import FolderTaken, NotWritten, UnusableCheckpoint
-from sentiment_train.evaluation.answers import Answers
+from sentiment_train.evaluation.answers import LabelledAnswers
 from sentiment_train.evaluation.drawing import draw
-from sentiment_train.evaluation.evaluate import evaluation
+from sentiment_train.evaluation.figures import all_figures
 from sentiment_train.evaluation.page import page
-from sentiment_train.evaluation.report import Subject, read_history, write_report
-from sentiment_train.evaluation.tables import Table
+from sentiment_train.evaluation.report import EvaluatedModel, read_history, write_report
+from sentiment_train.evaluation.tables import FigureTable
 
-_SUBJECT = Subject(model="tiny <1>", version="abc", engine="cpu", reviews="later")
+_SUBJECT = EvaluatedModel(model="tiny <1>", version="abc", engine="cpu", reviews="later")
 _HISTORY = [{"step": 25, "loss": 0.5}, {"step": 50, "loss": 0.25}, {"step": 50, "eval_loss": 0.3, "eval_accuracy": 0.9}]
 _ALWAYS = ["confusion.png", "reliability.png", "scores.png"]
 
 
-def _answers(labels: list[str], truth: np.ndarray) -> Answers:
+def _answers(labels: list[str], truth: np.ndarray) -> LabelledAnswers:
     """A model that is right more often than not, on reviews of two categories and 40 products."""
     random = np.random.default_rng(1)
     logits = random.normal(size=(len(truth), len(labels))) + 1.5 * np.eye(len(labels))[truth]
@@ -43,20 +43,20 @@ def _answers(labels: list[str], truth: np.ndarray) -> Answers:
         }
     )
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Answers(labels, reviews, truth, probabilities, np.full(len(truth), 20))
+    return LabelledAnswers(labels, reviews, truth, probabilities, np.full(len(truth), 20))
 
 
 @pytest.fixture(scope="module")
-def binary() -> Answers:
+def binary() -> LabelledAnswers:
     """120 answers of two labels."""
     return _answers(["negative", "positive"], np.arange(120) % 3 % 2)
 
 
 @pytest.fixture(scope="module")
-def report(binary: Answers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(binary: LabelledAnswers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that those answers leave."""
     folder = tmp_path_factory.mktemp("report") / "out"
-    write_report(folder, _SUBJECT, binary, evaluation(binary), history=_HISTORY, worst=3)
+    write_report(folder, _SUBJECT, binary, all_figures(binary), history=_HISTORY, worst=3)
     return folder
 
 
@@ -92,10 +92,10 @@ class _Outside(HTMLParser):
                     self.found.append(f"{name}={value}")
 
 
-def test_the_folder_holds_numbers_pictures_and_a_page(binary: Answers, report: Path) -> None:
+def test_the_folder_holds_numbers_pictures_and_a_page(binary: LabelledAnswers, report: Path) -> None:
     """Everything is in `evaluation.json`; the page has each picture of `figures` in itself, and loads nothing."""
     record = json.loads((report / "evaluation.json").read_text())
-    found = json.loads(json.dumps(evaluation(binary)))
+    found = json.loads(json.dumps(all_figures(binary)))
     assert {key: record[key] for key in found} == found
     assert (record["model"], record["version"], record["reviews"]) == ("tiny <1>", "abc", "later")
     assert len(record["mistakes"]) == 3
@@ -109,49 +109,49 @@ def test_the_folder_holds_numbers_pictures_and_a_page(binary: Answers, report: P
     assert [path.name for path in report.parent.iterdir()] == ["out"]
 
 
-def test_the_page_says_what_was_measured(binary: Answers, report: Path) -> None:
+def test_the_page_says_what_was_measured(binary: LabelledAnswers, report: Path) -> None:
     """Names are escaped, and the worst mistake, the figures and the slices can be read in it."""
     words = (report / "index.html").read_text()
     mistake = json.loads((report / "evaluation.json").read_text())["mistakes"][0]
     assert "<h1>tiny &lt;1&gt; on later</h1>" in words
-    assert f"<td>later</td><td>120</td><td>{evaluation(binary)['all']['accuracy']:.4f}</td>" in words
+    assert f"<td>later</td><td>120</td><td>{all_figures(binary)['all']['accuracy']:.4f}</td>" in words
     assert "<td>category: toys</td><td>60</td>" in words
     assert f"<td>{mistake['id']}</td><td>{mistake['product_id']}</td>" in words
 
 
 def test_a_table_without_rows_is_left_out() -> None:
     """An empty table would only make a reader wonder."""
-    words = page("t", [], [Table("Full", ["a"], [["1"]])], {}, [Table("Empty", ["a"], [])])
+    words = page("t", [], [FigureTable("Full", ["a"], [["1"]])], {}, [FigureTable("Empty", ["a"], [])])
     assert "Full" in words
     assert "Empty" not in words
 
 
-def test_a_taken_folder_is_refused(binary: Answers, tmp_path: Path) -> None:
+def test_a_taken_folder_is_refused(binary: LabelledAnswers, tmp_path: Path) -> None:
     """An earlier evaluation is never overwritten."""
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(FolderTaken, match="name another one"):
-        write_report(tmp_path, _SUBJECT, binary, evaluation(binary), history=(), worst=0)
+        write_report(tmp_path, _SUBJECT, binary, all_figures(binary), history=(), worst=0)
 
 
-def test_a_full_disk_leaves_nothing(binary: Answers, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing(binary: LabelledAnswers, tmp_path: Path) -> None:
     """When a picture cannot be written the folder does not appear, and no scratch stays behind."""
-    found = evaluation(binary)
+    found = all_figures(binary)
     with _files_of_at_most(4096), pytest.raises(NotWritten, match=f"cannot write {tmp_path / 'out'}: File too large"):
         write_report(tmp_path / "out", _SUBJECT, binary, found, history=(), worst=0)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_one_error(binary: Answers, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_error(binary: LabelledAnswers, tmp_path: Path) -> None:
     """Below a file there is no room for a folder."""
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritten, match=r"cannot write .*file/out: "):
-        write_report(tmp_path / "file" / "out", _SUBJECT, binary, evaluation(binary), history=(), worst=0)
+        write_report(tmp_path / "file" / "out", _SUBJECT, binary, all_figures(binary), history=(), worst=0)
 
 
 def test_three_labels_have_the_same_pictures(tmp_path: Path) -> None:
     """Each PNG has ink on it, and a caption."""
     answers = _answers(["negative", "neutral", "positive"], np.arange(120) % 3)
-    captions = draw(answers, evaluation(answers), tmp_path / "figures", _HISTORY)
+    captions = draw(answers, all_figures(answers), tmp_path / "figures", _HISTORY)
     assert list(captions) == [
         *("confusion.png", "roc.png", "precision.png", "reliability.png", "scores.png", "learning.png", "slices.png")
     ]
@@ -161,9 +161,9 @@ def test_three_labels_have_the_same_pictures(tmp_path: Path) -> None:
         assert re.fullmatch(r"[A-Z].*\.", caption)
 
 
-def test_the_same_answers_give_the_same_pictures(binary: Answers, report: Path, tmp_path: Path) -> None:
+def test_the_same_answers_give_the_same_pictures(binary: LabelledAnswers, report: Path, tmp_path: Path) -> None:
     """Byte for byte, so that a bundle made again has the same checksums."""
-    for name in draw(binary, evaluation(binary), tmp_path, _HISTORY):
+    for name in draw(binary, all_figures(binary), tmp_path, _HISTORY):
         assert (tmp_path / name).read_bytes() == (report / "figures" / name).read_bytes()
 
 
@@ -171,7 +171,7 @@ def test_pictures_without_content_are_left_out(tmp_path: Path) -> None:
     """One label alone has no curve, reviews that are all alike no slices, and an unknown history none either."""
     answers = _answers(["negative", "positive"], np.ones(30, dtype=int))
     answers = answers._replace(reviews=answers.reviews.drop("category"))
-    assert list(draw(answers, evaluation(answers), tmp_path)) == _ALWAYS
+    assert list(draw(answers, all_figures(answers), tmp_path)) == _ALWAYS
 
 
 def test_the_history_is_that_of_the_fit(fitted: Path) -> None:

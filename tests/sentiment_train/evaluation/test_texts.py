@@ -10,7 +10,7 @@ import pytest
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.evaluation.answers import answer_texts
-from sentiment_train.evaluation.evaluate import evaluation
+from sentiment_train.evaluation.figures import all_figures
 from sentiment_train.evaluation.texts import read_texts
 
 _ROW: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_ordinary_columns_are_sliced(kind: str, exported: Path, tmp_path: Path) 
     """Times as text, `unseen` as text and missing products and categories are measured all the same."""
     years = [_ROW | {"timestamp": f"{2013 + number % 2}-05-01", "product_id": f"p{number}"} for number in range(20)]
     classifier = Classifier.load(open_bundle(exported), "cpu", 1)
-    found = evaluation(answer_texts(classifier, _written([*years, _EMPTY], tmp_path / f"texts.{kind}")))
+    found = all_figures(answer_texts(classifier, _written([*years, _EMPTY], tmp_path / f"texts.{kind}")))
     assert {"year: 2013", "year: 2014"} <= found["slices"].keys()
     assert (found["all"]["n"], found["unseen"]["n"]) == (21, 20)
     assert {name: each["n"] for name, each in found["by_category"].items()} == {"books": 20}

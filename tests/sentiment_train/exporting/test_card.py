@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 
 from sentiment_api.model.bundle import open_bundle
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.card_file import restated, rewrite_card
 from sentiment_train.exporting.card_metadata import metadata
 
@@ -124,9 +124,9 @@ def test_a_card_is_written_again(bundle: Path, tmp_path: Path, command: Command)
 
 def test_writing_it_twice_changes_nothing(bundle: Path) -> None:
     """The card follows from the manifest alone."""
-    rewrite_card(bundle, Card())
+    rewrite_card(bundle, CardStatements())
     once = _contents(bundle)
-    rewrite_card(bundle, Card())
+    rewrite_card(bundle, CardStatements())
     assert _contents(bundle) == once
 
 
@@ -153,7 +153,7 @@ def test_out_replaces_no_file(bundle: Path, tmp_path: Path, command: Command) ->
 
 def test_a_bundle_of_an_earlier_export_has_a_card(tmp_path: Path) -> None:
     """The starter's manifest is enough for a card, also where it lacks the figures that were not made in its time."""
-    manifest, words = restated(_STARTER, Card())
+    manifest, words = restated(_STARTER, CardStatements())
     (tmp_path / "card.md").write_text(words)
     card = ModelCard.load(tmp_path / "card.md")
     assert (card.data.model_name, card.data.license) == ("starter", "apache-2.0")
@@ -168,7 +168,7 @@ def test_a_bundle_without_figures_has_none(exported: Path, fitted: Path, command
     assert "expected a bundle that `sentiment-train export` made" in errors
     assert errors.count("\n") == 1
     with pytest.raises(UnusableCheckpoint):
-        rewrite_card(fitted, Card())
+        rewrite_card(fitted, CardStatements())
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

@@ -19,12 +19,11 @@ from rich.console import Console
 from sentiment_api.model.bundle import open_bundle, sealed
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.calibration import fit_temperature
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
-from sentiment_train.exporting.parity import parity
-from sentiment_train.exporting.reference import write_reference
+from sentiment_train.exporting.recorded_answers import write_reference
 from sentiment_train.exporting.training_record import MOST_LOSSES, compact_history, read_training_record
+from sentiment_train.exporting.validation import fit_temperature, int8_parity
 from sentiment_train.prepared import read_part
 
 Command = Callable[..., tuple[object, str, str]]
@@ -91,7 +90,7 @@ def _answers(wrong: int, rows: int = 1_000) -> Floats:
 
 def test_parity_is_recorded() -> None:
     """Agreement, distances and both accuracies are those of the rows that differ."""
-    found = parity(_answers(9), _answers(5), np.zeros(1_000, dtype=np.int64))
+    found = int8_parity(_answers(9), _answers(5), np.zeros(1_000, dtype=np.int64))
     assert found == {
         "texts": 1_000,
         "agreement": 0.996,
@@ -106,19 +105,19 @@ def test_int8_may_not_lose_half_a_point() -> None:
     """Six more mistakes on 1,000 texts are refused although 99 % of labels agree; gaining as many is not."""
     truth = np.zeros(1_000, dtype=np.int64)
     with pytest.raises(UnusableCheckpoint, match=r"to lose at most 0.5% of accuracy .* found 0.60%"):
-        parity(_answers(9), _answers(3), truth)
-    parity(_answers(3), _answers(9), truth)
+        int8_parity(_answers(9), _answers(3), truth)
+    int8_parity(_answers(3), _answers(9), truth)
     with pytest.raises(UnusableCheckpoint, match=r"to agree on 99% of the .*, found 98.9% of 1000: .*; fit it with"):
-        parity(_answers(3), _answers(14), truth)
+        int8_parity(_answers(3), _answers(14), truth)
 
 
 def test_one_row_of_a_short_part_is_no_proof_of_a_loss() -> None:
     """On 25 texts a single row is four points; one label may change there, and two may not."""
     truth = np.zeros(25, dtype=np.int64)
-    found = parity(_answers(1, rows=25), _answers(0, rows=25), truth)
+    found = int8_parity(_answers(1, rows=25), _answers(0, rows=25), truth)
     assert (found["agreement"], found["accuracy_int8"]) == (0.96, 0.96)
     with pytest.raises(UnusableCheckpoint, match=r"or on all but one, found 92.0% of 25: .* more --epochs or on more"):
-        parity(_answers(0, rows=25), _answers(2, rows=25), truth)
+        int8_parity(_answers(0, rows=25), _answers(2, rows=25), truth)
 
 
 def test_a_long_history_is_thinned() -> None:
@@ -149,7 +148,12 @@ def test_a_bundle_keeps_what_is_needed_to_repeat_it(
     _changed(run_copy, _NEWER_KEYS)
     texts = tmp_path / "cells.parquet"
     pl.DataFrame({"text": ["Love it, great.", "Terrible junk."], "label": [1, 0]}).write_parquet(texts)
-    options: dict[str, Any] = {"name": "tiny", "max_tokens": 96, "card": Card(licence="MIT"), "console": quiet}
+    options: dict[str, Any] = {
+        "name": "tiny",
+        "max_tokens": 96,
+        "card": CardStatements(licence="MIT"),
+        "console": quiet,
+    }
     first = export(run_copy, prepared, tmp_path / "first", also={"cells": texts}, **options)
     training = first.training
     assert training["base_sha256"] == _NEWER_KEYS["base_sha256"]
@@ -215,7 +219,7 @@ def test_an_unusable_set_is_refused_first(
     file, shown = tmp_path / "cells.csv", io.StringIO()
     if content is not None:
         file.write_text(content)
-    options: dict[str, Any] = {"name": "b", "max_tokens": 96, "card": Card(), "console": Console(file=shown)}
+    options: dict[str, Any] = {"name": "b", "max_tokens": 96, "card": CardStatements(), "console": Console(file=shown)}
     with pytest.raises(UnusableData, match=message):
         export(fitted, prepared, tmp_path / "out" / "b", also={"uci": file}, **options)
     assert shown.getvalue() == ""
@@ -248,4 +252,4 @@ def test_a_run_without_its_tokenizer_is_refused(run_copy: Path, prepared: Path, 
     """A missing file of the run is named."""
     (run_copy / "tokenizer_config.json").unlink()
     with pytest.raises(UnusableCheckpoint, match=r"expected tokenizer_config.json in .*run, found none"):
-        export(run_copy, prepared, tmp_path / "out", name="b", max_tokens=96, card=Card(), console=quiet)
+        export(run_copy, prepared, tmp_path / "out", name="b", max_tokens=96, card=CardStatements(), console=quiet)

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from sentiment_api.model.bundle import PROJECTION, REFERENCE, WEIGHTS, open_bundle
-from sentiment_train.exporting.export import Card, export
+from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.export import export
 from sentiment_train.prepared import read_part
 
 
@@ -20,7 +21,7 @@ def other_later(fitted: Path, prepared: Path, quiet: Console, tmp_path_factory: 
     later = read_part(data, "later").gather_every(2)
     turned = pl.col("label").replace_strict({"negative": "positive", "positive": "negative"})
     later.with_columns(turned).write_parquet(data / "later.parquet")
-    export(fitted, data, folder / "bundle", name="tiny", max_tokens=96, card=Card(), console=quiet)
+    export(fitted, data, folder / "bundle", name="tiny", max_tokens=96, card=CardStatements(), console=quiet)
     return folder / "bundle"
 
 

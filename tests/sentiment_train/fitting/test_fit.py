@@ -29,10 +29,10 @@ from sentiment_train.errors import (
     OutOfMemory,
     UnusableCheckpoint,
     UnusableData,
+    out_of_memory_translated,
 )
-from sentiment_train.fitting.devices import SMALLER_STEPS, memory_translated
-from sentiment_train.fitting.fit import fit
-from sentiment_train.fitting.recipe import Conduct, Recipe
+from sentiment_train.fitting.fit import SMALLER_STEPS, fit
+from sentiment_train.fitting.recipe import FitRunOptions, Recipe
 
 _ROOT = Path(__file__).parents[3]
 _PLAIN = Recipe(epochs=20.0, batch_size=4, learning_rate=1e-3, max_tokens=64, seed=1)
@@ -140,7 +140,7 @@ def test_killed_and_resumed_it_ends_with_the_same_model(
     process.send_signal(signal.SIGKILL)
     assert process.wait(30) == -signal.SIGKILL
     assert [path.name for path in killed.iterdir()] == ["checkpoints"]
-    resumed = fit(prepared, str(base), killed, recipe, quiet, Conduct(resume=True), [fitted])
+    resumed = fit(prepared, str(base), killed, recipe, quiet, FitRunOptions(resume=True), [fitted])
     uninterrupted = fit(prepared, str(base), whole, recipe, quiet, teachers=[fitted])
     assert _are_same(whole, killed)
     for name in ("history", "best_step", "steps", "validation"):
@@ -297,10 +297,10 @@ def test_a_fit_with_checkpoints_is_not_begun_anew(
     with pytest.raises(FolderTaken, match="found checkpoints of a fit that did not end; go on with --resume"):
         fit(prepared, str(base), stopped, _PLAIN, quiet)
     with pytest.raises(UnusableCheckpoint, match="found none; start without --resume"):
-        fit(prepared, str(base), tmp_path / "new", _PLAIN, quiet, Conduct(resume=True))
+        fit(prepared, str(base), tmp_path / "new", _PLAIN, quiet, FitRunOptions(resume=True))
     assert not (tmp_path / "new").exists()
     with pytest.raises(UnusableCheckpoint, match="found a finished model; nothing is left to do"):
-        fit(prepared, str(base), fitted, _PLAIN, quiet, Conduct(resume=True))
+        fit(prepared, str(base), fitted, _PLAIN, quiet, FitRunOptions(resume=True))
 
 
 def test_a_fit_goes_on_only_as_what_it_was(prepared: Path, make_base: MakeBase, quiet: Console, stopped: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_fit_goes_on_only_as_what_it_was(prepared: Path, make_base: MakeBase, 
     save_file({name: tensor * 1.5 for name, tensor in weights.items()}, base / "model.safetensors", {"format": "pt"})
     recipe = msgspec.structs.replace(_PLAIN, seed=4, epochs=2.0)
     with pytest.raises(UnusableCheckpoint) as refused:
-        fit(prepared, str(base), stopped, recipe, quiet, Conduct(resume=True))
+        fit(prepared, str(base), stopped, recipe, quiet, FitRunOptions(resume=True))
     assert "epochs 2.0 instead of 20.0; seed 4 instead of 1; repeat those" in str(refused.value)
     assert "base sha256" in str(refused.value)
     assert "data hash" not in str(refused.value)
@@ -320,7 +320,7 @@ def test_a_damaged_checkpoint_is_named(prepared: Path, base: Path, quiet: Consol
     """A checkpoint that cannot be read is refused with its path."""
     (stopped / "checkpoints" / "step-00000030.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(UnusableCheckpoint, match=r"step-00000030.pt is damaged; .* go on from the one before"):
-        fit(prepared, str(base), stopped, _PLAIN, quiet, Conduct(resume=True))
+        fit(prepared, str(base), stopped, _PLAIN, quiet, FitRunOptions(resume=True))
 
 
 @pytest.fixture
@@ -337,11 +337,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(
 ) -> None:
     """A checkpoint that finds no room ends the fit in one line; the one before stays, and the fit can go on later."""
     request.getfixturevalue("small_files")
-    conduct = Conduct(resume=True, checkpoint_steps=1)
+    run_options = FitRunOptions(resume=True, checkpoint_steps=1)
     with pytest.raises(
         NotWritten, match=r"cannot write .*step-00000026.pt \(.*File too large\); make room and go on with"
     ):
-        fit(prepared, str(base), stopped, _PLAIN, quiet, conduct)
+        fit(prepared, str(base), stopped, _PLAIN, quiet, run_options)
     assert [path.name for path in stopped.rglob("*")] == ["checkpoints", "step-00000025.pt"]
 
 
@@ -366,7 +366,7 @@ def test_a_fit_killed_before_its_first_checkpoint_is_begun_anew(
     (checkpoints / "model").mkdir()
     (checkpoints / "model" / "config.json").touch()
     with pytest.raises(UnusableCheckpoint, match="found none; start without --resume"):
-        fit(prepared, str(base), stopped, recipe, quiet, Conduct(resume=True))
+        fit(prepared, str(base), stopped, recipe, quiet, FitRunOptions(resume=True))
     fit(prepared, str(base), stopped, recipe, quiet)
     fit(prepared, str(base), stopped.parent / "new", recipe, quiet)
     assert _are_same(stopped, stopped.parent / "new")
@@ -406,11 +406,11 @@ def test_too_little_memory_names_what_to_lower() -> None:
     """What torch says when memory is short, on CPUs and on GPUs, becomes one line with the remedy."""
     advice = r"than there is \(.*\); lower --batch-size or --max-tokens, and raise --gradient-accumulation"
     for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.\nMore.")):
-        with pytest.raises(OutOfMemory, match=advice), memory_translated(SMALLER_STEPS):
+        with pytest.raises(OutOfMemory, match=advice), out_of_memory_translated(SMALLER_STEPS):
             raise error
-    with pytest.raises(OutOfMemory, match="tried to allocate"), memory_translated():
+    with pytest.raises(OutOfMemory, match="tried to allocate"), out_of_memory_translated():
         torch.empty(1 << 50)
-    with pytest.raises(RuntimeError, match="another"), memory_translated():
+    with pytest.raises(RuntimeError, match="another"), out_of_memory_translated():
         raise RuntimeError("another")
 
 
@@ -418,7 +418,7 @@ def test_a_terminal_shows_a_bar_and_tensorboard_gets_its_logs(prepared: Path, ba
     """In a terminal the losses stand beside a bar; the folder that was named holds the logs, and --out the model."""
     terminal = Console(file=io.StringIO(), force_terminal=True, width=120)
     recipe = msgspec.structs.replace(_PLAIN, epochs=4.0)
-    fit(prepared, str(base), tmp_path / "run", recipe, terminal, Conduct(tensorboard=tmp_path / "logs"))
+    fit(prepared, str(base), tmp_path / "run", recipe, terminal, FitRunOptions(tensorboard=tmp_path / "logs"))
     shown = terminal.file.getvalue()
     assert "28/28" in shown
     assert "loss 0." in shown

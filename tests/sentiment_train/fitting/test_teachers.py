@@ -16,9 +16,9 @@ from rich.console import Console
 from transformers import BertTokenizer
 
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.exporting.card import Card
+from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.export import export
-from sentiment_train.fitting.fit import fit, gather
+from sentiment_train.fitting.fit import fit, load_inputs
 from sentiment_train.fitting.forecast import forecast
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.teachers import mean_probabilities
@@ -62,7 +62,7 @@ def test_several_teachers_count_alike(
     prepared: Path, base: Path, fitted: Path, second: Path, recipe: Recipe, quiet: Console
 ) -> None:
     """What is learned is the mean of the probabilities that each of them gives."""
-    start = gather(prepared, str(base), recipe, [fitted, second])
+    start = load_inputs(prepared, str(base), recipe, [fitted, second])
     one, other, both = (
         mean_probabilities(teachers, start.train, recipe, Accelerator(cpu=True), quiet)
         for teachers in (start.teachers[:1], start.teachers[1:], start.teachers)
@@ -84,7 +84,13 @@ def test_the_record_and_the_card_say_how_to_make_the_teachers(
     assert outcome["teachers"][0]["sha256"] == outcome["base_sha256"]
     assert str(tmp_path) not in json.dumps(outcome)
     manifest = export(
-        tmp_path / "run", prepared, tmp_path / "bundle", name="taught", max_tokens=96, card=Card(), console=quiet
+        tmp_path / "run",
+        prepared,
+        tmp_path / "bundle",
+        name="taught",
+        max_tokens=96,
+        card=CardStatements(),
+        console=quiet,
     )
     _, of_first, of_second, of_student, _ = manifest.training["commands"]
     assert "--out teacher-1 --epochs 40.0 " in of_first

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentiment_train.preparation.duplicates import firsts, shared
-from sentiment_train.preparation.leakage import measure
+from sentiment_train.preparation.duplicates import first_of_each, repeated
+from sentiment_train.preparation.leakage import measure_leakage
 from sentiment_train.preparation.shingles import BAND_ROWS, BANDS, Shingles, bands, shingles
 from sentiment_train.preparation.splits import PARTS
 
@@ -73,8 +73,8 @@ def test_the_earliest_of_each_key_stands_for_it() -> None:
     """By the first array of the order, then by the second; a key alone stands for itself."""
     keys = np.array([7, 5, 7, 7, 5, 9], dtype=np.uint64)
     time, other = np.array([3, 1, 2, 2, 1, 0]), np.array([b"a", b"z", b"c", b"b", b"y", b"q"])
-    assert firsts(keys, [time, other]).tolist() == [3, 4, 3, 3, 4, 5]
-    assert sorted(shared(keys)) == [0, 1, 2, 3, 4]
+    assert first_of_each(keys, [time, other]).tolist() == [3, 4, 3, 3, 4, 5]
+    assert sorted(repeated(keys)) == [0, 1, 2, 3, 4]
 
 
 def test_the_leakage_that_is_left_is_measured(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_leakage_that_is_left_is_measured(tmp_path: Path) -> None:
     for part, rows in texts.items():
         products = ["shared" if part in {"train", "later"} else part, *(f"{part}-{n}" for n in range(39))]
         pl.DataFrame({"text": rows, "product_id": products}).write_parquet(tmp_path / f"{part}.parquet")
-    found = measure(tmp_path)
+    found = measure_leakage(tmp_path)
     assert found["texts_in_common"] == 1
     assert {pair: n for pair, n in found["products_in_common"].items() if n} == {"train, later": 1}
     assert (found["sample"]["texts"], found["sample"]["compared_with"]) == (80, 80)

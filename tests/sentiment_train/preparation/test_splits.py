@@ -6,7 +6,7 @@ from hashlib import blake2b
 import polars as pl
 import pytest
 
-from sentiment_train.preparation.splits import product_hash, split
+from sentiment_train.preparation.splits import PARTS, assign, find_cuts, product_hashes, written_cuts
 
 # `printf kettle | b2sum --length 64`, read as one big-endian number.
 _KETTLE = 0x18F05A35C1FD03A9
@@ -25,14 +25,22 @@ def _reviews(*rows: tuple[str, int], category: str = "home") -> pl.DataFrame:
     )
 
 
+def _split(reviews: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, dict[str, str]]]:
+    """The reviews with their part by name, and the cuts by category."""
+    hashed = reviews.with_columns(product=pl.Series(product_hashes(reviews["product_id"])))
+    cuts = find_cuts(hashed)
+    marked = assign(hashed, cuts).with_columns(part=pl.col("part").replace_strict(dict(enumerate(PARTS))))
+    return marked, written_cuts(cuts)
+
+
 def _parts(reviews: pl.DataFrame) -> list[str]:
-    return split(reviews)[0]["part"].to_list()
+    return _split(reviews)[0]["part"].to_list()
 
 
 @pytest.mark.parametrize(("product", "expected"), [("kettle", _KETTLE), ("lamp", _LAMP), ("fridge", _FRIDGE)])
 def test_a_product_hash_is_eight_bytes_read_big_endian(product: str, expected: int) -> None:
     """The hash is the number that the b2sum program prints, first byte most significant."""
-    assert product_hash(product) == expected
+    assert product_hashes(pl.Series(["mug", product, product])).tolist()[1:] == [expected, expected]
     first, *rest = blake2b(product.encode(), digest_size=8).digest()
     assert expected >> 56 == first
     assert len(rest) == 7
@@ -41,19 +49,19 @@ def test_a_product_hash_is_eight_bytes_read_big_endian(product: str, expected: i
 def test_one_product_in_five_is_unseen() -> None:
     """A product is unseen exactly when its hash is a multiple of five."""
     assert (_KETTLE % 5, _LAMP % 5) == (0, 1)
-    marked, _ = split(_reviews(("kettle", 1), ("lamp", 1), ("kettle", 9), ("lamp", 9)))
+    marked, _ = _split(_reviews(("kettle", 1), ("lamp", 1), ("kettle", 9), ("lamp", 9)))
     assert marked["unseen"].to_list() == [True, False, True, False]
 
 
 def test_about_a_fifth_of_many_products_is_unseen() -> None:
     """Of a thousand products between 17 % and 23 % are unseen."""
-    unseen = sum(product_hash(f"product {number}") % 5 == 0 for number in range(1000))
-    assert 170 <= unseen <= 230
+    hashed = product_hashes(pl.Series([f"product {number}" for number in range(1000)]))
+    assert 170 <= int((hashed % 5 == 0).sum()) <= 230
 
 
 def test_later_begins_at_the_80_percent_quantile() -> None:
     """Of ten days the eighth is the cut (the lower neighbour of position 7.2), and it belongs to `later`."""
-    marked, cuts = split(_reviews(*(("lamp", day) for day in range(1, 11))))
+    marked, cuts = _split(_reviews(*(("lamp", day) for day in range(1, 11))))
     assert marked.filter(part="later")["timestamp"].dt.day().to_list() == [8, 9, 10]
     assert cuts["home"]["later"] == "2024-01-08T00:00:00+00:00"
 
@@ -62,7 +70,7 @@ def test_each_category_has_its_own_cut() -> None:
     """A category that ended early gives its last fifth to `later` although all of it is older than the other's cut."""
     early = _reviews(*(("lamp", day) for day in range(1, 6)), category="books")
     late = _reviews(*(("lamp", day) for day in range(21, 26)), category="toys")
-    marked, cuts = split(pl.concat([early, late]))
+    marked, cuts = _split(pl.concat([early, late]))
     assert marked.filter(part="later").group_by("category").len().sort("category").rows() == [("books", 2), ("toys", 2)]
     assert (cuts["books"]["later"][:10], cuts["toys"]["later"][:10]) == ("2024-01-04", "2024-01-24")
 
@@ -98,5 +106,5 @@ def test_validation_takes_nothing_from_the_other_parts() -> None:
 
 def test_no_training_cut_without_training_rows() -> None:
     """When every product is unseen, the validation cut is written down as empty."""
-    _, cuts = split(_reviews(*(("kettle", day) for day in range(1, 11))))
+    _, cuts = _split(_reviews(*(("kettle", day) for day in range(1, 11))))
     assert cuts["home"]["validation"] == ""

@@ -11,8 +11,8 @@ import pytest
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableData
-from sentiment_train.evaluation.answers import Answers
-from sentiment_train.evaluation.evaluate import evaluate, evaluate_texts, evaluation, figures
+from sentiment_train.evaluation.answers import LabelledAnswers, answer_part, answer_texts
+from sentiment_train.evaluation.figures import all_figures, figures, with_intervals
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.prepared import label_indexes, read_part
 
@@ -108,12 +108,12 @@ def test_an_unknown_label_is_refused() -> None:
 
 def test_evaluation_takes_a_part_apart(classifier: Classifier, prepared: Path) -> None:
     """The part is scored as a whole, on its unseen products and by category; the mean is over categories."""
-    found = evaluate(classifier, prepared, "reference")
+    found = all_figures(answer_part(classifier, prepared, "reference"))
     part = read_part(prepared, "reference")
     assert found["all"]["n"] == found["unseen"]["n"] == len(part)
     assert found["by_category"] == {"shop": {k: v for k, v in found["all"].items() if k != "interval"}}
     assert found["category_mean"] == {name: found["all"][name] for name in ("accuracy", "macro_f1")}
-    assert evaluate(classifier, prepared, "validation")["unseen"] is None
+    assert all_figures(answer_part(classifier, prepared, "validation"))["unseen"] is None
 
 
 def test_scores_keep_the_order_of_the_texts(classifier: Classifier) -> None:
@@ -127,7 +127,9 @@ def test_scores_keep_the_order_of_the_texts(classifier: Classifier) -> None:
 def test_a_plain_file_is_scored(labels: tuple[object, ...], classifier: Classifier, tmp_path: Path) -> None:
     """Labels may be names or the numbers 0 and 1, and the figures are those of the file as it is."""
     texts = ("Absolutely love it, wonderful.", "Terrible, a waste of money.", "Absolutely love it, wonderful.")
-    found = evaluate_texts(classifier, _texts(tmp_path / "texts.parquet", *zip(texts, labels, strict=True)))
+    found = with_intervals(
+        answer_texts(classifier, _texts(tmp_path / "texts.parquet", *zip(texts, labels, strict=True)))
+    )
     assert (found["n"], found["accuracy"], found["roc_auc"]) == (3, 1.0, 1.0)
 
 
@@ -144,7 +146,7 @@ def test_a_plain_file_that_cannot_be_scored_is_refused(
 ) -> None:
     """A number or a name that stands for no label, and an empty cell, are named."""
     with pytest.raises(UnusableData, match=message):
-        evaluate_texts(classifier, _texts(tmp_path / "texts.parquet", *rows))
+        answer_texts(classifier, _texts(tmp_path / "texts.parquet", *rows))
 
 
 def test_a_plain_file_needs_its_columns(classifier: Classifier, tmp_path: Path) -> None:
@@ -152,15 +154,15 @@ def test_a_plain_file_needs_its_columns(classifier: Classifier, tmp_path: Path) 
     path = tmp_path / "texts.parquet"
     pl.DataFrame({"text": ["Fine."], "stars": [5]}).write_parquet(path)
     with pytest.raises(UnusableData, match=r"lacks the columns \['label'\]; found \['text', 'stars'\]"):
-        evaluate_texts(classifier, path)
+        answer_texts(classifier, path)
     pl.DataFrame({"text": ["Fine."], "label": [1]}).clear().write_parquet(path)
     with pytest.raises(UnusableData, match="found an empty file"):
-        evaluate_texts(classifier, path)
+        answer_texts(classifier, path)
     path.write_text("text,label")
     with pytest.raises(UnusableData, match=r"cannot read .*texts\.parquet, expected a parquet file"):
-        evaluate_texts(classifier, path)
+        answer_texts(classifier, path)
     with pytest.raises(UnusableData, match=r"expected a file ending in \.parquet, \.csv, \.jsonl, found .*texts\.doc"):
-        evaluate_texts(classifier, tmp_path / "texts.doc")
+        answer_texts(classifier, tmp_path / "texts.doc")
 
 
 def test_csv_and_jsonl_give_what_parquet_gives(classifier: Classifier, tmp_path: Path) -> None:
@@ -169,7 +171,9 @@ def test_csv_and_jsonl_give_what_parquet_gives(classifier: Classifier, tmp_path:
     rows.write_parquet(tmp_path / "texts.parquet")
     rows.write_csv(tmp_path / "texts.csv")
     rows.write_ndjson(tmp_path / "texts.jsonl")
-    found = [evaluate_texts(classifier, tmp_path / f"texts.{kind}") for kind in ("parquet", "csv", "jsonl")]
+    found = [
+        with_intervals(answer_texts(classifier, tmp_path / f"texts.{kind}")) for kind in ("parquet", "csv", "jsonl")
+    ]
     assert found[0]["accuracy"] == 1.0
     assert found[0] == found[1] == found[2]
 
@@ -178,22 +182,24 @@ def test_an_empty_part_is_refused(classifier: Classifier, prepared: Path, tmp_pa
     """A part without rows has nothing to measure; it is named."""
     read_part(prepared, "later").clear().write_parquet(tmp_path / "later.parquet")
     with pytest.raises(UnusableData, match=r"in every row of .*later\.parquet, found an empty file or empty cells"):
-        evaluate(classifier, tmp_path)
+        answer_part(classifier, tmp_path, "later")
 
 
-def _drawn_at_random(labels: list[str], rows: int, **columns: object) -> Answers:
-    """Answers of a model that is right in some nine cases of ten, on reviews with these columns."""
+def _drawn_at_random(labels: list[str], rows: int, **columns: object) -> LabelledAnswers:
+    """LabelledAnswers of a model that is right in some nine cases of ten, on reviews with these columns."""
     random = np.random.default_rng(4)
     truth = random.integers(len(labels), size=rows)
     logits = random.normal(size=(rows, len(labels))) + 3.0 * np.eye(len(labels))[truth]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Answers(labels, pl.DataFrame({"row": range(rows), **columns}), truth, probabilities, np.full(rows, 30))
+    return LabelledAnswers(
+        labels, pl.DataFrame({"row": range(rows), **columns}), truth, probabilities, np.full(rows, 30)
+    )
 
 
 @pytest.mark.parametrize("labels", [_LABELS, ["negative", "neutral", "positive"]])
 def test_every_figure_lies_in_its_interval(labels: list[str]) -> None:
     """Whatever the labels, each figure has an interval around it, by label where the figure is."""
-    found = evaluation(_drawn_at_random(labels, 400, product_id=[f"p{row // 4}" for row in range(400)]))["all"]
+    found = all_figures(_drawn_at_random(labels, 400, product_id=[f"p{row // 4}" for row in range(400)]))["all"]
     assert set(found) - set(found["interval"]) == {"n", "support", "confusion", "interval"}
     for name, ends in found["interval"].items():
         if name.startswith("calibration_error"):  # chance adds to it in every resample
@@ -210,7 +216,7 @@ def test_slices_have_their_own_figures() -> None:
     truth = answers.truth.copy()
     truth[-15:] = 0
     answers = answers._replace(truth=truth)
-    found = evaluation(answers)["slices"]
+    found = all_figures(answers)["slices"]
     assert list(found) == ["rating: 1", "rating: 4", "rating: 5"]
     last = figures(truth[-15:], answers.probabilities[-15:], _LABELS)
     assert found["rating: 1"] == {
@@ -229,18 +235,18 @@ def test_slices_have_their_own_figures() -> None:
 def test_an_evaluation_says_what_it_could_not_measure() -> None:
     """One label, an absent label, few rows and few products are each told in a sentence; a full part needs none."""
     full = _drawn_at_random(_LABELS, 60, product_id=[f"p{row // 3}" for row in range(60)])
-    assert evaluation(full)["notes"] == []
-    assert evaluation(full)["bootstrap"]["drawn"] == "products"
-    one = evaluation(full._replace(truth=np.ones(60, dtype=int)))
+    assert all_figures(full)["notes"] == []
+    assert all_figures(full)["bootstrap"]["drawn"] == "products"
+    one = all_figures(full._replace(truth=np.ones(60, dtype=int)))
     assert one["notes"] == ["every review is labelled positive: ROC AUC and average precision need a second label"]
     absent = _drawn_at_random(["negative", "neutral", "positive"], 60)
     absent = absent._replace(truth=np.where(absent.truth == 1, 0, absent.truth))
-    assert evaluation(absent)["notes"][0] == "no review is labelled neutral: ROC AUC needs every label"
-    assert evaluation(absent)["all"]["roc_auc"] is None
-    few = evaluation(_drawn_at_random(_LABELS, 19))
+    assert all_figures(absent)["notes"][0] == "no review is labelled neutral: ROC AUC needs every label"
+    assert all_figures(absent)["all"]["roc_auc"] is None
+    few = all_figures(_drawn_at_random(_LABELS, 19))
     assert few["notes"] == ["intervals need 20 reviews, found 19"]
     assert few["all"]["interval"] is None
-    products = evaluation(_drawn_at_random(_LABELS, 60, product_id=["a", "b", "c"] * 20))
+    products = all_figures(_drawn_at_random(_LABELS, 60, product_id=["a", "b", "c"] * 20))
     assert products["notes"] == [
         "intervals draw single reviews and may be too narrow: products would be drawn from 10 on, found 3"
     ]
@@ -249,7 +255,7 @@ def test_an_evaluation_says_what_it_could_not_measure() -> None:
 
 def test_an_evaluation_can_be_written_down(classifier: Classifier, prepared: Path) -> None:
     """It is plain JSON, the same when read again, and names neither a text nor a product of the data."""
-    found = evaluate(classifier, prepared)
+    found = all_figures(answer_part(classifier, prepared, "later"))
     words = json.dumps(found, allow_nan=False)
     assert json.loads(words) == found
     part = read_part(prepared, "later")

@@ -1,7 +1,8 @@
 """What `prepare` lays down on disk while it works, so that its memory does not grow with the rows.
 
-A `RowStore` holds rows as they came, texts included, to be read once more in the same order. A `Ledger` holds numbers
-of every row, a file for each column, to be loaded whole one column at a time: 80 MB for 64 bits of 10 million rows.
+A `RowStore` holds rows as they came, texts included, to be read once more in the same order. A `ColumnStore` holds
+numbers of every row, a file for each column, to be loaded whole one column at a time: 80 MB for 64 bits of 10 million
+rows.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 
-class Ledger:
+class ColumnStore:
     """Columns of numbers in files of one folder."""
 
     def __init__(self, folder: Path) -> None:
