@@ -9,7 +9,7 @@ from tenacity.wait import wait_base
 
 from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify, retrying
 from drift_jobs.runs import DriftRun, Level
-from drift_jobs.storage.results import claim, list_due, read_run, settle
+from drift_jobs.storage.results import claim_notice, list_due_notices, read_run, settle_notice
 
 KEPT: Final = dt.timedelta(days=7)
 """An older alarm is no news: `drift-jobs list` and the dashboard show it."""
@@ -40,7 +40,7 @@ def is_to_be_told(verdict: Level, *, least: Level | None, before: Level | None, 
 async def due_notices(engine: AsyncEngine, now: dt.datetime) -> list[uuid.UUID]:
     """Return the runs whose notice nobody has taken, the newest last."""
     async with engine.connect() as connection:
-        return await list_due(connection, now - KEPT)
+        return await list_due_notices(connection, now - KEPT)
 
 
 async def post_due(
@@ -60,9 +60,9 @@ async def post_due(
 
 async def _post_once(engine: AsyncEngine, run_id: uuid.UUID, url: str) -> DriftRun | None:
     async with engine.begin() as connection:
-        if not await claim(connection, run_id):
+        if not await claim_notice(connection, run_id):
             return None
         run = await read_run(connection, run_id)
         await notify(run, url)
-        await settle(connection, run_id)
+        await settle_notice(connection, run_id)
     return run

@@ -43,7 +43,7 @@ of a run of whose alarm an erasure has left nothing.
 """
 
 
-async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
+async def lock_window(connection: AsyncConnection, window: Window, reference: str) -> None:
     """Wait until no other transaction stores a run on this window against this reference; held until this one ends.
 
     Who has it holds it for as long as storing takes, so the connection's command timeout is deadline enough.
@@ -166,18 +166,18 @@ def _packed(report: str) -> bytes:
     return gzip.compress(report.encode(), mtime=0)
 
 
-async def list_due(connection: AsyncConnection, since: dt.datetime) -> list[uuid.UUID]:
+async def list_due_notices(connection: AsyncConnection, since: dt.datetime) -> list[uuid.UUID]:
     """Return the runs that were finished since then and whose notice is due, the newest last."""
     query = select(drift_runs.c.run_id).where(_IS_DUE, drift_runs.c.finished_at >= since)
     return list(await connection.scalars(query.order_by(drift_runs.c.finished_at, drift_runs.c.run_id)))
 
 
-async def is_due(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+async def is_notice_due(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     """Return whether the notice of a run is due."""
     return bool(await connection.scalar(select(exists().where(drift_runs.c.run_id == run_id, _IS_DUE))))
 
 
-async def claim(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+async def claim_notice(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     """Return whether the notice is due and the caller's to post, until its transaction ends.
 
     It is not when another process has it. An erasure waits meanwhile, so nothing is posted after it was erased.
@@ -186,6 +186,6 @@ async def claim(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     return await connection.scalar(query.with_for_update(skip_locked=True)) is not None
 
 
-async def settle(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+async def settle_notice(connection: AsyncConnection, run_id: uuid.UUID) -> None:
     """Note that a receiver took the notice. Commit is the caller's."""
     await connection.execute(update(drift_runs).where(drift_runs.c.run_id == run_id).values(notice_due=False))

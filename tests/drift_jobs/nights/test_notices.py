@@ -17,9 +17,8 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.commands.output import OutcomePrinter
 from drift_jobs.nights.notices import due_notices, post_due
-from drift_jobs.nights.plan import Outcome, StoredRun
 from drift_jobs.reporting.notification import NotificationFailed
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun, MetricRow, Outcome, StoredRun
 from drift_jobs.storage.results import store_run
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.drift_results import erase_product_from_runs
