@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drift_jobs.errors import WindowUnsettled
 from drift_jobs.nights.assessment import Assessment, assess
-from drift_jobs.nights.notices import is_to_be_told
+from drift_jobs.nights.notices import needs_notice
 from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.nights.resolved import ResolvedWindow, resolve_window
 from drift_jobs.nights.state import Task, WindowState, read_state
@@ -98,4 +98,4 @@ async def _is_notice_due(connection: AsyncConnection, plan: JudgingPlan, assessm
     latest = assessment.state.latest
     before = latest.verdict if latest else None
     owed = before if latest and await is_notice_due(connection, latest.run_id) else None
-    return is_to_be_told(assessment.run.verdict, least=plan.notify_on, before=before, owed=owed)
+    return needs_notice(assessment.run.verdict, least=plan.notify_on, before=before, owed=owed)
