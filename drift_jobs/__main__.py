@@ -25,9 +25,9 @@ from drift_jobs.commands.options import (
     Reference,
     settings_from,
 )
-from drift_jobs.errors import PackageMissing
 from drift_jobs.runs import Level
 from drift_jobs.settings import DriftSettings
+from sentiment_api.errors import PackageMissing
 
 _EXAMPLES = f"""\b
 Examples:

@@ -1,7 +1,6 @@
 """Everything the drift job raises on purpose, as one tree.
 
 DriftError                 a window cannot be judged: one line for the operator, exit code 2
-├── PackageMissing         a package of the job is not installed
 ├── WindowInvalid          a window, a moment, a date or a time zone cannot be read
 ├── ReferenceUnavailable   the reference does not exist, or is not what training writes
 ├── BaselineRefused        a window holds too few rows to be compared with
@@ -16,10 +15,6 @@ Messages say what was expected, what was found and the remedy. They never contai
 
 class DriftError(Exception):
     """A window cannot be judged."""
-
-
-class PackageMissing(DriftError):
-    """A package of the job is not installed."""
 
 
 class WindowInvalid(DriftError):

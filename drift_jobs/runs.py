@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from drift_jobs.windows import Window
+
 Level = Literal["none", "watch", "drift", "not_judged"]
 Family = Literal["predictions", "inputs", "accuracy", "estimates", "model"]
 """In the order in which a run's metrics are listed."""
@@ -170,6 +172,30 @@ class DriftRun(RunVerdict, frozen=True, kw_only=True):
     model_version: str
     started_at: dt.datetime
     finished_at: dt.datetime
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """A run that is stored now."""
+
+    run: DriftRun
+    is_new: bool
+    """False when it was there before, and judging the window again gave the same."""
+    before: Level | None = None
+    """The verdict of the revision before it."""
+    is_late: bool = False
+    """Whether it is of an earlier night, whose rows or feedback came late."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """A task that could not be done. The others went on."""
+
+    window: Window
+    version: str
+    error: Exception
+    is_late: bool = False
+
+
+Outcome = StoredRun | Failed
 
 
 def same_outcome(one: RunVerdict, other: RunVerdict) -> bool:

@@ -5,13 +5,14 @@ import datetime as dt
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, until_done
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code, until_done
 from drift_jobs.commands.failures import MENDABLE, failure_line
-from drift_jobs.commands.output import OutcomePrinter, Progress, exit_code, outcome_printer
+from drift_jobs.commands.output import OutcomePrinter, Progress, outcome_printer
 from drift_jobs.errors import WindowInvalid
 from drift_jobs.nights.night import day_tasks, judge_day
-from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
+from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.nights.state import Task
+from drift_jobs.runs import Outcome
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.counts import count_rows
 from drift_jobs.storage.history import judged_versions

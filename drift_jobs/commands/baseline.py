@@ -11,7 +11,7 @@ from drift_jobs.judging.frames import label_set
 from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.reporting.console import print_baselines
 from drift_jobs.settings import DriftSettings
-from drift_jobs.storage.baselines import Baseline, accept, list_baselines
+from drift_jobs.storage.baselines import Baseline, accept_baseline, list_baselines
 from drift_jobs.storage.predictions import WindowRows, labels_fit, prediction_frame, read_predictions
 from drift_jobs.storage.references import BASELINE, CAP
 from drift_jobs.windows import Window, check_is_over, parse_window
@@ -47,7 +47,7 @@ async def _accepted(settings: DriftSettings, plan: JudgingPlan, version: str, wi
         if dry_run:
             typer.echo("not accepted: --dry-run", err=True)
             return
-        await accept(connection, version, window, rows.in_window, "accepted", dt.datetime.now(dt.UTC))
+        await accept_baseline(connection, version, window, rows.in_window, "accepted", dt.datetime.now(dt.UTC))
     typer.echo("accepted")
 
 

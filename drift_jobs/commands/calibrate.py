@@ -13,7 +13,7 @@ from drift_jobs.nights.floors import calibration_for
 from drift_jobs.nights.plan import JudgingPlan, plan_of
 from drift_jobs.reporting.console import print_calibrations
 from drift_jobs.settings import DriftSettings
-from drift_jobs.storage.references import resolve
+from drift_jobs.storage.references import choose_reference, load_reference
 from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 
@@ -38,15 +38,10 @@ async def _calibrated(settings: DriftSettings, plan: JudgingPlan, sizes: Sequenc
         async with engine.begin() as connection:
             version, now = plan.bundle.manifest.version, dt.datetime.now(dt.UTC)
             # As for a window that begins now.
-            reference = await resolve(
-                connection,
-                plan.bundle,
-                version,
-                plan.reference,
-                Window(now, now),
-                zone=plan.zone,
-                segment_keys=plan.segment_keys,
+            chosen = await choose_reference(
+                connection, plan.bundle, version, plan.reference, Window(now, now), zone=plan.zone
             )
+            reference = await load_reference(connection, plan.bundle, version, chosen, segment_keys=plan.segment_keys)
         typer.echo(f"model version {version} against {reference.name}", err=True)
         with Progress() as tell:
             return [await calibration_for(engine, plan, version, reference, size, tell) for size in sizes]

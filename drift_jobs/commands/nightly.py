@@ -3,20 +3,13 @@
 import datetime as dt
 from pathlib import Path
 
-from drift_jobs.commands.endings import until_done
+from drift_jobs.commands.endings import exit_code, runs_of, until_done
 from drift_jobs.commands.failures import MENDABLE, failure_line
-from drift_jobs.commands.output import (
-    OutcomePrinter,
-    Progress,
-    exit_code,
-    outcome_printer,
-    runs_of,
-    write_files,
-)
+from drift_jobs.commands.output import OutcomePrinter, Progress, outcome_printer, write_files
 from drift_jobs.nights.golden import check_golden
 from drift_jobs.nights.night import judge_night
-from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
-from drift_jobs.runs import MetricRow
+from drift_jobs.nights.plan import JudgingPlan, plan_of
+from drift_jobs.runs import MetricRow, Outcome
 from drift_jobs.settings import DriftSettings
 from drift_jobs.windows import check_is_over, day_window, parse_date, yesterday
 from sentiment_api.database.connection import connected

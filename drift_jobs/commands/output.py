@@ -1,4 +1,4 @@
-"""What a command says and leaves: progress, a line for each outcome, notices of alarms, files, the exit code."""
+"""What a command says and leaves: progress, a line for each outcome, notices of alarms, files."""
 
 import datetime as dt
 import sys
@@ -14,13 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, DRIFT
 from drift_jobs.commands.failures import MENDABLE, failure_line
 from drift_jobs.nights.notices import KEPT, due_notices, post_due
-from drift_jobs.nights.plan import Failed, Outcome, StoredRun, Tell
+from drift_jobs.nights.plan import Tell
 from drift_jobs.reporting.console import run_line, write_json
 from drift_jobs.reporting.notification import ATTEMPTS, NotificationFailed
-from drift_jobs.runs import DriftRun
+from drift_jobs.runs import DriftRun, Failed, Outcome, StoredRun
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.results import read_html
 
@@ -141,29 +140,6 @@ class Progress:
         if task is None:
             task = self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(task, completed=done, visible=done < total)
-
-
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return 1 when any run drifted, else 2 when any could not be judged, else 0.
-
-    Of revisions of earlier nights only those count that became drift.
-    """
-    runs = [outcome for outcome in outcomes if isinstance(outcome, StoredRun)]
-    tonight = {outcome.run.verdict for outcome in runs if not outcome.is_late}
-    if "drift" in tonight or any(map(_became_drift_late, runs)):
-        return DRIFT
-    has_failed = "not_judged" in tonight or len(runs) < len(outcomes)
-    return COULD_NOT_BE_JUDGED if has_failed else 0
-
-
-def _became_drift_late(outcome: StoredRun) -> bool:
-    is_new_drift = outcome.is_new and outcome.run.verdict == "drift" and outcome.before != "drift"
-    return outcome.is_late and is_new_drift
-
-
-def runs_of(outcomes: Sequence[Outcome]) -> list[DriftRun]:
-    """Return the runs of the windows that were asked for; not those of earlier nights."""
-    return [outcome.run for outcome in outcomes if isinstance(outcome, StoredRun) and not outcome.is_late]
 
 
 async def write_files(engine: AsyncEngine, runs: Sequence[DriftRun], html: Path | None, json: Path | None) -> None:

@@ -3,10 +3,11 @@
 import datetime as dt
 from pathlib import Path
 
-from drift_jobs.commands.endings import until_done
-from drift_jobs.commands.output import Progress, exit_code, outcome_printer, runs_of, write_files
+from drift_jobs.commands.endings import exit_code, runs_of, until_done
+from drift_jobs.commands.output import Progress, outcome_printer, write_files
 from drift_jobs.nights.night import judge_window
-from drift_jobs.nights.plan import JudgingPlan, Outcome, plan_of
+from drift_jobs.nights.plan import JudgingPlan, plan_of
+from drift_jobs.runs import Outcome
 from drift_jobs.settings import DriftSettings
 from drift_jobs.windows import Window, check_is_over, parse_moment, window_between
 from sentiment_api.database.connection import connected

@@ -1,1 +1,4 @@
-"""From two frames to a verdict: what is compared, how it is judged, and why it changed. Pure: nothing is read."""
+"""From two frames to a verdict: the metrics, their levels and what is behind a change.
+
+Pure functions: nothing is read or stored here. The tests themselves are in `statistics`.
+"""

@@ -1,1 +1,4 @@
-"""One night: which windows are judged, what each is judged by, the verdict, and who is told. SQL lies in `storage`."""
+"""What a night does: which windows it judges, what each is judged by, and who is notified.
+
+How a verdict comes about is in `judging`, all SQL in `storage`. `night` is the story from top to bottom.
+"""

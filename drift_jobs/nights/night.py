@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.one_window import judge_version
-from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, Tell
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.nights.state import Task, WindowState, read_state
-from drift_jobs.runs import MetricRow
+from drift_jobs.runs import Failed, MetricRow, Outcome
 from drift_jobs.storage.counts import count_rows, extended_start, versions_in
 from drift_jobs.storage.history import judged_versions, judged_windows, was_judging
 from drift_jobs.windows import Window, day_window

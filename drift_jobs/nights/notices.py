@@ -1,4 +1,4 @@
-"""Notices of alarms: which runs somebody is told of, and posting them until a receiver has taken them."""
+"""Notices of alarms: which runs are posted, and posting them until a receiver has taken them."""
 
 import datetime as dt
 import uuid
@@ -9,38 +9,29 @@ from tenacity.wait import wait_base
 
 from drift_jobs.reporting.notification import ATTEMPTS, BACK_OFF, notify, retrying
 from drift_jobs.runs import DriftRun, Level
-from drift_jobs.storage.results import claim, list_due, read_run, settle
+from drift_jobs.storage.results import claim_notice, list_due_notices, read_run, settle_notice
 
 KEPT: Final = dt.timedelta(days=7)
 """An older alarm is no news: `drift-jobs list` and the dashboard show it."""
 _GRAVITY: Final[dict[Level, int]] = {"not_judged": 0, "none": 1, "watch": 2, "drift": 3}
 
 
-def is_graver(verdict: Level, other: Level | None) -> bool:
-    """Return whether `verdict` says more than `other`; anything says more than nothing."""
-    return other is None or _GRAVITY[verdict] > _GRAVITY[other]
-
-
-def is_at_least(verdict: Level, least: Level) -> bool:
-    """Return whether `verdict` is `least` or graver."""
-    return _GRAVITY[verdict] >= _GRAVITY[least]
-
-
-def is_to_be_told(verdict: Level, *, least: Level | None, before: Level | None, owed: Level | None) -> bool:
-    """Return whether a run is to be posted: it is `least` or graver, and graver than what was told of its window.
+def needs_notice(verdict: Level, *, least: Level | None, before: Level | None, owed: Level | None) -> bool:
+    """Return whether a run is to be posted: it is `least` or graver, and graver than what was posted of its window.
 
     `before` is the verdict of the revision before; `owed` is the same when nobody has taken its notice yet. Without
-    `least` nobody is told, but what is owed stays so as long as it holds.
+    `least` nothing new is posted, but what is owed stays so as long as it holds.
     """
     needed = least or owed
-    told = None if owed else before
-    return needed is not None and is_at_least(verdict, needed) and is_graver(verdict, told)
+    if needed is None or _GRAVITY[verdict] < _GRAVITY[needed]:
+        return False
+    return owed is not None or before is None or _GRAVITY[verdict] > _GRAVITY[before]
 
 
 async def due_notices(engine: AsyncEngine, now: dt.datetime) -> list[uuid.UUID]:
     """Return the runs whose notice nobody has taken, the newest last."""
     async with engine.connect() as connection:
-        return await list_due(connection, now - KEPT)
+        return await list_due_notices(connection, now - KEPT)
 
 
 async def post_due(
@@ -60,9 +51,9 @@ async def post_due(
 
 async def _post_once(engine: AsyncEngine, run_id: uuid.UUID, url: str) -> DriftRun | None:
     async with engine.begin() as connection:
-        if not await claim(connection, run_id):
+        if not await claim_notice(connection, run_id):
             return None
         run = await read_run(connection, run_id)
         await notify(run, url)
-        await settle(connection, run_id)
+        await settle_notice(connection, run_id)
     return run

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from drift_jobs.errors import WindowUnsettled
 from drift_jobs.nights.assessment import Assessment, assess
-from drift_jobs.nights.notices import is_to_be_told
-from drift_jobs.nights.plan import JudgingPlan, StoredRun, Tell
+from drift_jobs.nights.notices import needs_notice
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.nights.resolved import ResolvedWindow, resolve_window
 from drift_jobs.nights.state import Task, WindowState, read_state
-from drift_jobs.runs import DriftRun
-from drift_jobs.storage.results import is_due, lock, remember_state, store_run
+from drift_jobs.runs import DriftRun, StoredRun
+from drift_jobs.storage.results import is_notice_due, lock_window, remember_state, store_run
 
 ATTEMPTS: Final = 3
 """A window whose rows change each time is stored by the last attempt: the next look at it finds that they changed."""
@@ -63,7 +63,7 @@ async def _keep(
     """
     known = assessment.state
     async with engine.begin() as connection:
-        await lock(connection, known.window, f"{known.version} {known.reference.name}")
+        await lock_window(connection, known.window, f"{known.version} {known.reference.name}")
         state = await read_state(connection, plan, known.window, known.version)
         is_taken = (state.reference.name, state.latest) != (known.reference.name, known.latest)
         if state != known and (is_taken or not is_last):
@@ -97,5 +97,5 @@ def _unchanged(run: DriftRun) -> StoredRun:
 async def _is_notice_due(connection: AsyncConnection, plan: JudgingPlan, assessment: Assessment) -> bool:
     latest = assessment.state.latest
     before = latest.verdict if latest else None
-    owed = before if latest and await is_due(connection, latest.run_id) else None
-    return is_to_be_told(assessment.run.verdict, least=plan.notify_on, before=before, owed=owed)
+    owed = before if latest and await is_notice_due(connection, latest.run_id) else None
+    return needs_notice(assessment.run.verdict, least=plan.notify_on, before=before, owed=owed)

@@ -1,4 +1,4 @@
-"""How a command's windows are judged, and what becomes of each of them."""
+"""How a command's windows are judged: one frozen plan, made from its settings."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from drift_jobs.judging.calibration import QUIET_WINDOWS
-from drift_jobs.runs import DriftRun, Level
+from drift_jobs.runs import Level
 from drift_jobs.settings import DriftSettings
 from drift_jobs.storage.references import WantedReference, parse_reference
-from drift_jobs.windows import Window, time_zone
+from drift_jobs.windows import time_zone
 from sentiment_api.model.bundle import Bundle, open_bundle
 
 Tell = Callable[[str, int, int], None]
@@ -52,27 +52,3 @@ def plan_of(settings: DriftSettings, reference: str) -> JudgingPlan:
         segment_keys=settings.drift_segment_keys,
         notify_on=settings.notify_on if settings.notify_url else None,
     )
-
-
-class StoredRun(msgspec.Struct, frozen=True):
-    """A run that is stored now."""
-
-    run: DriftRun
-    is_new: bool
-    """False when it was there before, and judging the window again gave the same."""
-    before: Level | None = None
-    """The verdict of the revision before it."""
-    is_late: bool = False
-    """Whether it is of an earlier night, whose rows or feedback came late."""
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """A task that could not be done. The others went on."""
-
-    window: Window
-    version: str
-    error: Exception
-    is_late: bool = False
-
-
-Outcome = StoredRun | Failed

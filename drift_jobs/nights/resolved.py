@@ -21,7 +21,7 @@ from drift_jobs.nights.state import Task, WindowState
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.history import past_runs
 from drift_jobs.storage.predictions import WindowRows, labels_fit, prediction_frame, read_predictions
-from drift_jobs.storage.references import LoadedReference, read_frame
+from drift_jobs.storage.references import LoadedReference, load_reference
 
 _TREND: Final = 30
 """Nights before this one that its page shows."""
@@ -61,7 +61,7 @@ async def resolve_window(engine: AsyncEngine, plan: JudgingPlan, task: Task, tel
     """Return the window of `task` resolved. Its floors are learned first when nobody has needed them yet."""
     now, state = dt.datetime.now(dt.UTC), task.state
     async with engine.connect() as connection:
-        reference = await read_frame(
+        reference = await load_reference(
             connection, plan.bundle, task.version, state.reference, segment_keys=plan.segment_keys
         )
         rows = await _read_rows(connection, plan, task)

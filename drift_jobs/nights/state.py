@@ -12,7 +12,7 @@ from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.runs import DriftRun, MetricRow, is_alarm
 from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.history import runs_on
-from drift_jobs.storage.references import ChosenReference, choose
+from drift_jobs.storage.references import ChosenReference, choose_reference
 from drift_jobs.storage.results import latest_run, latest_state
 from drift_jobs.windows import Window, day_window
 
@@ -85,7 +85,7 @@ async def read_state(connection: AsyncConnection, plan: JudgingPlan, window: Win
 
     `auto` may store the version's first traffic as its baseline; commit is the caller's.
     """
-    chosen = await choose(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
+    chosen = await choose_reference(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
     nights = await _nights_before(connection, plan, window, version, chosen.name)
     rows_and_feedback = await input_state(connection, window, version)
     return WindowState(

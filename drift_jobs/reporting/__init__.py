@@ -1,1 +1,1 @@
-"""What people see of a run: the page, the lines of the terminal, the messages sent elsewhere."""
+"""What people and programs see of a run: the page, tables in a terminal, JSON, webhook messages. Nothing is decided."""

@@ -1,1 +1,1 @@
-"""Pure functions of samples: two-sample tests, multiplicity, estimates. They know nothing of windows or tables."""
+"""Two-sample tests and estimates as pure functions of arrays. They know neither metrics nor windows nor tables."""

@@ -1,1 +1,1 @@
-"""What the drift job reads from Postgres and the bundle, and what it keeps there. All of its SQL is here."""
+"""All SQL of the drift job, and the reference file of the bundle. Nothing is decided here but which rows count."""

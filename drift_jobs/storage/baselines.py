@@ -42,7 +42,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         return self.window.end
 
 
-async def accept(
+async def accept_baseline(
     connection: AsyncConnection, version: str, window: Window, rows: int, origin: Origin, now: dt.datetime
 ) -> Baseline:
     """Store a baseline and return it. Earlier ones stay on record. Commit is the caller's."""
@@ -59,7 +59,9 @@ async def accept(
     return _baseline(stored.mappings().one())
 
 
-async def accepted(connection: AsyncConnection, version: str, before: dt.datetime | None = None) -> Baseline | None:
+async def find_baseline(
+    connection: AsyncConnection, version: str, before: dt.datetime | None = None
+) -> Baseline | None:
     """Return the baseline of `version` that holds, or None: the last that a person accepted, else the last of `auto`.
 
     With `before`, only those that end by then count: a window is never compared with itself.

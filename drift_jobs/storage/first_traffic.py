@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from drift_jobs.storage.baselines import Baseline, accept, accepted
+from drift_jobs.storage.baselines import Baseline, accept_baseline, find_baseline
 from drift_jobs.storage.counts import day_counts
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.partitions import first_id, kept_from
@@ -67,7 +67,7 @@ async def baseline_for(
     key = {"key": f"drift_jobs baseline {version}"}
     await connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
     found = await _holding(connection, version, before)
-    return found or await accept(connection, version, traffic.window, traffic.rows, "auto", now)
+    return found or await accept_baseline(connection, version, traffic.window, traffic.rows, "auto", now)
 
 
 async def was_dropped(connection: AsyncConnection, window: Window) -> bool:
@@ -77,7 +77,7 @@ async def was_dropped(connection: AsyncConnection, window: Window) -> bool:
 
 async def _holding(connection: AsyncConnection, version: str, before: dt.datetime) -> Baseline | None:
     """Return the baseline that holds; without one of `auto` whose rows are gone."""
-    found = await accepted(connection, version, before)
+    found = await find_baseline(connection, version, before)
     if found is None or (found.origin == "auto" and await was_dropped(connection, found.window)):
         return None
     return found

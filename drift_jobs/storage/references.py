@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.judging.frames import label_set
-from drift_jobs.storage.baselines import Baseline, accepted
+from drift_jobs.storage.baselines import Baseline, find_baseline
 from drift_jobs.storage.bundle_reference import bundle_frame
 from drift_jobs.storage.counts import input_state
 from drift_jobs.storage.first_traffic import baseline_for, was_dropped
@@ -81,23 +81,7 @@ def parse_reference(written: str, zone: ZoneInfo) -> WantedReference:
     return WantedReference("window", parse_window(written.removeprefix(_WINDOW), zone))
 
 
-async def resolve(
-    connection: AsyncConnection,
-    bundle: Bundle,
-    version: str,
-    written: WantedReference,
-    judged: Window,
-    *,
-    zone: ZoneInfo,
-    segment_keys: Sequence[str] = (),
-    cap: int = CAP,
-) -> LoadedReference:
-    """Return the reference of `version` for the window `judged`: what `choose` finds, and its rows."""
-    chosen = await choose(connection, bundle, version, written, judged, zone=zone)
-    return await read_frame(connection, bundle, version, chosen, segment_keys=segment_keys, cap=cap)
-
-
-async def choose(
+async def choose_reference(
     connection: AsyncConnection,
     bundle: Bundle,
     version: str,
@@ -117,11 +101,11 @@ async def choose(
         return _of_bundle(bundle, version, BUNDLE)
     if written.window is not None:
         return await _of_window(connection, version, str(written), written.window, judged)
-    found = await accepted(connection, version, judged.start)
+    found = await find_baseline(connection, version, judged.start)
     return _no_baseline(version, judged) if found is None else await _of_baseline(connection, version, found, judged)
 
 
-async def read_frame(
+async def load_reference(
     connection: AsyncConnection,
     bundle: Bundle,
     version: str,

@@ -4,6 +4,7 @@ Here are also the notices of alarms, from the moment a run is stored until a rec
 know of the windows before it is in `history`. The service reads these tables by itself.
 """
 
+import asyncio
 import datetime as dt
 import gzip
 import uuid
@@ -20,6 +21,7 @@ from drift_jobs.runs import Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
+_LOCK_PAUSE_S = 0.1
 REPORTS = ("report_html", "report_json")
 _ASIDE = (*REPORTS, "input_state", "notice_due")
 """What is stored with a run and is no part of it."""
@@ -43,13 +45,16 @@ of a run of whose alarm an erasure has left nothing.
 """
 
 
-async def lock(connection: AsyncConnection, window: Window, reference: str) -> None:
+async def lock_window(connection: AsyncConnection, window: Window, reference: str) -> None:
     """Wait until no other transaction stores a run on this window against this reference; held until this one ends.
 
-    Who has it holds it for as long as storing takes, so the connection's command timeout is deadline enough.
+    It asks again and again: one statement that waited would be ended by the connection's command timeout, and jobs of
+    release 0.2.0 hold the lock for as long as they judge.
     """
     key = {"key": f"drift_jobs {window} {reference}"}
-    await connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+    query = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    while not await connection.scalar(query, key):  # noqa: ASYNC110 - another process has it, which can set no event
+        await asyncio.sleep(_LOCK_PAUSE_S)
 
 
 async def remember_state(connection: AsyncConnection, run_id: uuid.UUID, input_state: str) -> None:
@@ -166,18 +171,18 @@ def _packed(report: str) -> bytes:
     return gzip.compress(report.encode(), mtime=0)
 
 
-async def list_due(connection: AsyncConnection, since: dt.datetime) -> list[uuid.UUID]:
+async def list_due_notices(connection: AsyncConnection, since: dt.datetime) -> list[uuid.UUID]:
     """Return the runs that were finished since then and whose notice is due, the newest last."""
     query = select(drift_runs.c.run_id).where(_IS_DUE, drift_runs.c.finished_at >= since)
     return list(await connection.scalars(query.order_by(drift_runs.c.finished_at, drift_runs.c.run_id)))
 
 
-async def is_due(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+async def is_notice_due(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     """Return whether the notice of a run is due."""
     return bool(await connection.scalar(select(exists().where(drift_runs.c.run_id == run_id, _IS_DUE))))
 
 
-async def claim(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
+async def claim_notice(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     """Return whether the notice is due and the caller's to post, until its transaction ends.
 
     It is not when another process has it. An erasure waits meanwhile, so nothing is posted after it was erased.
@@ -186,6 +191,6 @@ async def claim(connection: AsyncConnection, run_id: uuid.UUID) -> bool:
     return await connection.scalar(query.with_for_update(skip_locked=True)) is not None
 
 
-async def settle(connection: AsyncConnection, run_id: uuid.UUID) -> None:
+async def settle_notice(connection: AsyncConnection, run_id: uuid.UUID) -> None:
     """Note that a receiver took the notice. Commit is the caller's."""
     await connection.execute(update(drift_runs).where(drift_runs.c.run_id == run_id).values(notice_due=False))

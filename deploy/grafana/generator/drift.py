@@ -37,7 +37,7 @@ _REPORT = override(
     mappings=[{"type": "regex", "options": {"pattern": ".+", "result": {"text": "open"}}}],
     custom__width=80,
 )
-# What `drift_jobs.storage.notices` says is due.
+# What `drift_jobs.storage.results` says is due.
 _DUE = """SELECT count(*) AS "due"
 FROM drift_runs AS run
 WHERE notice_due

@@ -10,8 +10,8 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.night import judge_window
-from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
-from drift_jobs.runs import DriftRun
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import DriftRun, Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle

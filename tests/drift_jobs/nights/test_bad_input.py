@@ -13,12 +13,11 @@ from sqlalchemy import Table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
 from drift_jobs.commands.failures import failure_line
-from drift_jobs.commands.output import exit_code
 from drift_jobs.nights.night import judge_window
-from drift_jobs.nights.plan import Failed, JudgingPlan, Outcome, StoredRun, Tell
-from drift_jobs.runs import DriftRun
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import DriftRun, Failed, Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.storage.results import read_html
 from drift_jobs.windows import Window

@@ -23,7 +23,7 @@ from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.runs import DriftRun, MetricRow
 from drift_jobs.storage.bundle_reference import bundle_frame
 from drift_jobs.storage.references import LoadedReference, WantedReference
-from drift_jobs.storage.results import lock
+from drift_jobs.storage.results import lock_window
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_runs
 from sentiment_api.model.bundle import Bundle
@@ -79,7 +79,7 @@ async def test_nobody_waits_for_a_calibration(
     await begun.wait()
     try:
         async with asyncio.timeout(10), engine.begin() as connection:
-            await lock(connection, DAY, f"{task.version} bundle")
+            await lock_window(connection, DAY, f"{task.version} bundle")
     finally:
         goes_on.set()
         judged = await judging

@@ -12,7 +12,8 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.night import judge_day, judge_late, judge_night, judge_window
-from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.tables import drift_runs

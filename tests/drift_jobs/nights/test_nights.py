@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.nights.night import day_tasks, is_done, judge_day, judge_window
-from drift_jobs.nights.plan import JudgingPlan, Outcome, StoredRun, Tell
-from drift_jobs.runs import MetricRow
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import MetricRow, Outcome, StoredRun
 from drift_jobs.storage.baselines import list_baselines
 from drift_jobs.storage.history import judged_versions
 from drift_jobs.storage.references import WantedReference

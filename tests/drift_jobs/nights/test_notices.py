@@ -16,10 +16,9 @@ from tenacity import wait_fixed, wait_none
 from uuid_utils.compat import uuid7
 
 from drift_jobs.commands.output import OutcomePrinter
-from drift_jobs.nights.notices import due_notices, post_due
-from drift_jobs.nights.plan import Outcome, StoredRun
+from drift_jobs.nights.notices import due_notices, needs_notice, post_due
 from drift_jobs.reporting.notification import NotificationFailed
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import DriftRun, Level, MetricRow, Outcome, StoredRun
 from drift_jobs.storage.results import store_run
 from sentiment_api.database.connection import make_engine
 from sentiment_api.database.drift_results import erase_product_from_runs
@@ -190,3 +189,29 @@ async def test_notices_that_cannot_be_read_cost_no_night(receive: Receive, close
     judged = StoredRun(_run(), is_new=False)
     assert await output.report(broken, _outcomes(judged)) == [judged]
     assert [line.split(":")[0] for line in complaints] == ["notices that are due could not be read"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "least", "before", "owed", "expected"),
+    [
+        ("drift", "drift", None, None, True),
+        ("watch", "drift", None, None, False),
+        ("drift", "drift", "watch", None, True),
+        ("drift", "drift", "drift", None, False),
+        ("watch", "watch", "drift", None, False),
+        ("watch", "watch", "none", None, True),
+        ("not_judged", "watch", None, None, False),
+        ("drift", "drift", "drift", "drift", True),
+        ("watch", "watch", "drift", "drift", True),
+        ("watch", "drift", "drift", "drift", False),
+        ("none", "watch", "drift", "drift", False),
+        ("drift", None, None, None, False),
+        ("drift", None, "drift", "drift", True),
+        ("watch", None, "drift", "drift", False),
+    ],
+)
+async def test_an_alarm_is_told_once(
+    verdict: Level, least: Level | None, before: Level | None, owed: Level | None, *, expected: bool
+) -> None:
+    """A revision is told when it is graver than what was told; what nobody took was not, and passes to the next one."""
+    assert needs_notice(verdict, least=least, before=before, owed=owed) is expected

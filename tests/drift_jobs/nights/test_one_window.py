@@ -15,10 +15,10 @@ from drift_jobs.errors import WindowUnsettled
 from drift_jobs.nights.assessment import Assessment, assess
 from drift_jobs.nights.night import window_tasks
 from drift_jobs.nights.one_window import ATTEMPTS, judge_version
-from drift_jobs.nights.plan import JudgingPlan, StoredRun, Tell
+from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.nights.resolved import ResolvedWindow
-from drift_jobs.runs import DriftRun
-from drift_jobs.storage.results import lock
+from drift_jobs.runs import DriftRun, StoredRun
+from drift_jobs.storage.results import lock_window
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs
 
@@ -96,7 +96,7 @@ async def test_nothing_is_locked_while_a_window_is_worked_out(
 
     async def look() -> None:
         async with asyncio.timeout(10), engine.begin() as connection:
-            await lock(connection, DAY, f"{plan.bundle.manifest.version} bundle")
+            await lock_window(connection, DAY, f"{plan.bundle.manifest.version} bundle")
             transactions, locks = await connection.scalar(IN_TRANSACTION), await connection.scalar(LOCKS)
             seen.append((transactions or 0, locks or 0))
 

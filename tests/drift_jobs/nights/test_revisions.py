@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from drift_jobs.nights.notices import due_notices
 from drift_jobs.nights.plan import JudgingPlan
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.results import settle
+from drift_jobs.storage.results import settle_notice
 from sentiment_api.database.tables import drift_metrics, drift_runs
 from sentiment_api.model.bundle import REFERENCE
 
@@ -97,7 +97,7 @@ async def test_a_revision_takes_over_what_nobody_was_told(
     assert await due_notices(engine, second.finished_at) == [second.run_id]
 
     async with engine.begin() as connection:
-        await settle(connection, second.run_id)
+        await settle_notice(connection, second.run_id)
     await rate(ids[150:], ratings[150:])
     (third,) = await judge(alarming)
     assert (third.revision, third.verdict) == (3, "drift")

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from drift_jobs.nights.night import judge_late
-from drift_jobs.nights.plan import JudgingPlan, StoredRun, Tell
-from drift_jobs.runs import DriftRun
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import DriftRun, StoredRun
 from drift_jobs.storage.results import store_run
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_floors

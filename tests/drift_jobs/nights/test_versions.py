@@ -12,8 +12,8 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.night import judge_window
-from drift_jobs.nights.plan import Failed, JudgingPlan, StoredRun, Tell
-from drift_jobs.runs import DriftRun
+from drift_jobs.nights.plan import JudgingPlan, Tell
+from drift_jobs.runs import DriftRun, Failed, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs

@@ -15,13 +15,10 @@ from uuid_utils.compat import uuid7
 from drift_jobs.reporting.notification import (
     ATTEMPTS,
     NotificationFailed,
-    is_at_least,
-    is_graver,
-    is_to_be_told,
     notify,
     retrying,
 )
-from drift_jobs.runs import DriftRun, Level, MetricRow
+from drift_jobs.runs import DriftRun, MetricRow
 
 Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 
@@ -121,38 +118,3 @@ async def test_a_receiver_that_trickles_is_left(run: DriftRun) -> None:
             left.set()
             thread.join()
     assert (raised.value.is_away, raised.value.may_pass) == (True, True)
-
-
-async def test_levels_are_ordered() -> None:
-    """A revision is news when it is graver than the one before; the first one always is."""
-    assert is_graver("drift", "watch")
-    assert is_graver("watch", "none")
-    assert is_graver("none", None)
-    assert not is_graver("drift", "drift")
-    assert not is_graver("watch", "drift")
-    assert is_at_least("drift", "watch")
-    assert not is_at_least("watch", "drift")
-    assert not is_at_least("not_judged", "watch")
-
-
-@pytest.mark.parametrize(
-    ("verdict", "least", "before", "owed", "expected"),
-    [
-        ("drift", "drift", None, None, True),
-        ("watch", "drift", None, None, False),
-        ("drift", "drift", "watch", None, True),
-        ("drift", "drift", "drift", None, False),
-        ("drift", "drift", "drift", "drift", True),
-        ("watch", "watch", "drift", "drift", True),
-        ("watch", "drift", "drift", "drift", False),
-        ("none", "watch", "drift", "drift", False),
-        ("drift", None, None, None, False),
-        ("drift", None, "drift", "drift", True),
-        ("watch", None, "drift", "drift", False),
-    ],
-)
-async def test_an_alarm_is_told_once(
-    verdict: Level, least: Level | None, before: Level | None, owed: Level | None, *, expected: bool
-) -> None:
-    """A revision is told when it is graver than what was told; what nobody took was not, and passes to the next one."""
-    assert is_to_be_told(verdict, least=least, before=before, owed=owed) is expected

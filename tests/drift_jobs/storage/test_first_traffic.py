@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.storage.baselines import Baseline, accept, list_baselines
+from drift_jobs.storage.baselines import Baseline, accept_baseline, list_baselines
 from drift_jobs.storage.first_traffic import FirstTraffic, baseline_for
-from drift_jobs.storage.references import ChosenReference, WantedReference, choose
+from drift_jobs.storage.references import ChosenReference, WantedReference, choose_reference
 from drift_jobs.windows import Window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import Bundle
@@ -127,11 +127,13 @@ async def test_auto_says_what_is_missing(engine: AsyncEngine, fill: Fill, bundle
     assert (late.name, late.alarming, late.note, late.window) == (f"baseline:{own}", True, "", own)
     person = Window(START + DAY, START + 12 * DAY)
     async with engine.begin() as connection:
-        await accept(connection, version, person, 1_760, "accepted", START)
+        await accept_baseline(connection, version, person, 1_760, "accepted", START)
     assert (await _choose(engine, bundle, START + 15 * DAY)).name == f"baseline:{person}"
 
 
 async def _choose(engine: AsyncEngine, bundle: Bundle, before: dt.datetime) -> ChosenReference:
     async with engine.begin() as connection:
         judged = Window(before, before + DAY)
-        return await choose(connection, bundle, bundle.manifest.version, WantedReference("auto"), judged, zone=UTC)
+        return await choose_reference(
+            connection, bundle, bundle.manifest.version, WantedReference("auto"), judged, zone=UTC
+        )

@@ -11,9 +11,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.errors import ReferenceUnavailable, WindowInvalid
-from drift_jobs.storage.baselines import accept
+from drift_jobs.storage.baselines import accept_baseline
 from drift_jobs.storage.counts import input_state
-from drift_jobs.storage.references import LoadedReference, WantedReference, parse_reference, resolve
+from drift_jobs.storage.references import (
+    LoadedReference,
+    WantedReference,
+    choose_reference,
+    load_reference,
+    parse_reference,
+)
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import REFERENCE, Bundle
@@ -37,7 +43,8 @@ def find(engine: AsyncEngine, bundle: Bundle) -> Resolve:
         reference = parse_reference(written, UTC)
         wanted = version or bundle.manifest.version
         async with engine.begin() as connection:
-            return await resolve(connection, bundle, wanted, reference, JUDGED, zone=UTC, **options)
+            chosen = await choose_reference(connection, bundle, wanted, reference, JUDGED, zone=UTC)
+            return await load_reference(connection, bundle, wanted, chosen, **options)
 
     return found
 
@@ -143,7 +150,7 @@ async def test_the_accepted_baseline_is_the_reference(
     """`baseline` and `auto` both take it, for its own version only."""
     await log(make_records(30, seed=1), START)
     async with engine.begin() as connection:
-        await accept(connection, bundle.manifest.version, WEEK, 30, "accepted", NIGHT)
+        await accept_baseline(connection, bundle.manifest.version, WEEK, 30, "accepted", NIGHT)
     for written in ("baseline", "auto"):
         found = await find(written)
         assert found.frame is not None
@@ -159,7 +166,7 @@ async def test_a_dropped_baseline_is_a_reason(
     old = parse_window("2025-01-10..2025-01-24", UTC)
     await log(make_records(30, seed=1), old.start)
     async with engine.begin() as connection:
-        await accept(connection, bundle.manifest.version, old, 30, "accepted", NIGHT)
+        await accept_baseline(connection, bundle.manifest.version, old, 30, "accepted", NIGHT)
     await drop_old_months(engine, dt.datetime.now(dt.UTC) - dt.datetime(2025, 6, 15, tzinfo=dt.UTC))
     found = await find("auto")
     assert found.frame is None

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, Family, MetricRow
 from drift_jobs.storage.history import past_runs
-from drift_jobs.storage.results import latest_run, latest_state, lock, read_run, store_run
+from drift_jobs.storage.results import latest_run, latest_state, lock_window, read_run, store_run
 from drift_jobs.windows import Window
 from sentiment_api.database.connection import connected
 from sentiment_api.settings import DatabaseSettings
@@ -117,7 +117,7 @@ async def test_the_lock_is_waited_for_without_end(engine: AsyncEngine, database_
     window = Window(START, START + DAY)
     async with connected(database_settings, command_timeout_s=0.2) as hurried, hurried.begin() as waiting:
         async with engine.begin() as holding:
-            await lock(holding, window, "bundle")
-            waiter = asyncio.create_task(lock(waiting, window, "bundle"))
+            await lock_window(holding, window, "bundle")
+            waiter = asyncio.create_task(lock_window(waiting, window, "bundle"))
             assert await asyncio.wait({waiter}, timeout=0.6) == (set(), {waiter})
         await asyncio.wait_for(waiter, timeout=10)

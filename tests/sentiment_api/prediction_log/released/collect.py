@@ -262,7 +262,7 @@ async def read(engine: AsyncEngine, statements: Statements) -> None:
 async def judge(connection: AsyncConnection, statements: Statements) -> None:
     """Send what the drift job sends for a run."""
     run = (WINDOW, DRIFT_RUN.model_version, "bundle")
-    await statements.during(results.lock, connection, WINDOW, "bundle")
+    await statements.during(results.lock_window, connection, WINDOW, "bundle")
     await statements.during(read_predictions, connection, WINDOW)
     await statements.during(
         read_predictions, connection, WINDOW, cap=1, version=EARLY_VERSION, segment_keys=("shop", "country")
@@ -283,10 +283,10 @@ async def judge(connection: AsyncConnection, statements: Statements) -> None:
     for written in (WantedReference("auto"), WantedReference("window", WINDOW)):
         await statements.during(history.judged_versions, connection, WINDOW, written)
         await statements.during(history.was_judging, connection, WINDOW.end, written)
-    await statements.during(results.list_due, connection, WINDOW.start)
-    await statements.during(results.is_due, connection, RUN)
-    await statements.during(results.claim, connection, RUN)
-    await statements.during(results.settle, connection, RUN)
+    await statements.during(results.list_due_notices, connection, WINDOW.start)
+    await statements.during(results.is_notice_due, connection, RUN)
+    await statements.during(results.claim_notice, connection, RUN)
+    await statements.during(results.settle_notice, connection, RUN)
 
 
 async def compare(connection: AsyncConnection, statements: Statements) -> None:
@@ -295,9 +295,9 @@ async def compare(connection: AsyncConnection, statements: Statements) -> None:
     wanted = (connection, DRIFT_RUN.model_version, "bundle", "state")
     await statements.during(counts.day_counts, connection, EARLY_VERSION, month.start.date(), month.end.date(), ZONE)
     await statements.during(first_traffic.baseline_for, connection, EARLY_VERSION, month.end, ZONE, month.end)
-    await statements.during(baselines.accept, connection, EARLY_VERSION, WINDOW, 1, "accepted", WINDOW.end)
-    await statements.during(baselines.accepted, connection, EARLY_VERSION)
-    await statements.during(baselines.accepted, connection, EARLY_VERSION, WINDOW.start)
+    await statements.during(baselines.accept_baseline, connection, EARLY_VERSION, WINDOW, 1, "accepted", WINDOW.end)
+    await statements.during(baselines.find_baseline, connection, EARLY_VERSION)
+    await statements.during(baselines.find_baseline, connection, EARLY_VERSION, WINDOW.start)
     await statements.during(baselines.list_baselines, connection)
     await statements.during(baselines.list_baselines, connection, EARLY_VERSION)
     await statements.during(calibrations.store_calibration, *wanted, CALIBRATION, WINDOW.end)
