@@ -14,6 +14,7 @@ from litestar.concurrency import set_asyncio_executor
 
 from sentiment_api.access.authentication import KEYS_REFRESH_S
 from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.errors import place_of
 from sentiment_api.parts import Parts, RunningParts, open_parts
 from sentiment_api.prediction_log.draining import announce, is_draining, withdraw
 from sentiment_api.prediction_log.maintenance import MAINTENANCE_INTERVAL_S
@@ -182,5 +183,5 @@ async def _repeat(work: Callable[[], Awaitable[None]], interval_s: float) -> Non
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the work must not end with it
-            _log.error("background work failed", work=work.__name__, error=type(error).__name__)
+            _log.error("background work failed", work=work.__name__, error=type(error).__name__, place=place_of(error))
         await asyncio.sleep(interval_s)
