@@ -6,11 +6,12 @@ never closes is a character. What programs quote all the same, within one line, 
 """
 
 import codecs
+import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -37,9 +38,13 @@ def csv_columns(source: Path, options: ReadOptions) -> list[str]:
     header = _header(source, options)
     if not header.strip():
         raise ReviewFileInvalid(f"cannot read {source}: expected a header line, found none")
-    parsed = pa.csv.open_csv(pa.BufferReader(header.encode()), parse_options=_parse_options(source, header))
-    names: list[str] = parsed.schema.names
-    return names
+    parsing = _parse_options(source, header)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if parsing.quote_char else csv.QUOTE_NONE
+    # Not with Arrow: its thread may outlive Python, and aborts the process when it gives Python's bytes back then.
+    try:
+        return next(csv.reader([header], delimiter=parsing.delimiter, quoting=quoting))
+    except csv.Error as error:
+        raise ReviewFileInvalid(f"cannot read {source}: expected a header line, found something else") from error
 
 
 def csv_batches(source: Path, options: ReadOptions, columns: Mapping[str, str]) -> Iterator[RowBatch]:

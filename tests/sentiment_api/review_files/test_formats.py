@@ -108,6 +108,22 @@ def test_a_csv_file_may_part_its_cells_with_semicolons(tmp_path: Path) -> None:
     assert _read(tmp_path / "shop.csv")["text"].to_list() == ["Good, and cheap"]
 
 
+def test_names_in_the_header_may_be_quoted(tmp_path: Path) -> None:
+    """What csv quotes is one name, and a line may end as Windows has it."""
+    header = '"text","rating, of 5","product_id","timestamp"'
+    (tmp_path / "shop.csv").write_bytes(f"{header}\r\nWorks well.,5,0012,2024-01-05\r\n".encode())
+    assert _read(tmp_path / "shop.csv", columns=parse_named(["rating=rating, of 5"]))["rating"].to_list() == [5]
+
+
+def test_a_file_without_line_breaks_is_no_csv_file(tmp_path: Path) -> None:
+    """A header that nobody can have written is refused in one line that does not quote it."""
+    (tmp_path / "shop.csv").write_text("no line ends here " * 20_000)
+    with pytest.raises(
+        ReviewFileInvalid, match=r"cannot read .*shop\.csv: expected a header line, found something else$"
+    ):
+        _read(tmp_path / "shop.csv")
+
+
 def test_a_mark_at_the_beginning_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     """Files of spreadsheet programs, which begin with a byte order mark, are read."""
     for name in ("shop.csv", "shop.jsonl"):
