@@ -58,15 +58,13 @@ def _differences(current: Columns, reference: Columns) -> Iterator[tuple[str, Di
 
 
 def _rows(current: Columns, reference: Columns, labels: LabelSet) -> Iterator[MetricRow]:
-    """Yield the rows of what is tested and of single logits; those of rows with labels come from `quality`."""
+    """Yield the rows of what is tested, and of each logit; those of rows with labels come from `quality`."""
     for metric in TESTED:
-        sides = metric.sides(current, reference)
-        if sides is None or metric.family == "accuracy":
-            continue
-        if metric.name == "logits":
+        if metric.name == "logit":  # of more than two labels each is described, and `logits` is tested
             for name in labels.logit_columns:
                 yield _means(name, "predictions", current.numbers_of(name).values, reference.numbers_of(name).values)
-        yield _row(metric, sides, labels)
+        elif metric.family != "accuracy" and (sides := metric.sides(current, reference)) is not None:
+            yield _row(metric, sides, labels)
 
 
 def _row(metric: TestedMetric, sides: Sides, labels: LabelSet) -> MetricRow:
