@@ -94,16 +94,16 @@ class _SentResponse:
     def __init__(self, send: Send, clock: _Clock) -> None:
         self.status = 500  # what a server answers for an application that breaks before it replies
         self.ended_ns: int | None = None
-        """When the last byte was sent. Background tasks run after it."""
+        """When the last bytes were handed to the server, as the edge counts it. Background tasks run after it."""
         self._send = send
         self._clock = clock
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self._send(message)
-        if message["type"] == "http.response.body" and not message.get("more_body"):
+        elif message["type"] == "http.response.body" and not message.get("more_body"):
             self.ended_ns = self._clock.now_ns()
+        await self._send(message)
 
 
 def _method(scope: Mapping[str, object]) -> str:
