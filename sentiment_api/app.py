@@ -1,6 +1,6 @@
 """The application on one screen: its routes, what they are given, its middleware and its error mapping.
 
-`parts` puts together what works behind the routes, and `lifespan` starts and stops it.
+`components` puts together what works behind the routes, and `lifespan` starts and stops it.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from litestar.types import ASGIApp
 from sentiment_api.access.allowed_hosts import LoopbackHostsOnly
 from sentiment_api.access.authentication import AuthenticationMiddleware
 from sentiment_api.access.rate_limits import RateLimitMiddleware
+from sentiment_api.components import build_components
 from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.edge import Edge
 from sentiment_api.http.problems import EXCEPTION_HANDLERS
 from sentiment_api.lifespan import Lifespan
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.parts import make_parts
 from sentiment_api.routes import documentation
 from sentiment_api.routes.console import console, console_file
 from sentiment_api.routes.drift import ReportPages, drift_report, drift_report_page, drift_reports, latest_drift_report
@@ -41,16 +41,16 @@ def create_app(
     Raises:
         OperatorError: something is missing or damaged; the message says what, and the remedy.
     """
-    return build_app(Lifespan(make_parts(settings, classifier, shadow_scorer)))
+    return build_app(Lifespan(build_components(settings, classifier, shadow_scorer)))
 
 
 def build_app(lifespan: Lifespan) -> Litestar:
-    """Build the application around the parts that `lifespan` starts and stops.
+    """Build the application around the components that `lifespan` starts and stops.
 
     Raises:
         SettingsInvalid: what is set as Apitally's token is none.
     """
-    parts, settings = lifespan.parts, lifespan.parts.settings
+    components, settings = lifespan.components, lifespan.components.settings
     app = Litestar(
         route_handlers=[
             *(predict, predict_batch, feedback, logged_prediction, logged_predictions),
@@ -60,10 +60,13 @@ def build_app(lifespan: Lifespan) -> Litestar:
         ],
         dependencies=_dependencies(lifespan),
         middleware=[
-            *(AuthenticationMiddleware(parts.key_checker), BodyMiddleware(settings.body_timeout_s, MAX_BATCH_BYTES)),
-            *(RateLimitMiddleware(parts.rate_limiter, parts.admission.expected_tokens), parts.admission),
+            *(
+                AuthenticationMiddleware(components.key_checker),
+                BodyMiddleware(settings.body_timeout_s, MAX_BATCH_BYTES),
+            ),
+            *(RateLimitMiddleware(components.rate_limiter, components.admission.expected_tokens), components.admission),
         ],
-        state=State({"metrics": parts.metrics}),
+        state=State({"metrics": components.metrics}),
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[lifespan.run],
         openapi_config=documentation.openapi(),
@@ -73,18 +76,18 @@ def build_app(lifespan: Lifespan) -> Litestar:
     )
     pages: ASGIApp = ReportPages(app.asgi_handler)
     alone = settings.keys == "off" and not settings.behind_proxy
-    app.asgi_handler = Edge(LoopbackHostsOnly(pages) if alone else pages, parts.metrics)
+    app.asgi_handler = Edge(LoopbackHostsOnly(pages) if alone else pages, components.metrics)
     return app
 
 
 def _dependencies(lifespan: Lifespan) -> dict[str, Provide]:
     """Return what routes may ask for, by parameter name."""
-    parts = lifespan.parts
+    components = lifespan.components
     return {
-        "settings": _provide(lambda: parts.settings),
-        "classifier": _provide(lambda: parts.classifier),
-        "metrics": _provide(lambda: parts.metrics),
-        "key_checker": _provide(lambda: parts.key_checker),
+        "settings": _provide(lambda: components.settings),
+        "classifier": _provide(lambda: components.classifier),
+        "metrics": _provide(lambda: components.metrics),
+        "key_checker": _provide(lambda: components.key_checker),
         "batcher": _provide(lambda: lifespan.running.batcher),
         "spool": _provide(lambda: lifespan.running.spool),
         "shipper": _provide(lambda: lifespan.running.shipper),

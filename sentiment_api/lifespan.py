@@ -13,9 +13,9 @@ from litestar import Litestar
 from litestar.concurrency import set_asyncio_executor
 
 from sentiment_api.access.authentication import KEYS_REFRESH_S
+from sentiment_api.components import Components, StartedComponents, open_components
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.errors import place_of
-from sentiment_api.parts import Parts, RunningParts, open_parts
 from sentiment_api.prediction_log.draining import announce, is_draining, withdraw
 from sentiment_api.prediction_log.maintenance import MAINTENANCE_INTERVAL_S
 from sentiment_api.settings import ServiceSettings
@@ -29,19 +29,19 @@ _log = structlog.get_logger(__name__)
 
 
 class Lifespan:
-    """Starts and stops the parts of one application."""
+    """Starts and stops the components of one application."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, components: Components) -> None:
         """Nothing is touched before `open` or `run`."""
-        self.parts = parts
-        self._running: RunningParts | None = None
+        self.components = components
+        self._running: StartedComponents | None = None
         self._drains = False
-        self._handlers = ThreadPoolExecutor(parts.settings.max_concurrent_requests, "handler")
+        self._handlers = ThreadPoolExecutor(components.settings.max_concurrent_requests, "handler")
         self._syncing = ThreadPoolExecutor(1, "fsync")  # by itself: nothing may delay it
 
     @property
-    def running(self) -> RunningParts:
-        """The parts that there are from the start to the stop."""
+    def running(self) -> StartedComponents:
+        """The components that there are from the start to the stop."""
         if self._running is None:
             raise RuntimeError("expected the application to have started")
         return self._running
@@ -52,12 +52,12 @@ class Lifespan:
         Raises:
             OperatorError: the embedded Postgres does not start, or the data folder or what is in it cannot be used.
         """
-        settings, revive = self.parts.settings, None
+        settings, revive = self.components.settings, None
         if settings.database == "embedded":
             server = EmbeddedServer(settings.data_dir)
             server.start()
-            revive = _reviving(server, self.parts.files)
-        self._running = open_parts(self.parts, revive)
+            revive = _reviving(server, self.components.files)
+        self._running = open_components(self.components, revive)
         announce(self._running.spool.folder, settings.port)
 
     @asynccontextmanager
@@ -68,7 +68,7 @@ class Lifespan:
             OperatorError: as `open`.
         """
         if self._running is None:
-            await asyncio.get_running_loop().run_in_executor(self.parts.files, self.open)
+            await asyncio.get_running_loop().run_in_executor(self.components.files, self.open)
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start()
@@ -82,30 +82,30 @@ class Lifespan:
         loop = asyncio.get_running_loop()
         _handler_pools.of_loops[loop] = self._handlers
         # From a thread: Litestar refuses it on that of an event loop.
-        await loop.run_in_executor(self.parts.files, set_asyncio_executor, _handler_pools)
+        await loop.run_in_executor(self.components.files, set_asyncio_executor, _handler_pools)
         self.running.batcher.start()
         if self.running.shadow is not None:
             self.running.shadow.start()
-        await self.parts.key_checker.refresh()
+        await self.components.key_checker.refresh()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         """Return what goes on behind the replies, begun."""
         running = self.running
         return [
             asyncio.create_task(running.shipper.run()),
-            asyncio.create_task(_repeat(self._sync, self.parts.settings.spool_fsync_interval_s)),
+            asyncio.create_task(_repeat(self._sync, self.components.settings.spool_fsync_interval_s)),
             asyncio.create_task(_repeat(running.maintenance.adopt_and_purge, MAINTENANCE_INTERVAL_S)),
             asyncio.create_task(_repeat(running.maintenance.heartbeat, MAINTENANCE_INTERVAL_S)),
-            asyncio.create_task(_repeat(self.parts.key_checker.refresh, KEYS_REFRESH_S)),
+            asyncio.create_task(_repeat(self.components.key_checker.refresh, KEYS_REFRESH_S)),
             asyncio.create_task(_repeat(self._refresh_drift_gauges, DRIFT_REFRESH_S)),
             asyncio.create_task(_repeat(self._notice_draining, _DRAINING_POLL_S)),
         ]
 
     def _tell_ready(self) -> None:
-        settings: ServiceSettings = self.parts.settings
+        settings: ServiceSettings = self.components.settings
         if settings.spool_full == "drop_oldest":
             _log.warning("a full spool will lose its oldest predictions", setting="SENTIMENT_SPOOL_FULL=drop_oldest")
-        version = self.parts.classifier.bundle.manifest.version
+        version = self.components.classifier.bundle.manifest.version
         _log.info("ready", address=f"{settings.host}:{settings.port}", model_version=version)
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -113,20 +113,20 @@ class Lifespan:
         _log.info("stopping", spool_bytes=running.spool.size_bytes)
         for part in (running.shadow, running.batcher):
             if part is not None:
-                await asyncio.get_running_loop().run_in_executor(self.parts.files, part.stop)
+                await asyncio.get_running_loop().run_in_executor(self.components.files, part.stop)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._ship_the_rest()
         withdraw(running.spool.folder)
         running.spool.close()
-        await self.parts.engine.dispose()
-        for pool in (self.parts.files, self._syncing, self._handlers):
+        await self.components.engine.dispose()
+        for pool in (self.components.files, self._syncing, self._handlers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _ship_the_rest(self) -> None:
         running = self.running
-        if not await running.shipper.drain(self.parts.settings.drain_timeout_s):
+        if not await running.shipper.drain(self.components.settings.drain_timeout_s):
             _log.warning("the rest of the spool is for the next start", bytes=running.spool.size_bytes)
         else:
             _log.info("all predictions are in Postgres")
@@ -139,14 +139,14 @@ class Lifespan:
     async def _notice_draining(self) -> None:
         """Log when somebody drained the service, or took it back."""
         folder = self.running.spool.folder
-        drains = await asyncio.get_running_loop().run_in_executor(self.parts.files, is_draining, folder)
+        drains = await asyncio.get_running_loop().run_in_executor(self.components.files, is_draining, folder)
         if drains != self._drains:
             _log.info("draining: not ready, and serves on" if drains else "drains no more: ready again")
         self._drains = drains
 
     async def _refresh_drift_gauges(self) -> None:
-        version = self.parts.classifier.bundle.manifest.version
-        await refresh_drift_gauges(self.parts.engine, self.parts.metrics, version)
+        version = self.components.classifier.bundle.manifest.version
+        await refresh_drift_gauges(self.components.engine, self.components.metrics, version)
 
 
 class _HandlerPools(ThreadPoolExecutor):

@@ -18,10 +18,10 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from sentiment_api.app import build_app
+from sentiment_api.components import build_components
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.errors import OperatorError, SettingsInvalid
 from sentiment_api.lifespan import Lifespan
-from sentiment_api.parts import make_parts
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.logs import configure_logs
 
@@ -65,7 +65,7 @@ def serve(settings: ServiceSettings) -> None:
         _end_with_parent(main_process, _kill_timeout_s(settings))
         _share_malloc_arenas()
         try:
-            lifespan = Lifespan(make_parts(settings))
+            lifespan = Lifespan(build_components(settings))
             lifespan.open()  # here and not when Granian starts it, which would print tracebacks if it fails
         except OperatorError as error:
             print(f"sentiment-api: {error}", file=sys.stderr)

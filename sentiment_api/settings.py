@@ -193,7 +193,7 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
             raise ValueError("expected an IP address such as 127.0.0.1") from None
 
     @model_validator(mode="after")
-    def _closed_door(self) -> Self:
+    def _require_keys_beyond_loopback(self) -> Self:
         if not ip_address(self.host).is_loopback and self.keys == "off" and not self.behind_proxy:
             raise ValueError(
                 f"expected a loopback address such as 127.0.0.1, found SENTIMENT_HOST={self.host}: anybody could ask. "
@@ -212,7 +212,7 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
         SettingsInvalid: a variable is missing, malformed, contradicts another or is no setting, or a file cannot be
             read. The message never shows a value.
     """
-    _refuse_strangers()
+    _refuse_unknown_variables()
     given: dict[str, Any] = _from_files(kind)
     given.update((name, value) for name, value in overrides.items() if value is not None)
     try:
@@ -225,7 +225,7 @@ def read_settings(kind: type[S], **overrides: Any) -> S:  # noqa: ANN401 - any o
         raise SettingsInvalid("; ".join(lines)) from error
 
 
-def _refuse_strangers() -> None:
+def _refuse_unknown_variables() -> None:
     """A name misspelt would else leave its setting as it was: texts kept, say, that were not to be."""
     known = _known()
     lines = []

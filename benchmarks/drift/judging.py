@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmarks.drift.population import LABELS, Split
 from drift_jobs.judging.calibration import Calibration, calibrate, size_for
-from drift_jobs.judging.verdict import Terms, judge
+from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.runs import MetricRow, RunVerdict
 
 MIN_ROWS = 500
@@ -51,7 +51,9 @@ class Court(NamedTuple):
     def judge(self, window: pd.DataFrame, past: tuple[RunVerdict, ...] = ()) -> RunVerdict:
         """Return the verdict on a window, as a night would have it."""
         calibration = self.calibrations[size_for(len(window))]
-        return judge(window, self.split.reference, LABELS, Terms(min_rows=MIN_ROWS, calibration=calibration, past=past))
+        return judge(
+            window, self.split.reference, LABELS, JudgingContext(min_rows=MIN_ROWS, calibration=calibration, past=past)
+        )
 
 
 def court(split: Split, sizes: tuple[int, ...]) -> Court:

@@ -25,7 +25,7 @@ from sentiment_api.database.drift_results import shown_segment
 _NAMED_METRICS: Final = 5  # as many as fit one line
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class JudgingContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a window is judged by, beside the two frames."""
 
     min_rows: int
@@ -42,7 +42,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """False when the reference is only the training data: then a difference is told and is no alarm."""
 
 
-def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, terms: Terms) -> RunVerdict:
+def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, context: JudgingContext) -> RunVerdict:
     """Return the verdict on `current` against `reference`, both frames of the same model.
 
     With too few rows the run is not judged, nor is any metric, but what can be computed is kept. Empty frames, constant
@@ -50,23 +50,23 @@ def judge(current: pd.DataFrame, reference: pd.DataFrame, labels: LabelSet, term
     """
     whole, segments = compare(current, reference, labels), compare_segments(current, reference, labels)
     share = 1 - SEGMENT_SHARE if segments else 1.0
-    smallest_p = terms.calibration.smallest_p if terms.calibration else ()
+    smallest_p = context.calibration.smallest_p if context.calibration else ()
     rows = [
-        *_leveled(whole, terms, smallest_p, share),
-        *_leveled(segments, terms, (), SEGMENT_SHARE),
+        *_leveled(whole, context, smallest_p, share),
+        *_leveled(segments, context, (), SEGMENT_SHARE),
     ]
     n_current, n_reference = len(current), len(reference)
-    estimates = estimate(current, reference, labels, terms.checks)
-    if lacking := _lacking_rows(n_current=n_current, n_reference=n_reference, min_rows=terms.min_rows):
+    estimates = estimate(current, reference, labels, context.checks)
+    if lacking := _lacking_rows(n_current=n_current, n_reference=n_reference, min_rows=context.min_rows):
         unjudged = (replace(row, verdict="not_judged", detectable=None) for row in rows)
         metrics = (*unjudged, *estimates)
         return RunVerdict(
             verdict="not_judged", reason=lacking, n_current=n_current, n_reference=n_reference, metrics=metrics
         )
-    final = [_repeated(row, terms.past) for row in rows]
+    final = [_repeated(row, context.past) for row in rows]
     verdict = highest(row.verdict for row in final)
     reason = _reason(verdict, final)
-    if not terms.alarming and is_alarm(verdict):
+    if not context.alarming and is_alarm(verdict):
         verdict, reason = "none", f"differs from training data, which is no alarm: {reason}"
     metrics = (*final, *estimates)
     return RunVerdict(verdict=verdict, reason=reason, n_current=n_current, n_reference=n_reference, metrics=metrics)
@@ -77,15 +77,17 @@ def not_judged(reason: str, *, n_current: int) -> RunVerdict:
     return RunVerdict(verdict="not_judged", reason=reason, n_current=n_current, n_reference=0)
 
 
-def _leveled(compared: Sequence[Compared], terms: Terms, smallest_p: Sequence[float], share: float) -> list[MetricRow]:
+def _leveled(
+    compared: Sequence[Compared], context: JudgingContext, smallest_p: Sequence[float], share: float
+) -> list[MetricRow]:
     """Return the rows with adjusted p-values, floors and levels, where there is a test."""
     tests = {number: each.test for number, each in enumerate(compared) if each.test is not None}
 
     def floor(number: int, test: Difference) -> float:
         metric = compared[number].row.metric
-        return terms.calibration.floor(metric, test) if terms.calibration else practical_floor(metric)
+        return context.calibration.floor(metric, test) if context.calibration else practical_floor(metric)
 
-    found = judged(tests, floor, smallest_p, share=share / terms.versions)
+    found = judged(tests, floor, smallest_p, share=share / context.versions)
     return [_with_level(each.row, found.get(number)) for number, each in enumerate(compared)]
 
 

@@ -58,9 +58,9 @@ def _verdict(window: ResolvedWindow) -> RunVerdict:
     if window.current is None:
         return not_judged(window.lacking, n_current=window.n_current)
     if window.reference is None:
-        alone = judge(window.current, window.current.iloc[:0], window.labels, window.terms)
+        alone = judge(window.current, window.current.iloc[:0], window.labels, window.context)
         return replace(alone, reason=window.lacking)
-    return judge(window.current, window.reference, window.labels, window.terms)
+    return judge(window.current, window.reference, window.labels, window.context)
 
 
 def _left_out(window: ResolvedWindow) -> str:
@@ -72,10 +72,10 @@ def _left_out(window: ResolvedWindow) -> str:
 
 
 def _details(window: ResolvedWindow, verdict: RunVerdict) -> Details:
-    calibration = window.terms.calibration
+    calibration = window.context.calibration
     return Details(
         rows_in_window=window.rows_in_window,
-        alarming=window.terms.alarming,
+        alarming=window.context.alarming,
         back_test=calibration.back_test if calibration else None,
         coverage=() if window.current is None else coverage(window.current, window.now),
         causes=_causes(window, verdict),

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from drift_jobs.judging.calibration import Calibration, size_for
 from drift_jobs.judging.frames import LabelSet, label_set
 from drift_jobs.judging.record import checks
-from drift_jobs.judging.verdict import Terms
+from drift_jobs.judging.verdict import JudgingContext
 from drift_jobs.nights.floors import calibration_for
 from drift_jobs.nights.golden import prevailing
 from drift_jobs.nights.plan import JudgingPlan, Tell
@@ -46,7 +46,7 @@ class ResolvedWindow(msgspec.Struct, frozen=True, kw_only=True):
     """Why one of them is None; empty when none is."""
     note: str
     """What a reader must know of the reference."""
-    terms: Terms
+    context: JudgingContext
     """By which rules it is judged, with the floors."""
     golden: MetricRow | None
     """What holds of the golden texts."""
@@ -79,7 +79,7 @@ async def resolve_window(engine: AsyncEngine, plan: JudgingPlan, task: Task, tel
         reference=reference.frame,
         lacking=lacking,
         note=reference.note,
-        terms=_terms(plan, task, reference, calibration, earlier),
+        context=_terms(plan, task, reference, calibration, earlier),
         golden=prevailing(task.golden, state.latest),
         earlier=tuple(earlier),
         timezone=plan.zone.key,
@@ -124,8 +124,8 @@ def _terms(
     reference: LoadedReference,
     calibration: Calibration | None,
     earlier: list[DriftRun],
-) -> Terms:
-    return Terms(
+) -> JudgingContext:
+    return JudgingContext(
         min_rows=plan.min_rows,
         calibration=calibration,
         past=task.state.nights,

@@ -36,7 +36,7 @@ PUBLIC: Final[Mapping[str, str]] = MappingProxyType({REQUIRED_SCOPE: NO_SCOPE})
 """The `opt` of a route that needs no key."""
 KEYS_REFRESH_S: Final = 2.0
 """Seconds between two reads of the keys. With the query's own timeout, a change takes effect within five seconds."""
-KEYS_KNOWN_FOR_S: Final = 24 * 3600.0
+KEYS_VALID_WITHOUT_DATABASE_S: Final = 24 * 3600.0
 """How long keys stay valid while Postgres is away, since the last read by this process or an earlier one."""
 _SCHEMES = ("bearer", "header")
 _log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class KeyChecker:
 
     async def _use_known_keys(self) -> None:
         """Log that Postgres is away. Without keys in memory, take those that an earlier process saved."""
-        known = await self._file.read(KEYS_KNOWN_FOR_S) if self._read_at is None else None
+        known = await self._file.read(KEYS_VALID_WITHOUT_DATABASE_S) if self._read_at is None else None
         if known is not None:
             self._replace(known.keys, known.read_at, max(0.0, time.time() - known.read_at))
         _log.warning(
@@ -102,7 +102,7 @@ class KeyChecker:
         """Return whether keys can be checked: none are required, or they were read less than a day ago."""
         if not self.required:
             return True
-        return self._read_at is not None and self._clock() - self._read_at < KEYS_KNOWN_FOR_S
+        return self._read_at is not None and self._clock() - self._read_at < KEYS_VALID_WITHOUT_DATABASE_S
 
     def authenticate(self, presented: tuple[str, ...]) -> Key:
         """Return the active key among the credentials of a request.

@@ -30,8 +30,8 @@ from sentiment_api.inference.lanes import Scored
 from sentiment_api.inference.result_cache import ResultCache, TextResult
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.long_texts import EncodedText
-from sentiment_api.prediction_log.privacy import TextKeeper
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.text_policy import TextKeeper
 from sentiment_api.schemas.predictions import Prediction, PredictRequest
 from sentiment_api.schemas.validation import field_errors
 from sentiment_api.shadow.comparison import Candidate, Shadow

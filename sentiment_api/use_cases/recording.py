@@ -15,9 +15,9 @@ from sentiment_api.inference.result_cache import TextResult
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.descriptors import DESCRIPTORS_VERSION, describe
 from sentiment_api.model.long_texts import EncodedText
-from sentiment_api.prediction_log.privacy import TextKeeper
 from sentiment_api.prediction_log.records import PredictionRecord, encode
 from sentiment_api.prediction_log.spool import Spool
+from sentiment_api.prediction_log.text_policy import TextKeeper
 from sentiment_api.schemas.predictions import Prediction, PredictRequest
 from sentiment_api.schemas.service import ModelName
 from sentiment_api.telemetry.metrics import Metrics

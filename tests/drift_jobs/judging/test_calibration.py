@@ -18,7 +18,7 @@ from drift_jobs.judging.calibration import (
 from drift_jobs.judging.columns import Columns, paired_columns
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.metrics import practical_floor
-from drift_jobs.judging.verdict import Terms, judge
+from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.statistics.two_sample import Difference
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
@@ -107,9 +107,9 @@ def test_windows_of_other_products_are_quiet(
     labels: LabelSet,
 ) -> None:
     """What was learned from the reference holds for products that it never saw."""
-    terms = Terms(min_rows=500, calibration=calibration)
+    context = JudgingContext(min_rows=500, calibration=calibration)
     windows = [_with_moods(make_frame(make_records(500, seed=seed)), seed=seed) for seed in range(200, 240)]
-    levels = [judge(window, reference, labels, terms).verdict for window in windows]
+    levels = [judge(window, reference, labels, context).verdict for window in windows]
     assert levels.count("none") >= 36
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from drift_jobs.judging.causes import MAX_DESCRIPTORS, MAX_NOVEL, MAX_SEGMENTS, causes
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
-from drift_jobs.judging.verdict import Terms, judge
+from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.runs import Causes, Level, MetricRow
 
 LABELS = LabelSet(("negative", "positive"), "positive")
@@ -112,7 +112,7 @@ def test_the_split_is_of_the_change_that_is_judged() -> None:
     current, reference = _reviews(one=(12, 8), other=(5, 5)), _reviews(one=(9, 1), other=(10, 10))
     current.loc[:5, "label"] = "unheard of"
     found = causes(current, reference, LABELS, []).mix
-    share = next(row for row in judge(current, reference, LABELS, Terms(min_rows=1)).metrics
+    share = next(row for row in judge(current, reference, LABELS, JudgingContext(min_rows=1)).metrics
                  if row.metric == "label_share")  # fmt: skip
     assert found is not None
     assert share.value is not None
@@ -182,7 +182,7 @@ def test_causes_follow_from_a_judged_window() -> None:
         )
         for share in (0.3, 0.8)
     )
-    found = causes(window, reference, LABELS, judge(window, reference, LABELS, Terms(min_rows=500)).metrics)
+    found = causes(window, reference, LABELS, judge(window, reference, LABELS, JudgingContext(min_rows=500)).metrics)
     assert [each.segment for each in found.segments] == ["product:B5"]
     assert found.mix is not None
     assert found.mix.within == pytest.approx(found.mix.change)

@@ -12,7 +12,7 @@ from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.judging.levels import SEGMENT_SHARE, highest, judged
 from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.segments import MAX_SEGMENTS, MAX_VALUE_CHARACTERS, compare_segments
-from drift_jobs.judging.verdict import Terms, judge
+from drift_jobs.judging.verdict import JudgingContext, judge
 
 LABELS = LabelSet(("negative", "positive"), "positive")
 CHANNELS = ("web", "app", "shop")
@@ -66,7 +66,7 @@ def _names(found: list[Compared]) -> list[str]:
 def test_one_product_of_many_that_turns_bad_is_named() -> None:
     """A product with 3 % of the reviews loses its praise: the run is an alarm by that segment, and says which."""
     shop = _Shop(300, seed=1)
-    verdict = judge(shop.window(4000, spoiled=2), shop.window(6000), LABELS, Terms(min_rows=500))
+    verdict = judge(shop.window(4000, spoiled=2), shop.window(6000), LABELS, JudgingContext(min_rows=500))
     assert verdict.verdict in ("watch", "drift")
     assert "label_share of product:B2 down" in verdict.reason
     alarms = [(row.metric, row.segment) for row in verdict.metrics if row.verdict in ("watch", "drift")]
@@ -76,7 +76,7 @@ def test_one_product_of_many_that_turns_bad_is_named() -> None:
 def test_segments_use_their_own_part_of_the_alarms() -> None:
     """An adjusted p of a segment is Holm's over all segment tests divided by their share; the rest is for the whole."""
     shop = _Shop(100, seed=2)
-    rows = judge(shop.window(3000), shop.window(5000), LABELS, Terms(min_rows=500)).metrics
+    rows = judge(shop.window(3000), shop.window(5000), LABELS, JudgingContext(min_rows=500)).metrics
     for chosen, share in (
         ([row for row in rows if row.segment], SEGMENT_SHARE),
         ([row for row in rows if not row.segment and row.p_value is not None], 1 - SEGMENT_SHARE),
@@ -210,7 +210,7 @@ def test_a_products_id_cannot_break_the_reason() -> None:
     current, reference = (
         _frame(is_positive, always, words, names).assign(segment_product=names) for is_positive in (~always, always)
     )
-    verdict = judge(current, reference, LABELS, Terms(min_rows=500))
+    verdict = judge(current, reference, LABELS, JudgingContext(min_rows=500))
     assert verdict.reason.isprintable()
     assert "label_share of product:mug\ufffd\ufffd[2Jseven down" in verdict.reason
     assert "product:mug\n\x1b[2Jseven" in {row.segment for row in verdict.metrics}

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from drift_jobs.judging.frames import LabelSet
-from drift_jobs.judging.verdict import Terms, judge
+from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
 from drift_jobs.runs import DriftRun, RunVerdict
@@ -37,7 +37,7 @@ def make_page(make_records: MakeRecords, make_frame: MakeFrame, make_run: MakeRu
 
     def make(*, described: bool = False, **changes: float) -> str:
         current, reference = make_frame(make_records(900, seed=1, **changes)), make_frame(make_records(1500, seed=2))
-        found = judge(current, reference, labels, Terms(min_rows=500))
+        found = judge(current, reference, labels, JudgingContext(min_rows=500))
         run = make_run(*found.metrics, **{name: getattr(found, name) for name in _TOLD})
         description = describe(current, reference, labels) if described else None
         return report_page(run, description.html if description else None, history=[make_run(day=-1)])

@@ -22,7 +22,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sentiment_api.access.authentication import KEYS_KNOWN_FOR_S, NO_SCOPE, REQUIRED_SCOPE, KeyChecker
+from sentiment_api.access.authentication import KEYS_VALID_WITHOUT_DATABASE_S, NO_SCOPE, REQUIRED_SCOPE, KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.key_table import insert_key
 from sentiment_api.access.keys import Key, KeyRing, Scope, make_key
@@ -206,7 +206,7 @@ async def test_known_keys_open_for_a_day_without_postgres(engine: AsyncEngine, t
     await key_checker.refresh()
     async with engine.begin() as connection:
         await connection.execute(text("alter table api_keys rename to elsewhere"))
-    now[0] += KEYS_KNOWN_FOR_S - 1
+    now[0] += KEYS_VALID_WITHOUT_DATABASE_S - 1
     await key_checker.refresh()
     assert key_checker.authenticate((key,)).name == "shop"
     with pytest.raises(ApiKeyRequired):

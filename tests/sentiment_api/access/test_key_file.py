@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from sentiment_api.access.authentication import KEYS_KNOWN_FOR_S, KeyChecker
+from sentiment_api.access.authentication import KEYS_VALID_WITHOUT_DATABASE_S, KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KEEP_S, KeyFile, KeyFileContent
 from sentiment_api.access.key_table import insert_key, revoke_key
 from sentiment_api.access.keys import Key, NewKey, make_key
@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_believed_opens_nothing(
     """The service starts as without a file, and says once why; it is not ready, and calls no key wrong."""
     settings = without_postgres(keys="required")
     now = time.time()
-    for word, moment in ((b"NOW", now), (b"FUTURE", now + HOUR_S), (b"OLD", now - KEYS_KNOWN_FOR_S)):
+    for word, moment in ((b"NOW", now), (b"FUTURE", now + HOUR_S), (b"OLD", now - KEYS_VALID_WITHOUT_DATABASE_S)):
         content = content.replace(word, str(moment).encode())
     (settings.data_dir / FILE_NAME).write_bytes(content)
     with capture_logs() as lines, TestClient(create_app(settings, cpu)) as client:
@@ -165,7 +165,7 @@ async def test_the_day_counts_from_the_time_in_the_file(engine: AsyncEngine, tmp
     """A restart gives no further day; what ends by its time ends, and Postgres has the last word when it is back."""
     await rename(engine, "api_keys", "elsewhere")
     shop, ended = make_key(), make_key()
-    path, read_at = tmp_path / FILE_NAME, time.time() - KEYS_KNOWN_FOR_S + HOUR_S
+    path, read_at = tmp_path / FILE_NAME, time.time() - KEYS_VALID_WITHOUT_DATABASE_S + HOUR_S
     past = datetime.now(UTC) - timedelta(minutes=1)
     write(path, read_at, kept(shop, "shop", "predict"), kept(ended, "trial", "predict", expires_at=past))
     now, metrics = [5.0], Metrics()  # a machine that has just been started, as its monotonic clock tells

@@ -1,6 +1,6 @@
-"""The object graph: what one process is made of, in the order in which the parts need each other.
+"""The object graph: what one process is made of, in the order in which the components need each other.
 
-Here parts are put together and nothing else: `lifespan` starts and stops them, `app` hands them to the routes.
+Here components are put together and nothing else: `lifespan` starts and stops them, `app` hands them to the routes.
 """
 
 import datetime as dt
@@ -23,10 +23,10 @@ from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
 from sentiment_api.prediction_log.maintenance import Maintenance
-from sentiment_api.prediction_log.privacy import TextKeeper, read_or_make_key
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.takeover import claim_spool
+from sentiment_api.prediction_log.text_policy import TextKeeper, read_or_make_key
 from sentiment_api.schemas.limits import MAX_BATCH_ITEMS
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import Shadow
@@ -41,7 +41,7 @@ _FILE_THREADS = 4
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """What is made with the application, and holds nothing outside of the process: no file, no connection."""
 
     settings: ServiceSettings
@@ -59,7 +59,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class RunningParts:
+class StartedComponents:
     """What is made when the application starts, since it holds a spool, and is of no use after its end."""
 
     spool: Spool
@@ -74,10 +74,10 @@ class RunningParts:
     look_up_drift: LookUpDrift
 
 
-def make_parts(
+def build_components(
     settings: ServiceSettings, classifier: Classifier | None = None, shadow_scorer: Scorer | None = None
-) -> Parts:
-    """Return the parts that the application is built on: the model of the settings, unless one is given, and others.
+) -> Components:
+    """Return what the application is built on: the model of the settings, unless one is given, and the others.
 
     The shadow model, if there is one, is loaded once the application runs.
 
@@ -104,7 +104,7 @@ def make_parts(
         timeout_s={"single": settings.request_timeout_s, "batch": settings.batch_timeout_s},
     )
     key_file, required = KeyFile(settings.data_dir / FILE_NAME, files), settings.keys == "required"
-    return Parts(
+    return Components(
         settings=settings,
         classifier=classifier,
         shadow_scorer=shadow_scorer,
@@ -128,7 +128,7 @@ def _make_metrics(settings: ServiceSettings, classifier: Classifier) -> Metrics:
     return metrics
 
 
-def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | None) -> RunningParts:
+def open_components(components: Components, revive_database: Callable[[], Awaitable[None]] | None) -> StartedComponents:
     """Claim a spool, read the key of the texts' hashes or make it, and return what works with them.
 
     `revive_database` is tried when Postgres does not answer. The spool is the caller's to close.
@@ -136,7 +136,12 @@ def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | No
     Raises:
         SettingsInvalid: the data folder cannot be used, or the key in it cannot.
     """
-    settings, classifier, engine, metrics = parts.settings, parts.classifier, parts.engine, parts.metrics
+    settings, classifier, engine, metrics = (
+        components.settings,
+        components.classifier,
+        components.engine,
+        components.metrics,
+    )
     keeper = TextKeeper(settings.text_policy, read_or_make_key(settings.data_dir), settings.phone_region)
     spool = claim_spool(
         settings.data_dir / "spool",
@@ -145,23 +150,23 @@ def open_parts(parts: Parts, revive_database: Callable[[], Awaitable[None]] | No
         fsync=settings.spool_fsync,
     )
     shadow = None
-    if parts.shadow_scorer is not None:
-        shadow = Shadow(parts.shadow_scorer, settings.shadow_share, spool, metrics)
-    batcher = Batcher(classifier, parts.capacity, metrics, shadow)
-    shipper = Shipper(spool, engine, metrics, parts.files, revive_database)
+    if components.shadow_scorer is not None:
+        shadow = Shadow(components.shadow_scorer, settings.shadow_share, spool, metrics)
+    batcher = Batcher(classifier, components.capacity, metrics, shadow)
+    shipper = Shipper(spool, engine, metrics, components.files, revive_database)
     cache = ResultCache(settings.cache_bytes, metrics)
     clear_caches = [cache.clear, *([shadow.forget] if shadow else [])]
     pending_window = dt.timedelta(hours=settings.pending_window_h)
     manifest = classifier.bundle.manifest
-    return RunningParts(
+    return StartedComponents(
         spool=spool,
         shadow=shadow,
         batcher=batcher,
         shipper=shipper,
-        maintenance=Maintenance(spool, shipper, engine, parts.files, metrics, clear_caches),
+        maintenance=Maintenance(spool, shipper, engine, components.files, metrics, clear_caches),
         predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
-        take_feedback=TakeFeedback(manifest, spool, engine, parts.files, metrics, pending_window),
-        look_up=LookUpPrediction(spool, engine, parts.files),
+        take_feedback=TakeFeedback(manifest, spool, engine, components.files, metrics, pending_window),
+        look_up=LookUpPrediction(spool, engine, components.files),
         list_predictions=ListPredictions(engine),
-        look_up_drift=LookUpDrift(engine, parts.files, manifest.version),
+        look_up_drift=LookUpDrift(engine, components.files, manifest.version),
     )

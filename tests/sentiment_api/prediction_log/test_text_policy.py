@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sentiment_api.app import create_app
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.prediction_log.privacy import DIGEST_BYTES, TextKeeper, read_or_make_key
+from sentiment_api.prediction_log.text_policy import DIGEST_BYTES, TextKeeper, read_or_make_key
 from sentiment_api.settings import ServiceSettings
 
 KEY = b"k" * 32
@@ -23,7 +23,7 @@ SYNCING_MAKER = """
 import os, sys
 from pathlib import Path
 from sentiment_api.errors import SettingsInvalid
-from sentiment_api.prediction_log.privacy import read_or_make_key
+from sentiment_api.prediction_log.text_policy import read_or_make_key
 def told(call):
     def tell(descriptor):
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
