@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -25,6 +23,7 @@ from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.schema import upgrade
 from sentiment_api.model.cores import usable_cores
 from sentiment_api.settings import DatabaseSettings
+from tests.preloaded import Run, end_programs, program
 
 for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:
     del os.environ[_name]  # what `make` or a shell says of another service is not for the tests
@@ -58,7 +57,7 @@ class ServiceProcess:
     def __init__(self, database_url: str, data_dir: Path, port: int, **environment: str) -> None:
         """Nothing runs before `start`."""
         self._log = data_dir / "service.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Run | None = None
         self._environment = {
             "PATH": os.environ["PATH"],
             "SENTIMENT_DATABASE_URL": database_url,
@@ -73,13 +72,8 @@ class ServiceProcess:
     def start(self) -> None:
         """Start the service and wait until it is ready."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "sentiment_api", "serve"],
-                env=self._environment,
-                cwd=_ROOT,
-                stdout=log,
-                stderr=log,
-            )
+            service = program("sentiment_api")
+            self._process = service.start("serve", environment=self._environment, out=log, err=log)
         wait_until(self.is_ready, "the service is ready")
 
     def is_ready(self) -> bool:
@@ -122,6 +116,13 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Run the tests in as many processes as there are cores that we may use: a container's quota counts."""
     return usable_cores()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> Iterator[None]:
+    """What was imported to be run ends with the tests."""
+    yield
+    end_programs()
 
 
 @pytest.fixture(scope="session")

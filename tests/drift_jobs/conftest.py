@@ -128,7 +128,7 @@ def rate(engine: AsyncEngine) -> Rate:
 class _Undrawn:
     """What Evidently would have made of two frames: a page and a snapshot with nothing in them."""
 
-    def get_html_str(self, *, as_iframe: bool) -> str:
+    def get_html_str(self, **_: object) -> str:
         return "<html><head></head><body></body></html>"
 
     def dumps(self) -> str:
