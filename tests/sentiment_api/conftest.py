@@ -2,10 +2,8 @@
 
 import datetime as dt
 import gzip
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import uuid
@@ -34,6 +32,7 @@ from sentiment_api.prediction_log.records import PredictionRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
+from tests.preloaded import program
 
 SPOOL_BYTES = 16 << 20
 
@@ -133,13 +132,7 @@ def drain() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """A function that runs `sentiment-api drain` for the services of a data folder."""
 
     def run(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "sentiment_api", "drain", *arguments],
-            env={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return program("sentiment_api").run("drain", *arguments, environment={"SENTIMENT_DATA_DIR": str(data_dir)})
 
     return run
 

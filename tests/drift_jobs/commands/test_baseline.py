@@ -15,7 +15,7 @@ ExitCode = Callable[..., Awaitable[int]]
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment", "calibrated", "undrawn")]
 
 
 async def test_a_baseline_is_accepted_and_used(

@@ -7,7 +7,7 @@ import pytest
 
 ExitCode = Callable[..., Awaitable[int]]
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment", "undrawn")]
 
 
 async def test_calibrate_prints_what_to_expect(exit_code: ExitCode, capsys: pytest.CaptureFixture[str]) -> None:

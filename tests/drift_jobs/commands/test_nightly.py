@@ -16,7 +16,7 @@ ExitCode = Callable[..., Awaitable[int]]
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 NIGHT = ("nightly", "--date", "2026-11-21", "--reference", "bundle")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment", "calibrated", "undrawn")]
 
 
 async def test_nightly_judges_the_shops_day(

@@ -18,7 +18,7 @@ START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bundle")
 NIGHT = ("nightly", "--date", "2026-11-21", "--reference", "bundle")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment", "calibrated", "undrawn")]
 
 
 async def test_a_new_alarm_is_posted_once(

@@ -22,6 +22,7 @@ RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bu
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
 
 
+@pytest.mark.usefixtures("undrawn")
 async def test_a_quiet_window_ends_with_0(
     log: Log, make_records: MakeRecords, exit_code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -36,6 +37,7 @@ async def test_a_quiet_window_ends_with_0(
     assert (again.out, again.err) == (printed.out, "")
 
 
+@pytest.mark.usefixtures("calibrated", "undrawn")
 async def test_a_window_without_an_end_goes_up_to_now(
     log: Log, make_records: MakeRecords, exit_code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,6 +50,7 @@ async def test_a_window_without_an_end_goes_up_to_now(
     assert abs(dt.datetime.fromisoformat(end) - before) < dt.timedelta(minutes=5)
 
 
+@pytest.mark.usefixtures("calibrated")
 async def test_drift_ends_with_1_and_files(
     log: Log, make_records: MakeRecords, exit_code: ExitCode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +69,7 @@ async def test_drift_ends_with_1_and_files(
     assert run["run_id"] in capsys.readouterr().out.split("metric", 1)[1]
 
 
+@pytest.mark.usefixtures("calibrated", "undrawn")
 async def test_too_few_rows_end_with_2(
     log: Log, make_records: MakeRecords, exit_code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +82,7 @@ async def test_too_few_rows_end_with_2(
     assert await exit_code(*RUN, "--min-rows", "100") == 0
 
 
+@pytest.mark.usefixtures("calibrated")
 async def test_several_models_have_a_page_each(
     log: Log, make_records: MakeRecords, bundle: Bundle, exit_code: ExitCode, tmp_path: Path
 ) -> None:
@@ -92,6 +97,7 @@ def _pages(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.html")}
 
 
+@pytest.mark.usefixtures("calibrated", "undrawn")
 async def test_a_version_that_cannot_be_read_ends_with_2(
     log: Log, make_records: MakeRecords, exit_code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:

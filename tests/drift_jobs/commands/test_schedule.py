@@ -6,8 +6,6 @@ import datetime as dt
 import os
 import signal
 import socket
-import subprocess
-import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -18,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.tables import drift_calibrations, drift_runs
+from tests.preloaded import Run, program
 
 MakeRecords = Callable[..., list[dict[str, Any]]]
 Log = Callable[..., Awaitable[list[uuid.UUID]]]
@@ -28,25 +27,23 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
 
 
 @contextlib.contextmanager
-def _schedule(*options: str) -> Iterator[subprocess.Popen[str]]:
+def _schedule(*options: str) -> Iterator[Run]:
     """Run `drift-jobs schedule` while the block runs; it does not outlive a test that fails."""
-    command = [sys.executable, "-m", "drift_jobs", "schedule", "--reference", "bundle", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    drift_jobs = program("drift_jobs", "drift_jobs.commands.schedule")
+    process = drift_jobs.start("schedule", "--reference", "bundle", *options, environment=os.environ)
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
-def _until(process: subprocess.Popen[str], words: str) -> str:
+def _until(process: Run, words: str) -> str:
     """Return the first line of stderr with these words."""
-    assert process.stderr is not None
     return next(line for line in process.stderr if words in line)
 
 
-def _the_rest(process: subprocess.Popen[str]) -> str:
+def _the_rest(process: Run) -> str:
     """Return what is left of stderr until the process ends."""
-    assert process.stderr is not None
     return process.stderr.read()
 
 
@@ -62,6 +59,7 @@ def test_the_schedule_outlives_an_absent_database(monkeypatch: pytest.MonkeyPatc
     assert "Traceback" not in rest
 
 
+@pytest.mark.usefixtures("calibrated", "undrawn")
 async def test_a_missed_night_is_caught_up_once(engine: AsyncEngine, log: Log, make_records: MakeRecords) -> None:
     """A start after the night's time judges it at once; the next start finds its run and judges nothing."""
     midnight = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC)
@@ -78,6 +76,7 @@ async def test_a_missed_night_is_caught_up_once(engine: AsyncEngine, log: Log, m
         assert await connection.scalar(select(func.count()).select_from(drift_runs)) == 1
 
 
+@pytest.mark.usefixtures("calibrated", "undrawn")
 async def test_a_restart_posts_what_is_owed(
     log: Log, make_records: MakeRecords, receive: Receive, exit_code: ExitCode
 ) -> None:

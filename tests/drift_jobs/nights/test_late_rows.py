@@ -27,7 +27,7 @@ Count = Callable[[Table], Awaitable[int | None]]
 DAY = dt.date(2026, 11, 21)
 BERLIN = ZoneInfo("Europe/Berlin")
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("undrawn")]
 
 
 def _start(day: dt.date) -> dt.datetime:

@@ -36,7 +36,7 @@ IN_TRANSACTION = text(
 )
 LOCKS = text("select count(*) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()")
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("undrawn")]
 
 
 class Pauses:

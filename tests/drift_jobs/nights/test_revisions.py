@@ -28,7 +28,7 @@ InOrder = Callable[[DriftRun], DriftRun]
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("undrawn")]
 
 
 async def test_judging_again_without_news_changes_nothing(

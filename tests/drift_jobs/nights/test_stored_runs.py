@@ -68,6 +68,7 @@ async def test_an_empty_window_leaves_a_run(engine: AsyncEngine, plan: JudgingPl
         assert "found 0 rows in the window, needed 200" in await read_html(connection, run.run_id)
 
 
+@pytest.mark.usefixtures("undrawn")
 async def test_large_windows_are_sampled(log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge) -> None:
     """Above the cap a part is judged, the same one each time, and the run says how many rows there were."""
     await log(make_records(600, seed=2), START)
@@ -80,6 +81,7 @@ async def test_large_windows_are_sampled(log: Log, make_records: MakeRecords, pl
     assert (whole.n_current, whole.details.rows_in_window) == (600, None)
 
 
+@pytest.mark.usefixtures("undrawn")
 async def test_golden_texts_that_moved_are_drift(
     engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, tell: Tell
 ) -> None:

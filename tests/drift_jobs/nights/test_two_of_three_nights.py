@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 async def watch_at_most(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, undrawn: None
 ) -> None:
     """A calibration in which one of 80 quiet windows was as odd as can be: nothing is rare enough for drift."""
     long_ago = Window(START - dt.timedelta(days=10), START - dt.timedelta(days=9))

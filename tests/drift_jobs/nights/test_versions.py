@@ -28,7 +28,7 @@ START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))
 BEFORE = Window(START - dt.timedelta(days=1), START)
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("undrawn")]
 
 
 async def test_each_model_version_is_judged_alone(

@@ -4,10 +4,7 @@ import asyncio
 import datetime as dt
 import hmac
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +30,7 @@ from sentiment_api.errors import ApiKeyRequired, DatabaseAway
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 
@@ -297,12 +295,7 @@ def first_line_without_body(url: str, key: str) -> str:
 async def command(database: DatabaseSettings, *arguments: str) -> str:
     """Run `sentiment-api keys` and return what it prints."""
     assert database.database_url is not None
-    finished = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "sentiment_api", "keys", *arguments],
-        env={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value(), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value()}
+    finished = await asyncio.to_thread(program("sentiment_api").run, "keys", *arguments, environment=environment)
+    assert finished.returncode == 0, finished.stderr
     return finished.stdout

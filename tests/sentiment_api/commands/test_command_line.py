@@ -15,6 +15,7 @@ from sentiment_api import __version__
 from sentiment_api.database import schema
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.settings import DatabaseSettings
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
@@ -35,15 +36,7 @@ print({"torch", "transformers", "onnx", "pandas"} & set(sys.modules))
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `sentiment-api` in an environment of nothing but PATH and the given variables."""
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return program("sentiment_api").run(*arguments, environment=environment)
 
 
 def refusal(*arguments: str, **environment: str) -> str:
@@ -129,8 +122,10 @@ def test_a_missing_engine_package_is_named_with_its_remedy() -> None:
 
 
 def test_version_is_the_packages() -> None:
-    """`version` prints the version and nothing else."""
-    assert run("version").stdout == f"{__version__}\n"
+    """`python -m sentiment_api version` prints the version and nothing else."""
+    command = [sys.executable, "-m", "sentiment_api", "version"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (finished.stdout, finished.stderr) == (f"{__version__}\n", "")
 
 
 def test_without_a_command_there_is_help() -> None:

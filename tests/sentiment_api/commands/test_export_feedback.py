@@ -1,9 +1,7 @@
 """`sentiment-api db export-feedback`: what training gets to read, and what the command refuses."""
 
 import datetime as dt
-import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from sentiment_api.review_files.values import TimestampParser, parse_ratings
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.preparation.prepare import prepare
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
@@ -86,14 +85,11 @@ def names_in(folder: Path) -> list[str]:
 def run(settings: DatabaseSettings, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command as an operator does."""
     assert settings.database_url is not None
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "db", "export-feedback", *map(str, arguments)],
-        env={"PATH": os.environ["PATH"], "SENTIMENT_DATABASE_URL": settings.database_url.get_secret_value()},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return program("sentiment_api").run(
+        "db",
+        "export-feedback",
+        *map(str, arguments),
+        environment={"SENTIMENT_DATABASE_URL": settings.database_url.get_secret_value()},
     )
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from sentiment_api.database.connection import connected
 from sentiment_api.database.embedded import EmbeddedServer, _is_misleading
 from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 
@@ -188,10 +188,11 @@ def psql(server: EmbeddedServer, statement: str) -> str:
 
 def database_command(server: EmbeddedServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `sentiment-api db` on the embedded server."""
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "db", *arguments],
-        env={"SENTIMENT_DATABASE": "embedded", "SENTIMENT_DATA_DIR": str(server._data_dir), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
+    return program("sentiment_api").run(
+        "db",
+        *arguments,
+        environment={
+            "SENTIMENT_DATABASE": "embedded",
+            "SENTIMENT_DATA_DIR": str(server._data_dir),
+        },
     )

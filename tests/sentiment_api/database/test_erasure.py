@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from sentiment_api.prediction_log.spool_folders import set_aside_files
 from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
@@ -352,13 +351,7 @@ def run(database: DatabaseSettings | str, *arguments: str) -> "subprocess.Comple
         if isinstance(database, str)
         else str(database.database_url and database.database_url.get_secret_value())
     )
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "db", *arguments],
-        env={"SENTIMENT_DATABASE_URL": url, "PATH": os.environ["PATH"], "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return program("sentiment_api").run("db", *arguments, environment={"SENTIMENT_DATABASE_URL": url, "COLUMNS": "200"})
 
 
 def test_tombstones_cover_what_they_name() -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 
@@ -21,6 +19,7 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.preloaded import program
 
 pytestmark = pytest.mark.anyio
 NewRecord = Callable[..., PredictionRecord]
@@ -150,12 +149,10 @@ async def test_the_command_makes_months_and_drops_old_ones(
 def run(database: DatabaseSettings, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `sentiment-api db`."""
     assert database.database_url is not None
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "db", *arguments],
-        env={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value(), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
+    return program("sentiment_api").run(
+        "db",
+        *arguments,
+        environment={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value()},
     )
 
 

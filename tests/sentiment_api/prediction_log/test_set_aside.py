@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_files
 from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
+from tests.preloaded import program
 
 NewRecord = Callable[..., PredictionRecord]
 
@@ -38,12 +38,8 @@ def all_in(spool: Spool) -> list[tuple[Path, SetAsideRecord]]:
 
 def run(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `sentiment-api set-aside`."""
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "set-aside", *arguments],
-        env={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
+    return program("sentiment_api").run(
+        "set-aside", *arguments, environment={"SENTIMENT_DATA_DIR": str(data_dir), "PATH": ""}
     )
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import datetime as dt
-import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -18,6 +16,7 @@ from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecor
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.preloaded import program
 
 NewRecord = Callable[..., PredictionRecord]
 ShadowOf = Callable[[PredictionRecord], ShadowRecord]
@@ -27,12 +26,11 @@ Ship = Callable[..., Awaitable[Metrics]]
 def report(database: DatabaseSettings, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `sentiment-api shadow report`."""
     assert database.database_url is not None
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_api", "shadow", "report", *arguments],
-        env={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value(), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
+    return program("sentiment_api").run(
+        "shadow",
+        "report",
+        *arguments,
+        environment={"SENTIMENT_DATABASE_URL": database.database_url.get_secret_value()},
     )
 
 
