@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -85,8 +86,9 @@ def remove_unfinished(folder: Path, name: str = "") -> None:
 
     The caller knows that nobody writes them now.
     """
+    of_name = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]+{re.escape(_UNFINISHED)}")
     for path in folder.glob(f"*{_UNFINISHED}"):
-        if not name or path.name.startswith(f".{name}."):
+        if not name or of_name.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -67,16 +67,21 @@ class Lifespan:
         Raises:
             OperatorError: as `open`.
         """
-        if self._running is None:
-            await asyncio.get_running_loop().run_in_executor(self.components.files, self.open)
         tasks: list[asyncio.Task[None]] = []
-        try:
+        async with AsyncExitStack() as at_stop:  # in reverse order, each whatever the others do
+            at_stop.callback(self._shut_down_pools)
+            at_stop.push_async_callback(self.components.engine.dispose)
+            if self._running is None:
+                await asyncio.get_running_loop().run_in_executor(self.components.files, self.open)
+            at_stop.callback(self._give_spool_back)
+            at_stop.push_async_callback(self._ship_the_rest)
+            at_stop.push_async_callback(_cancel, tasks)
+            at_stop.push_async_callback(self._stop_engine)
             await self._start()
             tasks += self._tasks()
             self._tell_ready()
             yield
-        finally:
-            await self._stop(tasks)
+            _log.info("stopping", spool_bytes=self.running.spool.size_bytes)
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -108,19 +113,21 @@ class Lifespan:
         version = self.components.classifier.bundle.manifest.version
         _log.info("ready", address=f"{settings.host}:{settings.port}", model_version=version)
 
-    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        running = self.running
-        _log.info("stopping", spool_bytes=running.spool.size_bytes)
-        for part in (running.shadow, running.batcher):
-            if part is not None:
-                await asyncio.get_running_loop().run_in_executor(self.components.files, part.stop)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._ship_the_rest()
-        withdraw(running.spool.folder)
-        running.spool.close()
-        await self.components.engine.dispose()
+    async def _stop_engine(self) -> None:
+        """Finish what is queued; the shadow goes first, as it works beside the engine."""
+        try:
+            if self.running.shadow is not None:
+                await asyncio.get_running_loop().run_in_executor(self.components.files, self.running.shadow.stop)
+        finally:
+            await asyncio.get_running_loop().run_in_executor(self.components.files, self.running.batcher.stop)
+
+    def _give_spool_back(self) -> None:
+        spool = self.running.spool
+        self._running = None
+        withdraw(spool.folder)
+        spool.close()
+
+    def _shut_down_pools(self) -> None:
         for pool in (self.components.files, self._syncing, self._handlers):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -175,6 +182,12 @@ def _reviving(server: EmbeddedServer, files: ThreadPoolExecutor) -> Callable[[],
             await asyncio.get_running_loop().run_in_executor(files, server.start)
 
     return revive
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], interval_s: float) -> None:

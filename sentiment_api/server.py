@@ -66,11 +66,11 @@ def serve(settings: ServiceSettings) -> None:
         _share_malloc_arenas()
         try:
             lifespan = Lifespan(build_components(settings))
+            app = build_app(lifespan)
             lifespan.open()  # here and not when Granian starts it, which would print tracebacks if it fails
         except OperatorError as error:
             print(f"sentiment-api: {error}", file=sys.stderr)
             sys.exit(1)
-        app = build_app(lifespan)
         _spare_what_stays()
         return app
 

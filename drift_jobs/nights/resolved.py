@@ -79,7 +79,7 @@ async def resolve_window(engine: AsyncEngine, plan: JudgingPlan, task: Task, tel
         reference=reference.frame,
         lacking=lacking,
         note=reference.note,
-        context=_terms(plan, task, reference, calibration, earlier),
+        context=_context(plan, task, reference, calibration, earlier),
         golden=prevailing(task.golden, state.latest),
         earlier=tuple(earlier),
         timezone=plan.zone.key,
@@ -118,7 +118,7 @@ async def _calibration(
     return await calibration_for(engine, plan, version, reference, size_for(len(current)), tell)
 
 
-def _terms(
+def _context(
     plan: JudgingPlan,
     task: Task,
     reference: LoadedReference,

@@ -22,8 +22,6 @@ from sentiment_api.prediction_log.redaction import is_redacted
 COLUMNS = ("text", "rating", "product_id", "timestamp", "prediction_id")
 """The first four are what training reads; the last tells which rows to take out when a prediction is erased later."""
 
-RatingOf = Callable[[str], int | None]
-
 
 class _FileFormat(NamedTuple):
     """How a file is written."""

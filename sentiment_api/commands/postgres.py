@@ -36,12 +36,12 @@ async def check_database(settings: DatabaseSettings) -> None:
         DatabaseNotReady: it is not.
     """
     embedded = settings.database == "embedded"
-    with EmbeddedServer(settings.data_dir).runs_meanwhile() if embedded else contextlib.nullcontext():
-        try:
+    try:
+        with EmbeddedServer(settings.data_dir).runs_meanwhile() if embedded else contextlib.nullcontext():
             async with connected(settings) as engine:
                 await check_schema(engine)
-        except DATABASE_ERRORS as error:
-            raise DatabaseNotReady(unreachable_message(error)) from error
+    except DATABASE_ERRORS as error:
+        raise DatabaseNotReady(unreachable_message(error)) from error
 
 
 def unreachable_message(error: Exception) -> str:

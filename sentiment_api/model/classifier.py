@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment_api.errors import BundleInvalid, SelfCheckFailed
+from sentiment_api.errors import BundleInvalid, EngineUnavailable, SelfCheckFailed
 from sentiment_api.model.bundle import GOLDEN_TOLERANCE, TOKENIZER, Bundle, unreadable_bundle
 from sentiment_api.model.engines import Engine, EngineOutput, open_engine
 from sentiment_api.model.long_texts import EncodedText, TextWindow, split_into_windows
@@ -40,6 +40,8 @@ class Classifier:
         try:
             classifier = cls(bundle, open_engine(engine, bundle, threads))
         except OSError as error:
+            if error.filename is None:  # no file of the bundle: a library of the engine cannot be loaded
+                raise EngineUnavailable(f"the engine {engine!r} cannot be loaded: {error}") from error
             raise unreadable_bundle(bundle.folder, error) from error
         output = classifier.forward([classifier.encode(_WARM_UP_TEXT).ids], alone=True)
         if (found := output.logits.shape[1]) != len(classifier.labels):

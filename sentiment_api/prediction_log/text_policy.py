@@ -47,12 +47,19 @@ def read_or_make_key(data_dir: Path) -> bytes:
     """Return the hash key kept in `data_dir`, making one on first use that only this user can read.
 
     Raises:
-        SettingsInvalid: what is kept there is too short to keep anybody from guessing texts, or too long for the hash.
+        SettingsInvalid: what is kept there is too short to keep anybody from guessing texts, or too long for the hash;
+            or it cannot be read or written.
     """
     path = data_dir / "text-hash.key"
-    if not path.exists():
-        _make_key(path)
-    key = path.read_bytes()
+    try:
+        if not path.exists():
+            _make_key(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise SettingsInvalid(
+            f"expected to read the key of the text hashes in {path}, or to make it, found {error.strerror}; run as the "
+            "user that made it, or give this one the rights"
+        ) from error
     if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
         raise SettingsInvalid(
             f"expected a key of {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in {path}, found {len(key)} bytes; restore it "

@@ -55,7 +55,7 @@ _PAGE_REQUESTED: Final = re.compile(r"/drift/reports/([^/]+)\.html")
 async def drift_reports(
     filters: NamedDependency[DriftReportsQuery], look_up_drift: NamedDependency[LookUpDrift]
 ) -> DriftReportPage:
-    """Return runs of the drift job without their metrics: the latest window first, of each only the latest revision."""
+    """Return drift runs without their metrics: the latest window first, and of a window the latest revision first."""
     return await look_up_drift.page(filters)
 
 

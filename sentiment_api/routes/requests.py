@@ -4,6 +4,7 @@ Headers and queries are dependencies: Litestar lists the parameters of their sig
 of them. Values are checked here or by the pydantic model, which name the field and never quote it.
 """
 
+import datetime as dt
 import inspect
 import re
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation, SkipValidationMarker
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from sentiment_api.database.tables import OWN_SOURCES
@@ -156,8 +157,9 @@ def query_as(model: type[M]) -> dict[str, Provide]:
 def _query_parameter(name: str, field: FieldInfo) -> Any:  # noqa: ANN401 - an annotation
     """Return the annotation that declares a field as a parameter: given or not, and never null."""
     (kind,) = [each for each in get_args(field.annotation) or [field.annotation] if each is not type(None)]
-    # As an extra, since a description of the type, as AwareDatetime has one, would go before a plain one.
-    parameter = QueryParameter(name=field.alias or name, schema_extra={"description": field.description})
+    if AwareDatetime in (kind, *get_args(kind)):  # its own description would go before the field's
+        kind = dt.datetime
+    parameter = QueryParameter(name=field.alias or name, description=field.description)
     annotated: Any = Annotated  # its arguments are no types that mypy could know
     return annotated[(kind, *field.metadata, parameter, SkipValidationMarker())]
 

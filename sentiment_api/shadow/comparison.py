@@ -73,7 +73,8 @@ class Shadow:
     def stop(self) -> None:
         """Drop what waits and end; return when the thread has ended, or does not within 30 s."""
         self._end("stopped", "stopping", None)
-        self._thread.join(_STOP_TIMEOUT_S)
+        if self._thread.is_alive():  # it may not have started
+            self._thread.join(_STOP_TIMEOUT_S)
 
     def chooses(self, prediction_id: UUID, source: str) -> bool:
         """Return whether this prediction is in the share that is scored: by a hash, so the answer stays the same."""

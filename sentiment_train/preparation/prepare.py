@@ -33,7 +33,7 @@ _QUANTILES = (0.05, 0.5, 0.95, 1.0)
 
 
 def no_progress(stage: str, share: float, rows: int) -> None:
-    """ProgressCallback nobody how far the work is."""
+    """Tell nobody how far the work is."""
 
 
 def prepare(

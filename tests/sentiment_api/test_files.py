@@ -112,6 +112,14 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "whole"]
 
 
+def test_a_name_that_begins_another_leaves_its_unfinished_files_alone(tmp_path: Path) -> None:
+    """Cleaning up for `fb.jsonl` does not remove what is being written to `fb.jsonl.gz`."""
+    with whole_file(tmp_path / "fb.jsonl.gz") as file:
+        remove_unfinished(tmp_path, "fb.jsonl")
+        file.write(b"whole")
+    assert (tmp_path / "fb.jsonl.gz").read_bytes() == b"whole"
+
+
 def test_a_lock_that_is_not_given_up_is_an_error(held: Path) -> None:
     """Who waits for a process that hangs is told so, and does not hang with it."""
     with pytest.raises(TimeoutError, match="another process holds the lock"), folder_lock(held, timeout_s=0.05):

@@ -6,11 +6,18 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from traceback import format_exception
 
+import pytest
 from litestar.testing import TestClient
 
-from sentiment_api.app import create_app
+from sentiment_api.access.authentication import KeyChecker
+from sentiment_api.access.key_file import KeyFile
+from sentiment_api.app import build_app, create_app
+from sentiment_api.components import build_components
+from sentiment_api.lifespan import Lifespan
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool_folders import is_held
 from sentiment_api.settings import ServiceSettings
@@ -18,6 +25,14 @@ from sentiment_api.settings import ServiceSettings
 REVIEW = {"text": "The lid never closes properly."}
 PLACES = 2
 SettingsFactory = Callable[..., ServiceSettings]
+
+
+class NeverReady(KeyChecker):
+    """Fails in the middle of the start, when the engine's threads run already."""
+
+    async def refresh(self) -> None:
+        """Raise what the start is to raise."""
+        raise LookupError("the keys cannot be read")
 
 
 def test_building_the_application_touches_nothing(
@@ -41,6 +56,24 @@ def test_the_spool_is_held_from_start_to_stop(
         assert is_held(spool)
         assert (tmp_path / "text-hash.key").exists()
     assert not is_held(spool)
+
+
+def test_a_start_that_fails_half_way_gives_the_spool_back(
+    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+) -> None:
+    """The first failure is the one that is raised, and another process may have the spool."""
+    components = build_components(without_postgres(), cpu)
+    broken = replace(
+        components,
+        key_checker=NeverReady(
+            components.engine, components.metrics, KeyFile(tmp_path / "keys", components.files), required=True
+        ),
+    )
+    app = build_app(Lifespan(broken))
+    with pytest.raises(ExceptionGroup) as failed, TestClient(app, base_url="http://127.0.0.1"):
+        pass
+    assert "the keys cannot be read" in "".join(format_exception(failed.value))
+    assert not is_held(tmp_path / "spool" / "0")
 
 
 def test_hanging_name_lookups_take_no_handlers_thread(without_postgres: SettingsFactory, cpu: Classifier) -> None:

@@ -185,6 +185,23 @@ async def test_a_taken_port_is_refused(database_settings: DatabaseSettings, data
     assert message == f"cannot listen on 127.0.0.1:{port} (Address already in use); set another SENTIMENT_PORT"
 
 
+async def test_a_malformed_token_of_apitally_is_refused(
+    database_settings: DatabaseSettings, data_dir: Path, closed_port: int
+) -> None:
+    """Serving ends in one line, before a spool is claimed, and the line does not show the token."""
+    message = refusal(
+        "serve",
+        "--port",
+        str(closed_port),
+        SENTIMENT_DATABASE_URL=url_of(database_settings),
+        SENTIMENT_DATA_DIR=str(data_dir),
+        APITALLY_WRITE_TOKEN="nonsense",
+    )
+    assert message.startswith("expected APITALLY_WRITE_TOKEN to be apt_ and 24 letters or digits")
+    assert "nonsense" not in message
+    assert not (data_dir / "spool").exists()
+
+
 @pytest.mark.parametrize("command", [["predict", "Lovely."], ["serve"]])
 async def test_a_missing_model_is_refused(
     database_settings: DatabaseSettings, data_dir: Path, closed_port: int, command: list[str]

@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from sentiment_api.schemas.limits import MAX_TEXT_CHARACTERS
+from sentiment_api.schemas.predictions import PredictionsQuery
 
 Client = TestClient[Litestar]
 Document = dict[str, Any]
@@ -86,6 +87,15 @@ def test_no_parameter_is_without_a_description_or_nullable(document: Document) -
             where = (path, parameter["name"])
             assert parameter.get("description") or parameter["in"] == "path", where
             assert "type" in parameter["schema"], where
+
+
+def test_a_parameter_is_described_by_its_own_words(document: Document) -> None:
+    """`from` and `to`, which are of one type, each say what they mean, and the type says nothing for them."""
+    parameters = {each["name"]: each for each in document["paths"]["/predictions"]["get"]["parameters"]}
+    for name, field in PredictionsQuery.model_fields.items():
+        parameter = parameters[field.alias or name]
+        assert parameter.get("description") == field.description, name
+        assert parameter["schema"].get("description") in (None, field.description), name
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
