@@ -4,10 +4,8 @@ What a command does is in `commands`, in the file of its name, which is imported
 the job's packages. Exit codes: 0 none or watch, 1 drift, 2 could not be judged, with the reason as one line on stderr.
 """
 
-import importlib
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -27,7 +25,6 @@ from drift_jobs.commands.options import (
 )
 from drift_jobs.runs import Level
 from drift_jobs.settings import DriftSettings
-from sentiment_api.errors import PackageMissing
 
 _EXAMPLES = f"""\b
 Examples:
@@ -84,7 +81,9 @@ def run(
     A prediction is in the window in which it was made. The first run against a reference learns from it what quiet
     windows look like, which takes a processor 10 to 25 seconds.
     """
-    raise typer.Exit(_work("run").run(settings, reference, start, end, html, json))
+    from drift_jobs.commands import run  # noqa: PLC0415 - heavy: --help needs none of it
+
+    raise typer.Exit(run.run(settings, reference, start, end, html, json))
 
 
 _NIGHTLY = f"""\b
@@ -112,7 +111,9 @@ def nightly(
     A day with few rows is judged together with the days before it, 28 at most. Days of the week before are judged again
     when rows or feedback came late to them; what was said of them stays as an earlier revision.
     """
-    raise typer.Exit(_work("nightly").nightly(settings, reference, date, html, json))
+    from drift_jobs.commands import nightly  # noqa: PLC0415 - heavy: --help needs none of it
+
+    raise typer.Exit(nightly.nightly(settings, reference, date, html, json))
 
 
 _SCHEDULE = """\b
@@ -133,7 +134,9 @@ def schedule(
 
     When last night's time has passed without a run, it is judged at once.
     """
-    _work("schedule").schedule(settings, reference, cron)
+    from drift_jobs.commands import schedule  # noqa: PLC0415 - heavy: --help needs none of it
+
+    schedule.schedule(settings, reference, cron)
 
 
 _BACKFILL = f"""\b
@@ -160,7 +163,9 @@ def backfill(
     Days that were judged already get a new revision only if their rows or feedback changed. Nobody is notified. The
     exit code is that of the gravest day.
     """
-    raise typer.Exit(_work("backfill").backfill(settings, reference, first, last, dry_run=dry_run))
+    from drift_jobs.commands import backfill  # noqa: PLC0415 - heavy: --help needs none of it
+
+    raise typer.Exit(backfill.backfill(settings, reference, first, last, dry_run=dry_run))
 
 
 _LIST = """\b
@@ -180,7 +185,9 @@ def list_runs(
     verdict: Annotated[Level | None, typer.Option(help="Only with this one.")] = None,
 ) -> None:
     """List the last runs."""
-    _work("stored_runs").list_runs(settings, limit, model_version, verdict)
+    from drift_jobs.commands import stored_runs  # noqa: PLC0415 - heavy: --help needs none of it
+
+    stored_runs.list_runs(settings, limit, model_version, verdict)
 
 
 _SHOW = """\b
@@ -196,7 +203,9 @@ def show(
     settings: DriftSettings, run_id: Annotated[str, typer.Argument()], html: Html = None, json: Json = None
 ) -> None:
     """Show one run with its metrics."""
-    _work("stored_runs").show_run(settings, run_id, html, json)
+    from drift_jobs.commands import stored_runs  # noqa: PLC0415 - heavy: --help needs none of it
+
+    stored_runs.show_run(settings, run_id, html, json)
 
 
 _BASELINE = """\b
@@ -225,14 +234,18 @@ def accept_window(
 
     It holds for `--reference auto` and `--reference baseline`, in windows that start when it has ended.
     """
-    _work("baseline").accept_window(settings, window, model_version, dry_run=dry_run)
+    from drift_jobs.commands import baseline  # noqa: PLC0415 - heavy: --help needs none of it
+
+    baseline.accept_window(settings, window, model_version, dry_run=dry_run)
 
 
 @_baseline.command("show", epilog=_BASELINE)
 @settings_from()
 def show_baselines(settings: DriftSettings, model_version: OnlyVersion = None) -> None:
     """Print the accepted windows, the newest first."""
-    _work("baseline").show_baselines(settings, model_version)
+    from drift_jobs.commands import baseline  # noqa: PLC0415 - heavy: --help needs none of it
+
+    baseline.show_baselines(settings, model_version)
 
 
 _CALIBRATE = """\b
@@ -256,25 +269,9 @@ def calibrate(
     Nightly runs do this by themselves when they need it, and find here what was done before. Rates are of quiet windows
     that were judged by what others of them taught; the upper bounds hold with 95 % confidence.
     """
-    _work("calibrate").calibrate(settings, reference, size)
+    from drift_jobs.commands import calibrate  # noqa: PLC0415 - heavy: --help needs none of it
 
-
-def _work(command: str) -> ModuleType:
-    """Return the module of `commands` that does the work of a command.
-
-    Raises:
-        PackageMissing: a package of the job is not installed, as after `make serve`.
-    """
-    try:
-        return importlib.import_module(f"drift_jobs.commands.{command}")
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package in ("drift_jobs", "sentiment_api"):
-            raise
-        raise PackageMissing(
-            f"expected the package {package}, found none; run `make install-drift`, or "
-            "`pip install 'sentiment-service[drift]'`"
-        ) from error
+    calibrate.calibrate(settings, reference, size)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -282,7 +279,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except Exception as error:  # noqa: BLE001 - Python would end with 1, which means drift here
-        typer.echo(f"drift-jobs: {_work('failures').failure_line(error)}", err=True)
+        from drift_jobs.commands.failures import failure_line  # noqa: PLC0415 - slow: --help needs none of it
+
+        typer.echo(f"drift-jobs: {failure_line(error)}", err=True)
         sys.exit(COULD_NOT_BE_JUDGED)
 
 

@@ -11,7 +11,7 @@ from sentiment_train.commands.evaluate import evaluate
 from sentiment_train.commands.export import card, export
 from sentiment_train.commands.fit import fit, import_bert
 from sentiment_train.commands.prepare import prepare
-from sentiment_train.errors import TrainingError, out_of_memory_translated
+from sentiment_train.errors import TrainingError, missing_library_translated, out_of_memory_translated
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        with out_of_memory_translated():
+        with out_of_memory_translated(), missing_library_translated():
             app()
     except (TrainingError, SentimentError) as error:
         print(f"sentiment-train: {' '.join(str(error).split())}", file=sys.stderr)

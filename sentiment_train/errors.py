@@ -14,6 +14,8 @@ TrainingError            every failure a user can mend; the command line prints 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sentiment_api.errors import PackageMissing
+
 
 class TrainingError(Exception):
     """A failure whose message says what was expected, what was found and the remedy."""
@@ -81,3 +83,19 @@ def _is_out_of_memory(error: Exception) -> bool:
     # The class by its name: torch takes seconds to import, and `--help` needs none of it.
     is_of_gpu = type(error).__name__ == "OutOfMemoryError"
     return isinstance(error, MemoryError) or is_of_gpu or "allocate memory" in str(error)
+
+
+@contextmanager
+def missing_library_translated() -> Iterator[None]:
+    """Turn a failed import of another project's module into an error that says what to install.
+
+    Raises:
+        PackageMissing: a library of training is not installed, as after `make serve`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in {"", "sentiment_api", "sentiment_train"}:
+            raise
+        raise PackageMissing(f"this command needs {library}, which is not installed: make install-train") from error

@@ -9,16 +9,11 @@ import typer
 from sentiment_api.errors import SentimentError, place_of
 from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
-from sentiment_train.commands.lazy_imports import lazy_imports
 from sentiment_train.commands.option_groups import grouped_options
 from sentiment_train.comparison.tables import models_table, remarks, slices_table
 from sentiment_train.comparison.verdict import Bounds
-from sentiment_train.errors import NotComparable, NotWritten, TrainingError
+from sentiment_train.errors import NotComparable, NotWritten, TrainingError, missing_library_translated
 from sentiment_train.folders import replace_files
-
-with lazy_imports():
-    from sentiment_train.comparison import compare as comparison
-    from sentiment_train.comparison import contenders
 
 
 @grouped_options
@@ -50,15 +45,18 @@ def compare(  # noqa: PLR0913 - each is an option of the command line
     if as_json is not None:  # before the minutes that scoring takes
         _check_place(as_json)
     try:
-        found = comparison.compare(
-            contenders.open_contender(a),
-            contenders.open_contender(b),
-            _rows(data, texts, part, sample),
-            bounds,
-            console,
-            engine=engine,
-            allow_other_data=allow_other_data,
-        )
+        with missing_library_translated():
+            from sentiment_train.comparison import compare, contenders  # noqa: PLC0415 - heavy: --help needs none of it
+
+            found = compare.compare(
+                contenders.open_contender(a),
+                contenders.open_contender(b),
+                contenders.read_rows(data, texts, part, sample),
+                bounds,
+                console,
+                engine=engine,
+                allow_other_data=allow_other_data,
+            )
     except (TrainingError, SentimentError, OSError) as error:
         raise NotComparable(str(error)) from error
     except Exception as error:  # with Python's exit code, 1, it would say that B may not replace A
@@ -74,11 +72,6 @@ def _check_place(file: Path) -> None:
         raise typer.BadParameter(f"expected a folder {file.parent} for {file.name}, found none")
     if file.exists() and not file.is_file():  # it is replaced, which must not happen to a folder or to /dev/stdout
         raise typer.BadParameter(f"expected the name of a file, found {file}, which is none")
-
-
-def _rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> "contenders.ComparedRows":
-    rows = contenders.prepared_rows(data, part) if data is not None else contenders.plain_rows(texts or Path())
-    return rows if sample is None else contenders.sampled(rows, sample)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -9,11 +9,7 @@ from rich.table import Column, Table
 
 from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
-from sentiment_train.commands.lazy_imports import lazy_imports
 from sentiment_train.evaluation.tables import FigureTable, evaluation_tables, mistakes_table
-
-with lazy_imports():
-    from sentiment_train.evaluation import evaluate as evaluation
 
 _WIDEST_NAME = 20
 
@@ -43,7 +39,9 @@ def evaluate(
     """
     if (data is None) == (texts is None):
         raise typer.BadParameter("give exactly one of --data and --texts")
-    found = evaluation.evaluate(model, data, texts, part=part, engine=engine, out=out, worst=worst)
+    from sentiment_train.evaluation import evaluate  # noqa: PLC0415 - heavy: --help needs none of it
+
+    found = evaluate.evaluate(model, data, texts, part=part, engine=engine, out=out, worst=worst)
     if as_json:
         # A plain file has no parts: what is printed of it are its figures.
         shown = found.figures["all"] if texts else found.figures

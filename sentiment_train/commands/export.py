@@ -3,46 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.commands.lazy_imports import lazy_imports
 from sentiment_train.commands.option_groups import grouped_options
-
-with lazy_imports():
-    from sentiment_train.exporting import card as cards
-    from sentiment_train.exporting import card_file
-    from sentiment_train.exporting import export as exporting
-
-
-class StatedOptions(msgspec.Struct, frozen=True):
-    """What the owner of a model states for its card, as options."""
-
-    licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None
-    terms: Annotated[str | None, typer.Option(help="Of the training data, for the model card.")] = None
-    notes: Annotated[Path | None, typer.Option(help="A Markdown file on the model's limits, for the card.")] = None
-    base_model: Annotated[
-        str | None, typer.Option(help="The hub's name of the base, for the card, where it was fitted from a folder.")
-    ] = None
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="The hub's name of a data set, for the card; can be repeated.")
-    ] = None
-
-    def read(self) -> "cards.CardStatements":
-        """Return what is stated, the notes read from their file.
-
-        Raises:
-            UnusableData: that file cannot be read.
-        """
-        notes = card_file.read_notes(self.notes) if self.notes is not None else None
-        return cards.CardStatements(
-            licence=self.licence,
-            terms=self.terms,
-            notes=notes,
-            base_model=self.base_model,
-            datasets=self.dataset or [],
-        )
+from sentiment_train.exporting.card_statements import StatedOptions
 
 
 @grouped_options
@@ -62,11 +27,11 @@ def export(
     stated: StatedOptions,
 ) -> None:
     """Turn a fitted model into a bundle that the service takes: int8 file, calibration, reference, golden texts."""
+    from sentiment_train.exporting import export  # noqa: PLC0415 - heavy: --help needs none of it
+
     card = stated.read()
     files = dict(_named(each) for each in also or [])
-    manifest = exporting.export(
-        run, data, out, name=name, max_tokens=max_tokens, card=card, console=console, also=files
-    )
+    manifest = export.export(run, data, out, name=name, max_tokens=max_tokens, card=card, console=console, also=files)
     figures = manifest.training["metrics"]["all"]
     console.print(
         f"wrote {out}: {manifest.name} {manifest.version}, later accuracy {figures['accuracy']:.4f}, "
@@ -87,10 +52,12 @@ def card(
 
     What is not stated stays as it was. The bundle's version stays as well.
     """
+    from sentiment_train.exporting import card_file  # noqa: PLC0415 - heavy: --help needs none of it
+
     statements = stated.read()
     if out is None:
         manifest = card_file.rewrite_card(model, statements)
-        console.print(f"wrote {model / cards.CARD}: {manifest.name} {manifest.version}, the version as it was")
+        console.print(f"wrote {model / card_file.CARD}: {manifest.name} {manifest.version}, the version as it was")
     else:
         card_file.write_card(out, card_file.restated(model, statements)[1])
         console.print(f"wrote {out}")

@@ -7,13 +7,8 @@ import msgspec
 import typer
 
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.commands.lazy_imports import lazy_imports
 from sentiment_train.commands.option_groups import grouped_options
 from sentiment_train.fitting.recipe import TEACHER_SHARE, FitRunOptions, Recipe, learning_option, run_option
-
-with lazy_imports():
-    from sentiment_train.fitting import bert_import, forecast
-    from sentiment_train.fitting import fit as fitting
 
 _TEACHER_SHARE = f"What counts their mean answer; the label counts the rest.  [default: {TEACHER_SHARE} with teachers]"
 
@@ -44,10 +39,12 @@ def fit(
     machines: `torchrun --nproc-per-node 2 -m sentiment_train fit ...`.
     """
     recipe = msgspec.structs.replace(recipe, teacher_share=_share(teachers, teacher_share))
+    from sentiment_train.fitting import fit, forecast  # noqa: PLC0415 - heavy: --help needs none of it
+
     if dry_run:
         forecast.forecast(data, base, out, recipe, console, teachers=teachers or (), resume=run_options.resume)
     else:
-        fitting.fit(data, base, out, recipe, console, run_options, teachers or ())
+        fit.fit(data, base, out, recipe, console, run_options, teachers or ())
 
 
 def import_bert(
@@ -55,6 +52,8 @@ def import_bert(
     out: NewFolder,
 ) -> None:
     """Re-lay a BERT checkpoint (such as the MiniLM family) as a DistilBERT with equal outputs."""
+    from sentiment_train.fitting import bert_import  # noqa: PLC0415 - heavy: --help needs none of it
+
     model = bert_import.import_bert(source, out)
     config = model.config
     console.print(f"wrote {out}: a DistilBERT of {config.n_layers} layers, width {config.dim}")

@@ -10,12 +10,8 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from sentiment_api.review_files.columns import parse_named
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.commands.lazy_imports import lazy_imports
-
-with lazy_imports():
-    from sentiment_api.review_files import columns, row_batches
-    from sentiment_train.preparation import prepare as preparation
 
 ProgressCallback = Callable[[str, float, int], None]
 
@@ -58,17 +54,18 @@ def prepare(
 
     Near copies of texts that are held out do not train. README.md in the folder says what was left out and why.
     """
-    options = row_batches.ReadOptions(
-        columns=columns.parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows
-    )
+    from sentiment_api.review_files.row_batches import ReadOptions  # noqa: PLC0415 - heavy: --help needs none of it
+    from sentiment_train.preparation import prepare  # noqa: PLC0415 - heavy: --help needs none of it
+
+    options = ReadOptions(columns=parse_named(column or []), encoding=encoding, skip_bad_rows=skip_bad_rows)
     wanted = "train, validation, reference and later as parquet files, data.json, and README.md, the data card"
     if dry_run:
         console.print(f"would write {out}: {wanted}")
-        console.print(_preview_table(preparation.preview(sources, out, options=options)))
+        console.print(_preview_table(prepare.preview(sources, out, options=options)))
         return
     console.print(f"will write {out}: {wanted}")
     with _progress() as on_progress:
-        record = preparation.prepare(sources, out, labels=labels, options=options, on_progress=on_progress)
+        record = prepare.prepare(sources, out, labels=labels, options=options, on_progress=on_progress)
     console.print(_parts_table(record))
     for line in _leakage_lines(record):
         console.print(line, highlight=False)

@@ -49,6 +49,16 @@ class Contender(NamedTuple):
         }
 
 
+def read_rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> ComparedRows:
+    """Return the `part` of the prepared folder `data`, or else the file `texts`; with `sample` so many rows of it.
+
+    Raises:
+        UnusableData: they cannot be read.
+    """
+    rows = prepared_rows(data, part) if data is not None else plain_rows(texts or Path())
+    return rows if sample is None else sampled(rows, sample)
+
+
 def prepared_rows(data: Path, part: str) -> ComparedRows:
     """Return one part of a prepared folder.
 

@@ -18,9 +18,9 @@ from sentiment_train.evaluation.tables import (
     slices_table,
 )
 from sentiment_train.exporting.card_metadata import metadata
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.training_record import base_name, command_lines
 
-CARD = "README.md"
 _UNSTATED = "as the owner of the base checkpoint and of the data states; not recorded by the export"
 _ADVISED_SCORES = (0.8, 0.9, 0.95)
 _FIGURE_NAMES = ("accuracy", "macro_f1", "roc_auc", "brier", "calibration_error", "log_loss", "interval")
@@ -31,27 +31,6 @@ _LATER_KEYS: dict[str, Any] = {
     "notes": [],
 }
 """What metrics of bundles lack that were exported before these figures were made."""
-
-
-class CardStatements(msgspec.Struct, frozen=True):
-    """What the model card says that no file shows."""
-
-    licence: str | None = None
-    """Of the weights."""
-    terms: str | None = None
-    """Of the data that the model was trained on."""
-    notes: str | None = None
-    """Limits of this model in its owner's words, Markdown."""
-    base_model: str | None = None
-    """The hub's name of the base checkpoint, where it was fitted from a folder."""
-    datasets: list[str] = []
-    """The hub's names of the data."""
-
-    def options(self) -> list[str]:
-        """Return them as options of `export`, but for the notes, which come from a file."""
-        stated = {"--licence": self.licence, "--terms": self.terms, "--base-model": self.base_model}
-        options = [word for option, value in stated.items() if value for word in (option, value)]
-        return options + [word for name in self.datasets for word in ("--dataset", name)]
 
 
 def stated(manifest: Manifest, card: CardStatements) -> Manifest:

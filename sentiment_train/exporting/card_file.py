@@ -6,9 +6,12 @@ from pathlib import Path
 import msgspec
 
 from sentiment_api.model.bundle import MANIFEST, Manifest, open_bundle
-from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.card import CARD, CardStatements, model_card, stated
+from sentiment_train.errors import FolderTaken, UnusableCheckpoint
+from sentiment_train.exporting.card import model_card, stated
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.folders import replace_files
+
+CARD = "README.md"
 
 
 def rewrite_card(folder: Path, card: CardStatements) -> Manifest:
@@ -56,15 +59,3 @@ def write_card(file: Path, words: str) -> None:
     if file.exists():
         raise FolderTaken(f"expected the name of a new file, found {file} there; name another one, or remove it first")
     replace_files(file.parent, {file.name: words.encode()})
-
-
-def read_notes(file: Path) -> str:
-    """Return what the owner of a model wrote about its limits.
-
-    Raises:
-        UnusableData: the file cannot be read, or is no UTF-8.
-    """
-    try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnusableData(f"cannot read {file}, expected a text in UTF-8: {error}") from error

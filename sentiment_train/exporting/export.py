@@ -31,7 +31,9 @@ from sentiment_train.evaluation.drawing import draw
 from sentiment_train.evaluation.figures import all_figures, with_intervals
 from sentiment_train.evaluation.scoring import score
 from sentiment_train.evaluation.texts import read_texts
-from sentiment_train.exporting.card import CARD, CardStatements, model_card, stated
+from sentiment_train.exporting.card import model_card, stated
+from sentiment_train.exporting.card_file import CARD
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.quantization import write_int8
 from sentiment_train.exporting.recorded_answers import golden_texts, write_reference
 from sentiment_train.exporting.training_record import installed_versions, read_training_record, utc_now

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from sentiment_train.__main__ import main
 from sentiment_train.commands import console
-from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare

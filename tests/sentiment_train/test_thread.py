@@ -21,7 +21,7 @@ from sentiment_api.model.descriptors import Descriptors
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint, UnusableData
 from sentiment_train.evaluation.answers import answer_part
 from sentiment_train.evaluation.figures import all_figures
-from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare

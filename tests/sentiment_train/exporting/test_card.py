@@ -10,9 +10,9 @@ from huggingface_hub import ModelCard
 
 from sentiment_api.model.bundle import open_bundle
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.exporting.card import CardStatements
 from sentiment_train.exporting.card_file import restated, rewrite_card
 from sentiment_train.exporting.card_metadata import metadata
+from sentiment_train.exporting.card_statements import CardStatements
 
 Command = Callable[..., tuple[object, str, str]]
 

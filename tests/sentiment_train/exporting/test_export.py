@@ -19,7 +19,7 @@ from rich.console import Console
 from sentiment_api.model.bundle import open_bundle, sealed
 from sentiment_api.model.classifier import Classifier
 from sentiment_train.errors import UnusableCheckpoint, UnusableData
-from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.exporting.recorded_answers import write_reference
 from sentiment_train.exporting.training_record import MOST_LOSSES, compact_history, read_training_record

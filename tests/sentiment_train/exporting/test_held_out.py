@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sentiment_api.model.bundle import PROJECTION, REFERENCE, WEIGHTS, open_bundle
-from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.prepared import read_part
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from transformers import BertTokenizer
 
 from sentiment_train.errors import UnusableCheckpoint
-from sentiment_train.exporting.card import CardStatements
+from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import fit, load_inputs
 from sentiment_train.fitting.forecast import forecast
