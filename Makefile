@@ -23,7 +23,7 @@ ifndef SENTIMENT_DATABASE_URL
 export SENTIMENT_DATABASE ?= embedded
 endif
 
-.PHONY: help serve stop install-drift install-train train test check format bench chaos lock clean
+.PHONY: help serve stop install-drift install-train train test test-quick check format bench chaos lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv
 
 test: $(VENV)/dev.done ## Run all tests, on all cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+test-quick: $(VENV)/dev.done ## Run what a change needs at once: the logic, and one prediction on its way into Postgres (one minute)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow or end_to_end"
 
 check: $(VENV)/dev.done ## Check format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check

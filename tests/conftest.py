@@ -122,6 +122,17 @@ def pytest_xdist_auto_num_workers() -> int:
     return usable_cores()
 
 
+_SLOW_FIXTURES = frozenset({"postgres", "victim", "browser", "torch", "fitted", "promtool", "scraping", "build"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what asks for a database, a service, a browser, the reference engine or a fitted model."""
+    for item in items:
+        if not _SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _programs() -> Iterator[None]:
     """What was imported to be run ends with the tests."""

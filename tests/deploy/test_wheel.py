@@ -10,6 +10,8 @@ import pytest
 
 from sentiment_api.settings import DatabaseSettings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

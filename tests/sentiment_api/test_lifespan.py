@@ -94,6 +94,7 @@ async def _look_up(released: threading.Event) -> bool:
     return await asyncio.get_running_loop().run_in_executor(None, released.wait)
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_start_says_why_in_one_line(
     data_dir: Path, starter: Path, closed_port: int, new_port: Callable[[], int]
 ) -> None:

@@ -28,6 +28,7 @@ async def count(engine: AsyncEngine, table: Any) -> int:
         return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
+@pytest.mark.end_to_end
 async def test_a_prediction_reaches_postgres_with_all_that_was_said(
     service: Any, engine: AsyncEngine, waiting: Callable[..., None]
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_missing_column_is_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_fit_logs_plainly_and_asks_no_hub(prepared: Path, base: Path, hub: _Hub, tmp_path: Path) -> None:
     """From a local base nothing is asked of the hub; the log is lines of figures, without bars and load reports."""
     url = f"http://127.0.0.1:{hub.server_port}"
@@ -174,6 +175,7 @@ def test_a_fit_logs_plainly_and_asks_no_hub(prepared: Path, base: Path, hub: _Hu
     assert all(line.startswith("step ") for line in lines[3:-1])
 
 
+@pytest.mark.slow
 def test_a_hub_name_is_asked_of_the_hub(prepared: Path, hub: _Hub, tmp_path: Path) -> None:
     """What is no folder is looked for at the hub, and what it lacks is one line."""
     url = f"http://127.0.0.1:{hub.server_port}"
@@ -318,6 +320,7 @@ def test_the_commands_are_listed_in_order_of_use(command: Command) -> None:
     assert [name for name in listed if name in _COMMANDS] == list(_COMMANDS)
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_with_an_empty_environment() -> None:
     """Importing needs no variable, writes nothing and starts nothing."""
     program = f"import importlib\nfor name in {_MODULES}: importlib.import_module(name)"

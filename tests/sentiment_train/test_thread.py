@@ -27,6 +27,8 @@ from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
 from sentiment_train.prepared import read_part
 
+pytestmark = pytest.mark.slow
+
 _PRAISE = "Absolutely wonderful, works perfectly, love it."
 _COMPLAINT = "Terrible junk, it broke, a complete waste of money."
 Export = Callable[[Path, Path], object]

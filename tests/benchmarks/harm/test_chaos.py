@@ -17,6 +17,8 @@ from benchmarks.postgres import Postgres
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.segments import read_segment
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_261
 REPRESENTATIVE = ["service-killed", "postgres-killed", "two-services", "drained"]
 

@@ -12,6 +12,8 @@ from benchmarks.harm.scaling.proxy import SHIPPED, Attempt, Passage, configurati
 from benchmarks.harm.stage import QUICK, new_stage
 from benchmarks.postgres import Postgres
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_262
 
 

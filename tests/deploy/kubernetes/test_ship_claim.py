@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.settings import DatabaseSettings
 
+pytestmark = pytest.mark.slow
+
 AWAY = "postgresql://sentiment@127.0.0.1:1/sentiment"
 Ship = Callable[[str], "subprocess.CompletedProcess[str]"]
 

@@ -9,6 +9,8 @@ import pytest
 
 from drift_jobs.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 WITHOUT_PACKAGES = """
 import sys

@@ -21,6 +21,8 @@ from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.statistics.two_sample import Difference
 
+pytestmark = pytest.mark.slow
+
 MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 

@@ -13,6 +13,8 @@ from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.record import Checked, checked
 from drift_jobs.runs import MetricRow
 
+pytestmark = pytest.mark.slow
+
 LABELS = LabelSet(("negative", "positive"), "positive")
 WINDOWS = 60
 

@@ -90,6 +90,7 @@ def test_what_is_not_defined_has_no_interval(
     assert set(one_class) == {"accuracy", "f1", "brier", "calibration_error"}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_take_seconds(labels: LabelSet) -> None:
     """The intervals of a month's feedback cost at most 5 s."""
     frame = _scored(100_000, per_product=2)

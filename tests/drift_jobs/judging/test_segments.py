@@ -14,6 +14,8 @@ from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.segments import MAX_SEGMENTS, MAX_VALUE_CHARACTERS, compare_segments
 from drift_jobs.judging.verdict import JudgingContext, judge
 
+pytestmark = pytest.mark.slow
+
 LABELS = LabelSet(("negative", "positive"), "positive")
 CHANNELS = ("web", "app", "shop")
 

@@ -11,6 +11,8 @@ import pytest
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.reporting.evidently_report import Description, describe
 
+pytestmark = pytest.mark.slow
+
 MakeRecords = Callable[..., list[dict[str, Any]]]
 MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 

@@ -9,6 +9,8 @@ from scipy import stats
 from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
 
+pytestmark = pytest.mark.slow
+
 Test = Callable[[Sample, Sample], Difference]
 Shop = Callable[[np.random.Generator, int, int, int], Sample]
 

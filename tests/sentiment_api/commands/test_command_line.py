@@ -17,7 +17,7 @@ from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.settings import DatabaseSettings
 from tests.preloaded import program
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ROOT = Path(__file__).parents[3]
 
 IMPORT_ALL = """

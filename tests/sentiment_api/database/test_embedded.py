@@ -19,7 +19,7 @@ from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
 from tests.preloaded import program
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -136,6 +136,7 @@ def test_a_damaged_onnx_file(copy: Path, bundle: Bundle) -> None:
         Classifier.load(msgspec.structs.replace(bundle, folder=copy), "cpu", threads=1)
 
 
+@pytest.mark.slow
 def test_damaged_weights(copy: Path, bundle: Bundle) -> None:
     """Weights that torch cannot load are an engine that is not available, too."""
     replace(copy / "model.safetensors", b"no weights")

@@ -20,6 +20,8 @@ from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
 from tests.preloaded import program
 
+pytestmark = pytest.mark.slow
+
 NewRecord = Callable[..., PredictionRecord]
 
 

@@ -20,6 +20,8 @@ from sentiment_api.shadow.process import ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer
 from sentiment_api.telemetry.metrics import Metrics
 
+pytestmark = pytest.mark.slow
+
 Waiting = Callable[[Callable[[], bool], str], None]
 Count = Callable[..., float]
 NewCandidate = Callable[..., Candidate]

@@ -141,6 +141,7 @@ def _refused(pair: tuple[LabelledAnswers, LabelledAnswers]) -> list[str]:
     return failed_rules(comparison_figures(statistics(*pair, _BOUNDS), slowdown=1.0), _BOUNDS)
 
 
+@pytest.mark.slow
 def test_equal_models_are_seldom_refused() -> None:
     """On 6,000 rows two equally good models that differ in the rightness of 1 % are refused at most 2 times of 40."""
     random = np.random.default_rng(5)
@@ -150,6 +151,7 @@ def test_equal_models_are_seldom_refused() -> None:
     assert sum(bool(_refused(pair)) for pair in pairs) <= 2
 
 
+@pytest.mark.slow
 def test_three_points_fewer_on_6000_rows_never_pass() -> None:
     """A candidate that is 3 points worse is refused each time, for its accuracy."""
     random = np.random.default_rng(6)

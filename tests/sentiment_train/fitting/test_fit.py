@@ -34,6 +34,8 @@ from sentiment_train.errors import (
 from sentiment_train.fitting.fit import SMALLER_STEPS, fit
 from sentiment_train.fitting.recipe import FitRunOptions, Recipe
 
+pytestmark = pytest.mark.slow
+
 _ROOT = Path(__file__).parents[3]
 _PLAIN = Recipe(epochs=20.0, batch_size=4, learning_rate=1e-3, max_tokens=64, seed=1)
 _RICH = Recipe(
