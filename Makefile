@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What pytest makes of the tests' asserts is kept for the next run, 5 s of a core for each process.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
 TORCH_NOTE := "torch is about 200 MB where pip finds a CPU build and several GB where it only finds the CUDA one;" \
@@ -54,10 +56,10 @@ train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv
 	@echo "To serve it: SENTIMENT_MODEL=models/$(NAME) make serve"
 
 test: $(VENV)/dev.done ## Run all tests, on all cores
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(PYTEST) --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-quick: $(VENV)/dev.done ## Run what a change needs at once: the logic, and one prediction on its way into Postgres (one minute)
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow or end_to_end"
+	@$(PYTEST) --numprocesses auto --maxprocesses 4 --dist worksteal -m "not slow or end_to_end"
 
 check: $(VENV)/dev.done ## Check format, lint, types and the direction of imports
 	@$(BIN)/ruff format --check

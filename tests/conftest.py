@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.schema import upgrade
 from sentiment_api.model.cores import usable_cores
 from sentiment_api.settings import DatabaseSettings
+from tests.packages import command_of
 from tests.preloaded import Run, end_programs, program
 
 for _name in [name for name in os.environ if name.startswith(("SENTIMENT_", "OTEL_", "APITALLY_"))]:
@@ -43,7 +45,6 @@ _TEMPLATE = "template_migrated"
 _ROOT = Path(__file__).parents[1]
 STARTER = _ROOT / "models" / "starter"
 _PATIENCE_S = 120.0
-CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -286,16 +287,22 @@ def closed_port(new_port: Callable[[], int]) -> int:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; without it the test is skipped by name, and fails where CI=true promises to have it."""
-    if not CHROMIUM.exists():
-        missing = f"needs {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """Debian's Chromium."""
+    chromium = command_of("chromium", "chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was not run: a line for each thing that is missing, with how to get it."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        terminalreporter.section("not run")
+    for reason, tests in reasons.most_common():
+        terminalreporter.line(f"{tests} tests: {reason}" if tests > 1 else f"1 test: {reason}")
 
 
 def pytest_collection_finish() -> None:

