@@ -39,6 +39,8 @@ async def judge_version(
         WindowUnsettled: each time that it was worked out, other runs on it had been stored meanwhile.
     """
     for attempt in range(1, ATTEMPTS + 1):
+        if task.state.still_holds(task.golden):
+            task = replace(task, state=await _current_state(engine, plan, task))
         if task.state.latest is not None and task.state.still_holds(task.golden):
             return _unchanged(task.state.latest)
         window = await resolve_window(engine, plan, task, tell)
@@ -52,6 +54,12 @@ async def judge_version(
         f"expected that {task.window} is judged by one job at a time, found runs of others {ATTEMPTS} times in a row; "
         "judge it again when they are done"
     )
+
+
+async def _current_state(engine: AsyncEngine, plan: JudgingPlan, task: Task) -> WindowState:
+    """Return the state as it is now: the task's was read before the night's other windows were judged."""
+    async with engine.begin() as connection:
+        return await read_state(connection, plan, task.window, task.version)
 
 
 async def _keep(

@@ -88,13 +88,15 @@ async def read_state(connection: AsyncConnection, plan: JudgingPlan, window: Win
     chosen = await choose_reference(connection, plan.bundle, version, plan.reference, window, zone=plan.zone)
     nights = await _nights_before(connection, plan, window, version, chosen.name)
     rows_and_feedback = await input_state(connection, window, version)
+    # Before the run: one stored in between has other inputs than these, and the window is judged again.
+    latest_inputs = await latest_state(connection, window, version, chosen.name)
     return WindowState(
         window=window,
         version=version,
         reference=chosen,
         inputs=_inputs(plan, chosen, rows_and_feedback, nights),
         latest=await latest_run(connection, window, version, chosen.name),
-        latest_inputs=await latest_state(connection, window, version, chosen.name),
+        latest_inputs=latest_inputs,
         nights=tuple(nights),
     )
 

@@ -142,12 +142,28 @@ async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) ->
                 for kind, statement in _INSERTS.items():
                     rows = [statement.values(record) for record in kept if type(record) is kind]
                     if rows:
-                        await driver.executemany(statement.sql, rows)
+                        await insert_rows(driver, statement.sql, rows)
         except Exception as error:
             if is_data_error(error):
                 raise _RowsRefused(sqlstate_of(error) or "") from error
             raise
     return StoreOutcome(Counter(map(kind_of, kept)), left_out, [])
+
+
+async def insert_rows(driver: asyncpg.Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
+    """Send the rows with the statement.
+
+    Raises:
+        TypeError: the statement and the rows do not fit. asyncpg has the same error for that and for a connection
+            that is closed; only the second says that Postgres is away.
+        Exception: what Postgres or asyncpg raise otherwise.
+    """
+    try:
+        await driver.executemany(sql, rows)
+    except asyncpg.InterfaceError as error:
+        if driver.is_closed() or is_data_error(error):
+            raise
+        raise TypeError("expected rows that fit the statement") from error
 
 
 async def _make_months(engine: AsyncEngine, records: list[Record]) -> None:

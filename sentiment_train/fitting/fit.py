@@ -196,7 +196,7 @@ def _outcome(
     training: Training, inputs: FitInputs, base: str, recipe: Recipe, accelerator: Accelerator
 ) -> dict[str, Any]:
     device = accelerator.device
-    kept = training.history.kept
+    kept, seconds = training.history.kept, training.seconds_in_steps()
     return {
         "base": base if not Path(base).is_dir() else Path(base).name,
         "base_sha256": weights_hash(base),
@@ -207,9 +207,9 @@ def _outcome(
         "best_step": kept["step"],
         "steps": training.step,
         "history": training.history.entries,
-        "minutes": round(training.seconds / 60, 1),
-        "tokens_per_s": round(training.tokens / training.seconds),
-        "reviews_per_s": round(training.reviews / training.seconds, 1),
+        "minutes": round(seconds / 60, 1),
+        "tokens_per_s": round(training.tokens / seconds),
+        "reviews_per_s": round(training.reviews / seconds, 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processes": accelerator.num_processes,
         "precision": "bf16" if uses_bf16(recipe, device) else "fp32",

@@ -124,13 +124,13 @@ def _unchanged(tensor: Any) -> Any:  # noqa: ANN401 - torch is untyped
 
 def _measured_speed(training: Training, recipe: Recipe, train: Examples) -> float:
     """Do a few further steps and return the tokens a second, padding included."""
-    before, first = training.seconds, training.step
+    before, first = training.seconds_in_steps(), training.step
     plan = _plan(recipe, train)
     for _ in range(min(TIMED_STEPS, training.steps - first, len(plan) - first)):
         training.advance()
     if training.step == first:  # the fit has one step
         before, first = 0.0, 0
-    return sum(plan[first : training.step]) / (training.seconds - before)
+    return sum(plan[first : training.step]) / (training.seconds_in_steps() - before)
 
 
 def _plan(recipe: Recipe, train: Examples) -> list[int]:

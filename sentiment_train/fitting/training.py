@@ -82,9 +82,11 @@ class Training:
         """Of the whole fit, unless it stops early."""
         return max(1, int(self._recipe.epochs * self.steps_per_epoch))
 
-    @property
-    def seconds(self) -> float:
-        """In steps, the device's work included; evaluations and checkpoints are not counted."""
+    def seconds_in_steps(self) -> float:
+        """Wait for the device, stop the clock until the next step, and return the seconds that all steps took.
+
+        Evaluations and checkpoints are not counted.
+        """
         return self._stopwatch.stop()
 
     @property
@@ -222,7 +224,7 @@ class Training:
         self._norm.zero_()
         self._unreported = 0
         self.history.entries.append({**figures, **self._place()})
-        return {**figures, "tokens_per_s": self.tokens / self.seconds}
+        return {**figures, "tokens_per_s": self.tokens / self.seconds_in_steps()}
 
     def _evaluate(self, folder: RunFolder) -> dict[str, float]:
         """Return the figures of the validation part, and keep the model if it is the best one and that is asked for."""
@@ -270,7 +272,7 @@ class Training:
             "step": self.step,
             "tokens": self.tokens,
             "reviews": self.reviews,
-            "seconds": self.seconds,
+            "seconds": self.seconds_in_steps(),
             "history": self.history.entries,
         }
         folder.save_checkpoint(self.step, identity, state)

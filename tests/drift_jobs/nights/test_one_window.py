@@ -136,6 +136,18 @@ async def test_rows_that_never_stop_do_not_keep_a_window_from_being_judged(
     assert (again.n_current, again.revision) == (300 + 10 * ATTEMPTS, 2)
 
 
+async def test_what_came_since_the_night_was_planned_is_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, tell: Tell, judge: Judge
+) -> None:
+    """A night is planned at once and takes a while: rows that came to a window since make a further revision of it."""
+    await log(make_records(300, seed=2), START)
+    await judge(plan)
+    (task,) = await window_tasks(engine, plan, DAY)
+    await log(make_records(10, seed=4), START + dt.timedelta(hours=1))
+    judged = await judge_version(engine, plan, task, tell)
+    assert (judged.is_new, judged.run.n_current, judged.run.revision) == (True, 310, 2)
+
+
 async def test_a_run_of_another_job_is_returned(
     log: Log, make_records: MakeRecords, plan: JudgingPlan, judge_around: JudgeAround, judge: Judge, count: Count
 ) -> None:

@@ -57,4 +57,4 @@ def test_the_seconds_of_a_fit_are_those_of_its_steps_and_not_of_its_evaluations(
         gpu.launched_s += 2.0
     training.validate()
     gpu.launched_s += 9.0
-    assert training.seconds == 6.0
+    assert training.seconds_in_steps() == 6.0
