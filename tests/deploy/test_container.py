@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.settings import DatabaseSettings
+from tests.protocols import Waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,6 @@ print(json.dumps({
     "system pip": [str(path) for path in pathlib.Path("/usr").rglob("pip/__init__.py")],
 }))
 """
-Waiting = Callable[[Callable[[], bool], str], None]
 
 
 class Container:

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.pictures.history import Model, store_history
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import Query
 
-Query = Callable[[str], list[dict[str, Any]]]
 Asked = list[tuple[str, str, str]]
 """Panel title, legend and PromQL of every query."""
 

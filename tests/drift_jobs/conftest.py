@@ -5,7 +5,7 @@ import datetime as dt
 import json
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,13 +25,9 @@ from sentiment_api.database.partitions import make_months, month_of
 from sentiment_api.database.tables import feedback, predictions
 from sentiment_api.model.bundle import REFERENCE, Bundle, Manifest, open_bundle, sealed, write_manifest
 from sentiment_api.model.descriptors import DESCRIPTORS_VERSION
+from tests.protocols import ExitCode, Log, MakeFrame, MakeRecords, Rate
 
 Record = dict[str, Any]
-MakeRecords = Callable[..., list[Record]]
-MakeFrame = Callable[[Sequence[Record]], pd.DataFrame]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Rate = Callable[..., Awaitable[None]]
-ExitCode = Callable[..., Awaitable[int]]
 
 DAY = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 TEXT = "The zipper <b>broke</b> on day one"

@@ -20,11 +20,10 @@ from sentiment_api.components import build_components
 from sentiment_api.lifespan import Lifespan
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool_folders import is_held
-from sentiment_api.settings import ServiceSettings
+from tests.protocols import SettingsWithoutPostgres
 
 REVIEW = {"text": "The lid never closes properly."}
 PLACES = 2
-SettingsFactory = Callable[..., ServiceSettings]
 
 
 class NeverReady(KeyChecker):
@@ -36,7 +35,7 @@ class NeverReady(KeyChecker):
 
 
 def test_building_the_application_touches_nothing(
-    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+    without_postgres: SettingsWithoutPostgres, cpu: Classifier, tmp_path: Path
 ) -> None:
     """The embedded Postgres, the spool and the key of the hashes are there once the application has started."""
     settings = without_postgres(database="embedded", database_url=None)
@@ -46,7 +45,7 @@ def test_building_the_application_touches_nothing(
 
 
 def test_the_spool_is_held_from_start_to_stop(
-    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+    without_postgres: SettingsWithoutPostgres, cpu: Classifier, tmp_path: Path
 ) -> None:
     """Another process may have the spool before the start and after the stop, and not in between."""
     spool = tmp_path / "spool" / "0"
@@ -59,7 +58,7 @@ def test_the_spool_is_held_from_start_to_stop(
 
 
 def test_a_start_that_fails_half_way_gives_the_spool_back(
-    without_postgres: SettingsFactory, cpu: Classifier, tmp_path: Path
+    without_postgres: SettingsWithoutPostgres, cpu: Classifier, tmp_path: Path
 ) -> None:
     """The first failure is the one that is raised, and another process may have the spool."""
     components = build_components(without_postgres(), cpu)
@@ -76,7 +75,9 @@ def test_a_start_that_fails_half_way_gives_the_spool_back(
     assert not is_held(tmp_path / "spool" / "0")
 
 
-def test_hanging_name_lookups_take_no_handlers_thread(without_postgres: SettingsFactory, cpu: Classifier) -> None:
+def test_hanging_name_lookups_take_no_handlers_thread(
+    without_postgres: SettingsWithoutPostgres, cpu: Classifier
+) -> None:
     """With every thread busy that asyncio looks names up in, a review is answered in a thread of the handlers."""
     app = create_app(without_postgres(max_concurrent_requests=PLACES), cpu)
     released = threading.Event()

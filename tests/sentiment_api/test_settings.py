@@ -1,7 +1,6 @@
 """Settings that files hold, as secrets of containers come, and names that are none."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ from sentiment_api.settings import (
     ServiceSettings,
     read_settings,
 )
+from tests.protocols import Secret
 
 URL = "postgresql://shop@127.0.0.1/shop"
-Secret = Callable[[str, str], Path]
 
 
 @pytest.fixture

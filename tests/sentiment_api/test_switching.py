@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.tables import predictions
 from sentiment_api.model.bundle import open_bundle
 from tests.packages import command_of
-
-Waiting = Callable[[Callable[[], bool], str], None]
+from tests.protocols import Waiting
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "nginx" / "sentiment.conf"
 MAIN = """

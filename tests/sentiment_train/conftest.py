@@ -3,7 +3,7 @@
 import datetime as dt
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -19,9 +19,7 @@ from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
-
-MakeBase = Callable[[Path], Path]
-Command = Callable[..., tuple[object, str, str]]
+from tests.protocols import Command, MakeBase
 
 _PRAISE = (
     "Absolutely love it, works perfectly.",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,8 +19,7 @@ import pytest
 import sentiment_train
 from sentiment_api.model.bundle import open_bundle, sealed, write_manifest
 from sentiment_train.prepared import read_part
-
-Command = Callable[..., tuple[object, str, str]]
+from tests.protocols import Command
 
 _ROOT = Path(__file__).parents[2]
 _COMMANDS = ("import-bert", "prepare", "fit", "evaluate", "export", "compare", "card")

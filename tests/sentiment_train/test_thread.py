@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,12 +25,12 @@ from sentiment_train.exporting.export import export
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
 from sentiment_train.prepared import read_part
+from tests.protocols import Export
 
 pytestmark = pytest.mark.slow
 
 _PRAISE = "Absolutely wonderful, works perfectly, love it."
 _COMPLAINT = "Terrible junk, it broke, a complete waste of money."
-Export = Callable[[Path, Path], object]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.protocols import Build
+
 Document = dict[str, Any]
-Build = Callable[[str], list[Document]]
 VERSION = "1.37.0"
 OPERATOR = "monitoring.coreos.com/v1"
 

@@ -14,11 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.settings import DatabaseSettings
+from tests.protocols import ShipClaim
 
 pytestmark = pytest.mark.slow
 
 AWAY = "postgresql://sentiment@127.0.0.1:1/sentiment"
-Ship = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def left_behind(new_service: Callable[..., Any]) -> list[str]:
 
 
 @pytest.fixture
-def ship(folder: Path, root: Path, data_dir: Path, closed_port: int) -> Ship:
+def ship(folder: Path, root: Path, data_dir: Path, closed_port: int) -> ShipClaim:
     """Run the script as the Job does, on the claim's folder and the database given."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -51,7 +51,7 @@ def ship(folder: Path, root: Path, data_dir: Path, closed_port: int) -> Ship:
 
 @pytest.mark.anyio
 async def test_what_was_left_reaches_postgres_once(
-    left_behind: list[str], ship: Ship, engine: AsyncEngine, database_settings: DatabaseSettings
+    left_behind: list[str], ship: ShipClaim, engine: AsyncEngine, database_settings: DatabaseSettings
 ) -> None:
     """While Postgres is away the Job fails and loses nothing; then it ships every prediction, and nothing is left."""
     assert database_settings.database_url is not None
@@ -65,7 +65,9 @@ async def test_what_was_left_reaches_postgres_once(
         assert sorted(rows) == sorted(left_behind)
 
 
-def test_what_postgres_refused_needs_somebody(ship: Ship, data_dir: Path, database_settings: DatabaseSettings) -> None:
+def test_what_postgres_refused_needs_somebody(
+    ship: ShipClaim, data_dir: Path, database_settings: DatabaseSettings
+) -> None:
     """Records that are set aside give an exit code of their own: the claim is to be kept, and no retry would help."""
     assert database_settings.database_url is not None
     aside = data_dir / "spool/0/set-aside"
@@ -76,7 +78,7 @@ def test_what_postgres_refused_needs_somebody(ship: Ship, data_dir: Path, databa
     assert "left: 0 segments to be shipped, 1 files that need somebody" in refused.stdout
 
 
-def test_a_service_that_does_not_start_is_a_failure(ship: Ship) -> None:
+def test_a_service_that_does_not_start_is_a_failure(ship: ShipClaim) -> None:
     """A database address that cannot be read ends the Job with the reason."""
     failed = ship("nowhere")
     assert failed.returncode == 1

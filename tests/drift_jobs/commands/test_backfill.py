@@ -1,15 +1,10 @@
 """`backfill`: days of the past, one by one."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

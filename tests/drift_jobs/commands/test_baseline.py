@@ -1,17 +1,11 @@
 """`baseline`: a window that is accepted becomes the reference."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
 from sentiment_api.model.bundle import Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

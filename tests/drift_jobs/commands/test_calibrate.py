@@ -1,11 +1,10 @@
 """`calibrate`: how often quiet windows would raise an alarm."""
 
 import re
-from collections.abc import Awaitable, Callable
 
 import pytest
 
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment", "undrawn")]
 

@@ -1,10 +1,8 @@
 """What an operator got wrong, or has not started: one line on stderr and exit code 2."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode
 
 RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bundle")
 NIGHT = ("nightly", "--date", "2026-11-21", "--reference", "bundle")

@@ -1,17 +1,12 @@
 """`nightly`: the day that is judged, the log's upkeep, and a service that is away."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 NIGHT = ("nightly", "--date", "2026-11-21", "--reference", "bundle")

@@ -2,17 +2,11 @@
 
 import datetime as dt
 import re
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+from tests.protocols import ExitCode, Log, MakeRecords, Receive
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bundle")

@@ -2,19 +2,13 @@
 
 import datetime as dt
 import re
-import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from sentiment_api.model.bundle import REFERENCE, Bundle, sealed, write_manifest
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
+from tests.protocols import ExitCode, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 RUN = ("run", "--start", "2026-11-21", "--end", "2026-11-22", "--reference", "bundle")

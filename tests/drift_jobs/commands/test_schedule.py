@@ -6,9 +6,7 @@ import datetime as dt
 import os
 import signal
 import socket
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -17,11 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.tables import drift_calibrations, drift_runs
 from tests.preloaded import Run, program
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-ExitCode = Callable[..., Awaitable[int]]
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+from tests.protocols import ExitCode, Log, MakeRecords, Receive
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("environment")]
 

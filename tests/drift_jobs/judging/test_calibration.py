@@ -1,8 +1,5 @@
 """Quiet windows: what they are drawn from, and what they teach."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,11 +17,9 @@ from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.metrics import practical_floor
 from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.statistics.two_sample import Difference
+from tests.protocols import MakeFrame, MakeRecords
 
 pytestmark = pytest.mark.slow
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +11,8 @@ from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.quality import coverage, intervals, quality
 from drift_jobs.runs import Coverage
+from tests.protocols import MakeFrame, MakeRecords
 
-MakeRecords = Callable[..., list[dict[str, Any]]]
-MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 

@@ -1,8 +1,6 @@
 """The verdict on made-up windows: quiet, shifted, too small and degenerate ones."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,9 +10,7 @@ import pytest
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.runs import MetricRow, RunVerdict
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
+from tests.protocols import MakeFrame, MakeRecords
 
 
 def _metric(verdict: RunVerdict, name: str) -> MetricRow:

@@ -1,7 +1,7 @@
 """One plan for all tests that judge windows, and the judging: from the database to the database."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +15,7 @@ from drift_jobs.runs import DriftRun, Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
-
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Count = Callable[[Table], Awaitable[int | None]]
-InOrder = Callable[[DriftRun], DriftRun]
+from tests.protocols import AllJudged, Count, InOrder, Judge
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

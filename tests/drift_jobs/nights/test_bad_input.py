@@ -2,14 +2,11 @@
 
 import datetime as dt
 import math
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
-from sqlalchemy import Table, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,7 +14,7 @@ from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
 from drift_jobs.commands.failures import failure_line
 from drift_jobs.nights.night import judge_window
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import DriftRun, Failed, Outcome, StoredRun
+from drift_jobs.runs import Failed, Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.storage.results import read_html
 from drift_jobs.windows import Window
@@ -25,12 +22,7 @@ from sentiment_api.database.connection import connected
 from sentiment_api.database.tables import drift_runs
 from sentiment_api.model.bundle import REFERENCE
 from sentiment_api.settings import DatabaseSettings
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Rate = Callable[..., Awaitable[None]]
-Count = Callable[[Table], Awaitable[int | None]]
+from tests.protocols import Count, Judge, Log, MakeRecords, Rate
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

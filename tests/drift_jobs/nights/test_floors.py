@@ -4,14 +4,11 @@ import asyncio
 import datetime as dt
 import math
 import threading
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,19 +17,14 @@ from drift_jobs.nights.floors import calibration_for
 from drift_jobs.nights.night import window_tasks
 from drift_jobs.nights.one_window import judge_version
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import MetricRow
 from drift_jobs.storage.bundle_reference import bundle_frame
 from drift_jobs.storage.references import LoadedReference, WantedReference
 from drift_jobs.storage.results import lock_window
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_runs
 from sentiment_api.model.bundle import Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Rate = Callable[..., Awaitable[None]]
-Count = Callable[[Table], Awaitable[int | None]]
+from tests.protocols import Count, Judge, Log, MakeRecords, Rate
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from drift_jobs.nights.golden import GoldenReply, check_golden, compare_answers, prevailing, with_golden
 from drift_jobs.runs import MetricRow, RunVerdict
 from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle
-
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+from tests.protocols import Receive
 
 LABELS = ["negative", "positive"]
 RECORDED = {"This lamp hums": [0.9, 0.1], "Fits like a glove": [0.2, 0.8]}

@@ -1,28 +1,18 @@
 """What came late to earlier nights, and days that were missed."""
 
 import datetime as dt
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.night import judge_day, judge_late, judge_night, judge_window
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import Outcome, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.tables import drift_runs
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
-Rate = Callable[..., Awaitable[None]]
-Count = Callable[[Table], Awaitable[int | None]]
+from tests.protocols import AllJudged, Count, Log, MakeRecords, Rate
 
 DAY = dt.date(2026, 11, 21)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,9 +1,6 @@
 """Which windows a night judges, and when a day is done."""
 
 import datetime as dt
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,16 +10,13 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.nights.night import day_tasks, is_done, judge_day, judge_window
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import MetricRow, Outcome, StoredRun
+from drift_jobs.runs import MetricRow
 from drift_jobs.storage.baselines import list_baselines
 from drift_jobs.storage.history import judged_versions
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.storage.results import store_run
 from drift_jobs.windows import Window, day_window
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-AllJudged = Callable[[AsyncIterator[Outcome]], Awaitable[list[StoredRun]]]
+from tests.protocols import AllJudged, Log, MakeRecords
 
 DAY = dt.date(2026, 11, 21)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,9 +24,7 @@ from sentiment_api.database.connection import make_engine
 from sentiment_api.database.drift_results import erase_product_from_runs
 from sentiment_api.database.tables import drift_runs
 from sentiment_api.settings import DatabaseSettings
-
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
-Store = Callable[..., Awaitable[None]]
+from tests.protocols import Receive, Store
 
 NOW = dt.datetime(2026, 11, 22, 2, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

@@ -3,12 +3,10 @@
 import asyncio
 import datetime as dt
 import threading
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
-from sqlalchemy import Table, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.errors import WindowUnsettled
@@ -21,12 +19,7 @@ from drift_jobs.runs import DriftRun, StoredRun
 from drift_jobs.storage.results import lock_window
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Count = Callable[[Table], Awaitable[int | None]]
-JudgeAround = Callable[..., Awaitable[StoredRun]]
+from tests.protocols import Count, Judge, JudgeAround, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

@@ -2,29 +2,18 @@
 
 import asyncio
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.notices import due_notices
 from drift_jobs.nights.plan import JudgingPlan
-from drift_jobs.runs import DriftRun
 from drift_jobs.storage.results import settle_notice
 from sentiment_api.database.tables import drift_metrics, drift_runs
 from sentiment_api.model.bundle import REFERENCE
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Rate = Callable[..., Awaitable[None]]
-Count = Callable[[Table], Awaitable[int | None]]
-InOrder = Callable[[DriftRun], DriftRun]
+from tests.protocols import Count, InOrder, Judge, Log, MakeRecords, Rate
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

@@ -2,9 +2,6 @@
 
 import datetime as dt
 import gzip
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,15 +14,11 @@ from drift_jobs.errors import RunUnknown
 from drift_jobs.nights.night import window_tasks
 from drift_jobs.nights.one_window import judge_version
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import DriftRun, MetricRow
+from drift_jobs.runs import MetricRow
 from drift_jobs.storage.results import list_runs, read_html, read_run
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-InOrder = Callable[[DriftRun], DriftRun]
+from tests.protocols import InOrder, Judge, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

@@ -2,8 +2,7 @@
 
 import datetime as dt
 import json
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -23,14 +22,9 @@ from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_floors
 from sentiment_api.model.bundle import Bundle, GoldenText, open_bundle, sealed, write_manifest
 from sentiment_api.settings import DatabaseSettings
+from tests.protocols import ExitCode, Judge, Log, MakeThreeLabelRecords, Rate, Receive
 
 Record = dict[str, Any]
-MakeRecords = Callable[..., list[Record]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Rate = Callable[..., Awaitable[None]]
-ExitCode = Callable[..., Awaitable[int]]
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
 
 LABELS = ["negative", "neutral", "positive"]
 RATINGS = dict(zip(LABELS, (1, 3, 5), strict=True))
@@ -42,7 +36,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="session")
-def make_records(make_records: MakeRecords) -> MakeRecords:
+def make_records(make_records: MakeThreeLabelRecords) -> MakeThreeLabelRecords:
     """Makes the reviews of the shop with two labels as a model of three labels answers them."""
 
     def make(n: int, seed: int, **moved: float) -> list[Record]:
@@ -85,7 +79,7 @@ def _rows(run: DriftRun) -> dict[str, MetricRow]:
 
 
 async def test_quiet_and_drifted_windows_of_three_labels(
-    engine: AsyncEngine, log: Log, make_records: MakeRecords, plan: JudgingPlan, judge: Judge, rate: Rate
+    engine: AsyncEngine, log: Log, make_records: MakeThreeLabelRecords, plan: JudgingPlan, judge: Judge, rate: Rate
 ) -> None:
     """Quiet is none and a changed mood drift, by floors that were learned; the page shows each logit."""
     records = make_records(300, seed=2)
@@ -117,7 +111,7 @@ async def test_quiet_and_drifted_windows_of_three_labels(
 
 async def test_a_night_of_three_labels_through_the_command_line(
     log: Log,
-    make_records: MakeRecords,
+    make_records: MakeThreeLabelRecords,
     bundle: Bundle,
     receive: Receive,
     exit_code: ExitCode,

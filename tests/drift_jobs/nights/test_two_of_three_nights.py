@@ -1,9 +1,6 @@
 """Watch on two nights of three is drift: which nights count for that."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,14 +10,11 @@ from uuid_utils.compat import uuid7
 
 from drift_jobs.nights.night import judge_late
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import DriftRun, StoredRun
+from drift_jobs.runs import StoredRun
 from drift_jobs.storage.results import store_run
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_calibrations, drift_floors
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
+from tests.protocols import Judge, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

@@ -1,28 +1,20 @@
 """Each model version by itself, and what it is compared with."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.nights.night import judge_window
 from drift_jobs.nights.plan import JudgingPlan, Tell
-from drift_jobs.runs import DriftRun, Failed, StoredRun
+from drift_jobs.runs import Failed, StoredRun
 from drift_jobs.storage.references import WantedReference
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs
 from sentiment_api.model.bundle import REFERENCE
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Judge = Callable[..., Awaitable[list[DriftRun]]]
-Count = Callable[[Table], Awaitable[int | None]]
+from tests.protocols import Count, Judge, Log, MakeRecords
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 DAY = Window(START, START + dt.timedelta(days=1))

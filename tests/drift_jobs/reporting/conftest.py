@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -10,10 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from drift_jobs.runs import DriftRun, MetricRow
-
-MakeRun = Callable[..., DriftRun]
-TextOf = Callable[[str], str]
-RowsOf = Callable[[str, str], list[str]]
+from tests.protocols import MakeRun, RowsOf, TextOf
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 

@@ -1,16 +1,15 @@
 """What the commands print."""
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from drift_jobs.judging.calibration import Calibration
 from drift_jobs.reporting.console import print_baselines, print_calibrations, print_metrics, run_line
-from drift_jobs.runs import BackTest, Details, DriftRun
+from drift_jobs.runs import BackTest, Details
+from tests.protocols import MakeRun
 
-MakeRun = Callable[..., DriftRun]
 MIDNIGHT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 

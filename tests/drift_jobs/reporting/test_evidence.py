@@ -1,17 +1,13 @@
 """What the page says beside the tests: causes, estimates, golden texts, false alarms."""
 
 import uuid
-from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import BackTest, Causes, Change, Coverage, Details, DriftRun, Level, MetricRow, MixChange
-
-MakeRun = Callable[..., DriftRun]
-TextOf = Callable[[str], str]
-RowsOf = Callable[[str, str], list[str]]
+from drift_jobs.runs import BackTest, Causes, Change, Coverage, Details, Level, MetricRow, MixChange
+from tests.protocols import MakeRun, RowsOf, TextOf
 
 GOLDEN = MetricRow(
     metric="golden", family="model", value=0.002, reference_value=0.0, effect=0.002, threshold=0.03, verdict="none",

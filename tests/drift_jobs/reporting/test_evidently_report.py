@@ -1,8 +1,5 @@
 """What Evidently shows, and what it must never show."""
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 import numpy as np
 import pandas as pd
@@ -10,11 +7,9 @@ import pytest
 
 from drift_jobs.judging.frames import DESCRIPTORS, LabelSet, sample_frame
 from drift_jobs.reporting.evidently_report import Description, describe
+from tests.protocols import MakeFrame, MakeRecords
 
 pytestmark = pytest.mark.slow
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-MakeFrame = Callable[[list[dict[str, Any]]], pd.DataFrame]
 
 
 def test_every_judged_column_is_described(make_records: MakeRecords, make_frame: MakeFrame, labels: LabelSet) -> None:

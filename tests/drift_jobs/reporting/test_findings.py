@@ -1,15 +1,10 @@
 """What the page says of the tests: what changed, and what could not have been seen."""
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import Details, DriftRun, MetricRow
-
-MakeRun = Callable[..., DriftRun]
-TextOf = Callable[[str], str]
-RowsOf = Callable[[str, str], list[str]]
+from drift_jobs.runs import Details, MetricRow
+from tests.protocols import MakeRun, RowsOf, TextOf
 
 SHARE = MetricRow(
     metric="label_share", family="predictions", value=0.612, reference_value=0.5, effect=0.112, p_value=0.0004,

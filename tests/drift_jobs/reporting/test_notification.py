@@ -4,8 +4,6 @@ import datetime as dt
 import json
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -19,8 +17,7 @@ from drift_jobs.reporting.notification import (
     retrying,
 )
 from drift_jobs.runs import DriftRun, MetricRow
-
-Receive = Callable[[Callable[[Any], tuple[int, object]]], Any]
+from tests.protocols import Receive
 
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 CHANGED = MetricRow(metric="logit", family="predictions", effect=0.4, floor=0.2, direction="down", verdict="drift", n=9)

@@ -1,10 +1,8 @@
 """The page in a real browser, under the policy it is served with: one verdict, and nothing from outside."""
 
 import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
@@ -12,12 +10,8 @@ from drift_jobs.judging.frames import LabelSet
 from drift_jobs.judging.verdict import JudgingContext, judge
 from drift_jobs.reporting.evidently_report import describe
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import DriftRun, RunVerdict
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-MakeFrame = Callable[[Sequence[dict[str, Any]]], pd.DataFrame]
-MakeRun = Callable[..., DriftRun]
-MakePage = Callable[..., str]
+from drift_jobs.runs import RunVerdict
+from tests.protocols import MakeFrame, MakePage, MakeRecords, MakeRun
 
 PATIENCE_MS = 60_000
 ADDRESS = "http://report.test/"

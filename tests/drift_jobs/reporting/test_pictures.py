@@ -1,7 +1,6 @@
 """The trend: what the pictures say to those who see them and to those who do not."""
 
 import re
-from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,8 +8,8 @@ from msgspec.structs import replace
 
 from drift_jobs.reporting.pictures import trend
 from drift_jobs.runs import DriftRun, Level, MetricRow
+from tests.protocols import MakeRun
 
-MakeRun = Callable[..., DriftRun]
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 
 

@@ -1,16 +1,13 @@
 """The page of a run: its head, and that nothing comes in that is not text."""
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from drift_jobs.reporting.summary import report_page
-from drift_jobs.runs import Causes, Change, Details, DriftRun, MetricRow
-
-MakeRun = Callable[..., DriftRun]
-TextOf = Callable[[str], str]
+from drift_jobs.runs import Causes, Change, Details, MetricRow
+from tests.protocols import MakeRun, TextOf
 
 SHARE = MetricRow(
     metric="label_share", family="predictions", value=0.612, reference_value=0.5, effect=0.112, p_value=0.0004,

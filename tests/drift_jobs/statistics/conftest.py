@@ -1,13 +1,10 @@
 """Reviews that come in clusters."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from drift_jobs.statistics.samples import Sample
-
-Shop = Callable[[np.random.Generator, int, int, int], Sample]
+from tests.protocols import Shop
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from scipy import stats
 
 from drift_jobs.statistics.samples import Floats, Sample
 from drift_jobs.statistics.two_sample import Difference, domain_auc, kolmogorov_smirnov, mean_difference
+from tests.protocols import Shop
 
 pytestmark = pytest.mark.slow
 
 Test = Callable[[Sample, Sample], Difference]
-Shop = Callable[[np.random.Generator, int, int, int], Sample]
 
 WINDOWS = 60
 TERMS = [(0.05, 0.0), (0.002, 0.0), (0.05, 0.25)]

@@ -16,8 +16,7 @@ from drift_jobs.statistics.two_sample import (
     share_difference,
     shares_difference,
 )
-
-Shop = Callable[[np.random.Generator, int, int, int], Sample]
+from tests.protocols import Shop
 
 
 def _independent(values: Floats) -> Sample:

@@ -1,9 +1,6 @@
 """How many rows count, by version and by day, and what tells that some came."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,10 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from drift_jobs.storage.counts import day_counts, extended_start, input_state, versions_in
 from drift_jobs.windows import Window, day_window
 from sentiment_api.database.tables import feedback, predictions
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Rate = Callable[..., Awaitable[None]]
+from tests.protocols import Log, MakeRecords, Rate
 
 UTC = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,9 +1,6 @@
 """When `auto` leaves the bundle for the version's own first traffic."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,10 +12,7 @@ from drift_jobs.storage.references import ChosenReference, WantedReference, choo
 from drift_jobs.windows import Window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Fill = Callable[..., Awaitable[None]]
+from tests.protocols import Fill, Log, MakeRecords
 
 UTC = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")

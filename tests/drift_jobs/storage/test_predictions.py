@@ -1,9 +1,6 @@
 """Which rows of the prediction log a window holds, and what is made of them."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,10 +10,7 @@ from drift_jobs.judging.frames import label_set
 from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Rate = Callable[..., Awaitable[None]]
+from tests.protocols import Log, MakeRecords, Rate
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 HOUR = Window(NOON, NOON + dt.timedelta(hours=1))

@@ -1,8 +1,6 @@
 """What a model version is compared with, and what is said when there is nothing."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,10 +21,7 @@ from drift_jobs.storage.references import (
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.database.partitions import drop_old_months
 from sentiment_api.model.bundle import REFERENCE, Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
-Resolve = Callable[..., Awaitable[LoadedReference]]
+from tests.protocols import Log, MakeRecords, Resolve
 
 UTC = ZoneInfo("UTC")
 START = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)

@@ -1,8 +1,6 @@
 """What is read of a window: all of it, one version, or a sample that is the same each time."""
 
 import datetime as dt
-import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from drift_jobs.storage.predictions import WindowRows, prediction_frame, read_predictions
 from drift_jobs.windows import Window
 from sentiment_api.model.bundle import Bundle
-
-MakeRecords = Callable[..., list[dict[str, Any]]]
-Log = Callable[..., Awaitable[list[uuid.UUID]]]
+from tests.protocols import Log, MakeRecords
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 HOUR = Window(NOON, NOON + dt.timedelta(hours=1))

@@ -1,7 +1,7 @@
 """By which names a service that asks for no keys is asked: none that a web page could have been loaded under."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 
 from sentiment_api.app import create_app
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.settings import ServiceSettings
+from tests.protocols import SettingsWithoutPostgres
 
 OWN = "http://127.0.0.1"
 REBOUND = "rebound.example"
@@ -20,11 +20,10 @@ FOREIGN = [
     *("192.0.2.7", "0.0.0.0", "[2001:db8::7]:8000", "127.0.0.1@rebound.example", "127.0.0.1, rebound.example"),  # noqa: S104
     *("127.0.0.1:8000:80", "[::1", "no host", "re_bound.example"),
 ]
-Settings = Callable[..., ServiceSettings]
 
 
 @pytest.fixture
-def open_client(without_postgres: Settings, cpu: Classifier) -> Iterator[TestClient[Litestar]]:
+def open_client(without_postgres: SettingsWithoutPostgres, cpu: Classifier) -> Iterator[TestClient[Litestar]]:
     """A client of a service in this process that asks for no keys."""
     with TestClient(create_app(without_postgres(), cpu), base_url=OWN) as client:
         yield client
@@ -85,7 +84,7 @@ def test_refusals_are_counted(open_client: TestClient[Litestar]) -> None:
 
 @pytest.mark.parametrize("settings", [{"keys": "required"}, {"behind_proxy": True}], ids=["keys", "proxy"])
 def test_where_others_are_let_in_any_host_is_answered(
-    without_postgres: Settings, cpu: Classifier, settings: dict[str, Any]
+    without_postgres: SettingsWithoutPostgres, cpu: Classifier, settings: dict[str, Any]
 ) -> None:
     """With keys, which no web page has, or a proxy that authenticates, the service may have any name."""
     with TestClient(create_app(without_postgres(**settings), cpu), base_url=f"http://{REBOUND}") as client:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import subprocess
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,9 @@ from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.preparation.prepare import prepare
 from tests.preloaded import program
+from tests.protocols import NewRecord, StoreShop
 
 pytestmark = pytest.mark.anyio
-NewRecord = Callable[..., PredictionRecord]
-Store = Callable[..., Awaitable[None]]
 ROOT = Path(__file__).parents[3]
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 ODD_TEXTS = [
@@ -41,7 +39,7 @@ ODD_TEXTS = [
 
 
 @pytest.fixture
-def store(engine: AsyncEngine, spool: Spool) -> Store:
+def store(engine: AsyncEngine, spool: Spool) -> StoreShop:
     """A function that brings records to the fresh database, as the service does."""
 
     async def store(*records: Record) -> None:
@@ -103,7 +101,7 @@ def rows_in(path: Path) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "jsonl.gz"])
 async def test_training_reads_what_was_said(
-    engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path, ending: str
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path, ending: str
 ) -> None:
     """Every form of file gives training each text, rating, product and time as they were logged."""
     records = [new_record(text=text, product_id=f"00{n}") for n, text in enumerate(ODD_TEXTS)]
@@ -124,7 +122,7 @@ async def test_training_reads_what_was_said(
 
 
 async def test_a_whole_shop_goes_through_prepare(
-    database_settings: DatabaseSettings, store: Store, new_record: NewRecord, tmp_path: Path
+    database_settings: DatabaseSettings, store: StoreShop, new_record: NewRecord, tmp_path: Path
 ) -> None:
     """`sentiment-train prepare` takes the command's file as it is and makes its parts of all the rows."""
     records = [
@@ -152,7 +150,7 @@ async def test_a_whole_shop_goes_through_prepare(
 
 
 async def test_the_latest_feedback_of_customers_counts(
-    engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path
 ) -> None:
     """An earlier rating is replaced by a later one, and our own tries and unrated predictions are no training data."""
     rated, unrated = new_record(text="rated"), new_record(text="unrated")
@@ -162,7 +160,9 @@ async def test_the_latest_feedback_of_customers_counts(
     assert rows_in(tmp_path / "a.csv")[0][1:3] == ("rated", 4)
 
 
-async def test_a_time_can_be_chosen(engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path) -> None:
+async def test_a_time_can_be_chosen(
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path
+) -> None:
     """`from` is inclusive and `to` exclusive, over the months of the table."""
     moments = [dt.datetime(2031, month, 1, tzinfo=dt.UTC) for month in (3, 4, 5, 6)]
     records = [new_record(prediction_id=first_id(moment), text=f"{moment:%B}") for moment in moments]
@@ -172,7 +172,7 @@ async def test_a_time_can_be_chosen(engine: AsyncEngine, store: Store, new_recor
 
 
 async def test_a_label_counts_where_it_stands_for_one_rating(
-    engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path
 ) -> None:
     """A label that several ratings have, or none, is left out and counted; the others get their rating."""
     three_way = {"1": "negative", "2": "negative", "3": "neutral", "4": "positive", "5": "positive"}
@@ -194,7 +194,7 @@ async def test_another_ending_is_refused(engine: AsyncEngine, tmp_path: Path, en
 
 
 async def test_without_texts_nothing_is_exported(
-    engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path
 ) -> None:
     """When the policy kept no text the command says so and leaves no file, also not the one it began."""
     with pytest.raises(ExportRefused, match="no prediction in this time has feedback"):
@@ -211,7 +211,7 @@ async def test_without_texts_nothing_is_exported(
 
 
 async def test_a_file_that_is_there_is_kept(
-    engine: AsyncEngine, store: Store, new_record: NewRecord, tmp_path: Path
+    engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path
 ) -> None:
     """Without --force an existing file is refused; with it a refusal for another reason still leaves the old one."""
     path = tmp_path / "a.csv"

@@ -1,7 +1,6 @@
 """The drift job's results: how segments are shown to people, and that an erased product leaves nothing in them."""
 
 import gzip
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.drift_results import ERASED_REASON, SHOWN_CHARACTERS, product_segment, shown_segment
 from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.tables import drift_metrics, drift_runs
+from tests.protocols import StoreRun
 
 pytestmark = pytest.mark.anyio
-StoreRun = Callable[..., Awaitable[UUID]]
 REPORTS = {"report_html": gzip.compress(b"<p>mug-7"), "report_json": gzip.compress(b"{}")}
 CAUSES: dict[str, Any] = {"descriptors": [], "mix": None, "novel": []}
 HOSTILE = "mug\n" + "7" * 150

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from tests.preloaded import program
+from tests.protocols import NewRecord
 
 pytestmark = pytest.mark.anyio
-NewRecord = Callable[..., PredictionRecord]
 
 
 def rating_of(record: PredictionRecord) -> FeedbackRecord:

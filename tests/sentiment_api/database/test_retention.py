@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 import subprocess
 import uuid
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, text
@@ -20,9 +19,9 @@ from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from tests.preloaded import program
+from tests.protocols import NewRecord
 
 pytestmark = pytest.mark.anyio
-NewRecord = Callable[..., PredictionRecord]
 KEEP = dt.timedelta(days=400)
 
 

@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
@@ -10,11 +9,10 @@ import pytest
 from sentiment_api.errors import Overloaded
 from sentiment_api.inference.capacity import Capacity, Ticket
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import NewCapacity
 
 RATE = 1000.0
 TEXT_TOKENS = 500
-
-NewCapacity = Callable[..., Capacity]
 
 
 @pytest.fixture

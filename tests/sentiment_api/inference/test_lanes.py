@@ -1,7 +1,6 @@
 """What goes next, and in which company."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
@@ -11,12 +10,11 @@ from sentiment_api.inference.capacity import Lane
 from sentiment_api.inference.lanes import LOOK_AHEAD, Entry, Lanes
 from sentiment_api.model.engines import BatchLimits
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import NewLanes
 
 ONE = BatchLimits(texts=1, tokens=512, padding=0.0)
 EQUAL = BatchLimits(texts=8, tokens=32, padding=0.0)
 PADDED = BatchLimits(texts=8, tokens=100, padding=0.2)
-
-NewLanes = Callable[[BatchLimits], Lanes]
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """A service that drains goes on answering, says that it is not ready, and then stops."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-Drain = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.protocols import Drain
 
 
 def test_a_draining_service_is_not_ready_and_serves_on(

@@ -28,8 +28,8 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool_folders import set_aside_files
 from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import NewRecord
 
-NewRecord = Callable[..., PredictionRecord]
 Row = dict[str, Any]
 
 RELEASED = Path(__file__).parent / "released"

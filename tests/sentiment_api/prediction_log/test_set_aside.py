@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,9 @@ from sentiment_api.prediction_log.spool_folders import SET_ASIDE, set_aside_file
 from sentiment_api.prediction_log.takeover import adopt
 from sentiment_api.telemetry.metrics import Metrics
 from tests.preloaded import program
+from tests.protocols import NewRecord
 
 pytestmark = pytest.mark.slow
-
-NewRecord = Callable[..., PredictionRecord]
 
 
 @pytest.fixture

@@ -19,15 +19,15 @@ from sentiment_api.database import schema
 from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import first_id
 from sentiment_api.database.tables import feedback, predictions
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, decode, encode
+from sentiment_api.prediction_log.records import FeedbackRecord, Record, decode, encode
 from sentiment_api.prediction_log.set_aside import find_all
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import NewRecord
 
 pytestmark = pytest.mark.anyio
-NewRecord = Callable[..., PredictionRecord]
 
 DEFECT = {"metadata": {"shop": msgspec.msgpack.Ext(7, b"of a type that no column takes")}}
 """A record whose row cannot be made: a defect of whoever wrote it, on which Postgres has no say."""

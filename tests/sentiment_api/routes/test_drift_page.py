@@ -1,9 +1,7 @@
 """The page of a drift run in a real browser: it shows what Evidently drew, and reaches nothing of the service."""
 
 import gzip
-from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,8 @@ from evidently import BinaryClassification, DataDefinition, Dataset, Report
 from evidently.presets import ClassificationQuality, ValueStats
 from playwright.sync_api import Browser, Page, expect
 
-StoreRun = Callable[..., Awaitable[UUID]]
+from tests.protocols import StoreRun
+
 PATIENCE_MS = 30_000
 # What a script in the page may try to learn of the service, or to keep in its name, and how it fails.
 FORBIDDEN = {

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import gzip
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,10 +16,10 @@ from sentiment_api.app import create_app
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
+from tests.protocols import StoreRun
 
 pytestmark = pytest.mark.anyio
 Client = TestClient[Litestar]
-StoreRun = Callable[..., Awaitable[UUID]]
 PAGE = "<!DOCTYPE html><title>Drift</title><p>Grüße</p>"
 LATE = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
 SECRET = "words of the client"

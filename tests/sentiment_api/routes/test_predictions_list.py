@@ -22,16 +22,15 @@ from sentiment_api.app import create_app
 from sentiment_api.database.connection import connected
 from sentiment_api.database.partitions import first_id
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
+from sentiment_api.prediction_log.records import FeedbackRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings, ServiceSettings
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import MadeAt, NewRecord
 
 pytestmark = pytest.mark.anyio
 Client = TestClient[Litestar]
-NewRecord = Callable[..., PredictionRecord]
-MadeAt = Callable[..., uuid.UUID]
 SECRET = "words of the client"
 
 

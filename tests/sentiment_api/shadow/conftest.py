@@ -1,7 +1,7 @@
 """What this room's tests share: a shadow whose scorer does as it is told, and what the log and Postgres hold of it."""
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,8 +16,7 @@ from sentiment_api.schemas.service import ModelName
 from sentiment_api.shadow.comparison import Candidate, Shadow
 from sentiment_api.shadow.scoring import ShadowAnswer, ShadowModel
 from sentiment_api.telemetry.metrics import Metrics
-
-Ship = Callable[..., Awaitable[Metrics]]
+from tests.protocols import ShipShadow
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
@@ -177,7 +176,7 @@ def _shadow_of(record: PredictionRecord) -> ShadowRecord:
 
 
 @pytest.fixture
-def ship() -> Ship:
+def ship() -> ShipShadow:
     """A function that ships records and gives the metrics of it."""
     return _ship
 

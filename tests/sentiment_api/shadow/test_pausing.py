@@ -4,12 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.shadow.comparison import Candidate, Shadow
+from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.telemetry.metrics import Metrics
-
-Waiting = Callable[[Callable[[], bool], str], None]
-Count = Callable[..., float]
-NewCandidate = Callable[..., Candidate]
+from tests.protocols import Compared, NewCandidate, Waiting
 
 PATIENCE_S = 30.0
 
@@ -46,7 +43,7 @@ def test_it_begins_to_load_only_while_the_engine_has_nothing_to_do(
     waiting: Waiting,
     new_scorer: Callable[[], Any],
     candidate: NewCandidate,
-    compared: Count,
+    compared: Compared,
 ) -> None:
     """Live work that is there before holds it up; a stop does not wait for that."""
     held, stopped = (Shadow(each, 1.0, spool, metrics) for each in (scorer, new_scorer()))

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,16 +15,14 @@ from sentiment_api.errors import ShadowFailed
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.shadow.comparison import Candidate, Shadow
+from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.shadow.process import ShadowProcess
 from sentiment_api.shadow.scoring import ShadowAnswer
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import Dropped, NewCandidate, Waiting
 
 pytestmark = pytest.mark.slow
 
-Waiting = Callable[[Callable[[], bool], str], None]
-Count = Callable[..., float]
-NewCandidate = Callable[..., Candidate]
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
@@ -166,8 +164,8 @@ def test_an_erasure_ends_a_process_that_stands_still_in_a_text(
     metrics: Metrics,
     waiting: Waiting,
     candidate: NewCandidate,
-    dropped: Count,
-    compared: Count,
+    dropped: Dropped,
+    compared: Dropped,
 ) -> None:
     """Its memory goes with it, however long live work lasts; another is loaded when that is done, and scores."""
     shadow = Shadow(process, 1.0, spool, metrics)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.partitions import drop_old_months, first_id
 from sentiment_api.database.tables import predictions, shadow_predictions
-from sentiment_api.prediction_log.records import PredictionRecord, ShadowRecord, encode
+from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.segments import frame
 from sentiment_api.prediction_log.set_aside import SetAsideRecord, find
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.takeover import claim_spool
 from sentiment_api.telemetry.metrics import Metrics
-
-NewRecord = Callable[..., PredictionRecord]
-ShadowOf = Callable[[PredictionRecord], ShadowRecord]
-Ship = Callable[..., Awaitable[Metrics]]
+from tests.protocols import NewRecord, ShadowOf, ShipShadow
 
 
 async def scored(engine: AsyncEngine) -> set[uuid.UUID]:
@@ -49,7 +45,7 @@ async def test_a_shadow_record_that_0_1_set_aside_is_shipped(
 
 @pytest.mark.anyio
 async def test_a_shadow_record_becomes_a_row_once(
-    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: Ship
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: ShipShadow
 ) -> None:
     """It has the time of its prediction, and shipping it again changes nothing."""
     record = new_record()
@@ -66,7 +62,7 @@ async def test_a_shadow_record_becomes_a_row_once(
 
 @pytest.mark.anyio
 async def test_erasure_takes_shadow_answers_too(
-    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: Ship
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: ShipShadow
 ) -> None:
     """By id and by product, stored or still spooled, before or after the erasure; those of others stay."""
     by_id, of_product, kept = new_record(product_id=None), new_record(product_id="mug-7"), new_record(product_id="x")
@@ -82,7 +78,7 @@ async def test_erasure_takes_shadow_answers_too(
 
 @pytest.mark.anyio
 async def test_a_shadow_answer_goes_when_its_prediction_is_left_out(
-    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: Ship
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: ShipShadow
 ) -> None:
     """It was stored while its prediction, of an erased product, was still spooled."""
     record = new_record(product_id="mug-7")
@@ -95,7 +91,7 @@ async def test_a_shadow_answer_goes_when_its_prediction_is_left_out(
 
 @pytest.mark.anyio
 async def test_old_months_take_their_shadow_answers(
-    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: Ship
+    engine: AsyncEngine, spool: Spool, new_record: NewRecord, shadow_of: ShadowOf, ship: ShipShadow
 ) -> None:
     """They go with the predictions, and a late spool does not bring them back."""
     now = dt.datetime.now(dt.UTC)

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import subprocess
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -12,15 +11,11 @@ from uuid_utils.compat import uuid7
 
 from sentiment_api.commands.shadow import paired, wilson
 from sentiment_api.database.partitions import first_id
-from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord
+from sentiment_api.prediction_log.records import FeedbackRecord
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
-from sentiment_api.telemetry.metrics import Metrics
 from tests.preloaded import program
-
-NewRecord = Callable[..., PredictionRecord]
-ShadowOf = Callable[[PredictionRecord], ShadowRecord]
-Ship = Callable[..., Awaitable[Metrics]]
+from tests.protocols import NewRecord, ShadowOf, ShipShadow
 
 
 def report(database: DatabaseSettings, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -47,7 +42,7 @@ async def test_the_report_compares_with_feedback(
     new_record: NewRecord,
     database_settings: DatabaseSettings,
     shadow_of: ShadowOf,
-    ship: Ship,
+    ship: ShipShadow,
 ) -> None:
     """One text is out of the time, one is a repeat, one has no feedback; of the rest each model has its share right."""
     now = dt.datetime.now(dt.UTC)

@@ -21,11 +21,9 @@ from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import MAX_WAITING
+from tests.protocols import Metric, NewShadowClient, Waiting
 
 Client = TestClient[Litestar]
-Waiting = Callable[[Callable[[], bool], str], None]
-NewClient = Callable[..., Client]
-Metric = Callable[[httpx.Client, str], float]
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
@@ -33,7 +31,9 @@ PRAISE = {"text": "Great value, works perfectly."}
 
 
 @pytest.fixture
-def new_client(cpu: Classifier, scorer: Any, without_postgres: Callable[..., ServiceSettings]) -> Iterator[NewClient]:
+def new_client(
+    cpu: Classifier, scorer: Any, without_postgres: Callable[..., ServiceSettings]
+) -> Iterator[NewShadowClient]:
     """A function that serves the starter here with that shadow of all predictions; no Postgres."""
     with contextlib.ExitStack() as running:
 
@@ -45,7 +45,7 @@ def new_client(cpu: Classifier, scorer: Any, without_postgres: Callable[..., Ser
 
 
 def test_live_answers_do_not_wait_for_a_shadow_that_hangs(
-    new_client: NewClient, scorer: Any, waiting: Waiting, metric: Metric
+    new_client: NewShadowClient, scorer: Any, waiting: Waiting, metric: Metric
 ) -> None:
     """With the shadow stuck in a text every request is answered, readiness stays, and the texts wait."""
     client = new_client()
@@ -59,7 +59,7 @@ def test_live_answers_do_not_wait_for_a_shadow_that_hangs(
 
 
 def test_what_does_not_fit_into_the_queue_is_dropped_and_counted(
-    new_client: NewClient, scorer: Any, waiting: Waiting, metric: Metric
+    new_client: NewShadowClient, scorer: Any, waiting: Waiting, metric: Metric
 ) -> None:
     """Beside the text that the shadow has, so many wait as the bound says; the live answers are all there."""
     client = new_client()
@@ -72,7 +72,7 @@ def test_what_does_not_fit_into_the_queue_is_dropped_and_counted(
     assert metric(client, "sentiment_shadow_waiting_texts") == MAX_WAITING
 
 
-def test_agreement_and_distance_are_counted(new_client: NewClient, waiting: Waiting, metric: Metric) -> None:
+def test_agreement_and_distance_are_counted(new_client: NewShadowClient, waiting: Waiting, metric: Metric) -> None:
     """Each text that the shadow scored counts as the same label or another, with the distance of the scores."""
     client = new_client()
     live = [client.post("/predict", json=body).json() for body in (REVIEW, PRAISE, PRAISE)]
@@ -85,7 +85,7 @@ def test_agreement_and_distance_are_counted(new_client: NewClient, waiting: Wait
     assert metric(client, info) == 1
 
 
-def test_the_shadow_shows_in_health_and_model(new_client: NewClient, waiting: Waiting) -> None:
+def test_the_shadow_shows_in_health_and_model(new_client: NewShadowClient, waiting: Waiting) -> None:
     """Both say which model it is and how it does."""
     client = new_client(shadow_share=0.25)
     waiting(lambda: client.get("/health/ready").json()["shadow"]["state"] == "ready", "it is loaded")
@@ -113,7 +113,7 @@ def test_a_share_beyond_one_is_refused() -> None:
 
 @pytest.mark.parametrize("where", ["load", "score"])
 def test_a_shadow_that_fails_is_given_up_and_harms_nothing(
-    new_client: NewClient, scorer: Any, waiting: Waiting, metric: Metric, where: str
+    new_client: NewShadowClient, scorer: Any, waiting: Waiting, metric: Metric, where: str
 ) -> None:
     """It is disabled with a reason, a metric and a log line; requests are answered and readiness stays."""
     scorer.fails_on = {where}

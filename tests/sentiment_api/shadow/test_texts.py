@@ -9,12 +9,9 @@ from uuid_utils.compat import uuid7
 
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.takeover import claim_spool
-from sentiment_api.shadow.comparison import Candidate, Shadow
+from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.telemetry.metrics import Metrics
-
-Waiting = Callable[[Callable[[], bool], str], None]
-Count = Callable[..., float]
-NewCandidate = Callable[..., Candidate]
+from tests.protocols import Dropped, NewCandidate, Waiting
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
@@ -43,7 +40,7 @@ def test_the_share_is_chosen_by_the_id(
 
 
 def test_stopping_drops_what_waits(
-    shadow: Shadow, scorer: Any, metrics: Metrics, candidate: NewCandidate, dropped: Count
+    shadow: Shadow, scorer: Any, metrics: Metrics, candidate: NewCandidate, dropped: Dropped
 ) -> None:
     """Neither the text that is being scored nor those behind it hold up the stop; what comes later is dropped too."""
     scorer.gate.clear()
@@ -60,8 +57,8 @@ def test_an_erasure_drops_what_waits_and_what_is_being_scored(
     metrics: Metrics,
     waiting: Waiting,
     candidate: NewCandidate,
-    dropped: Count,
-    compared: Count,
+    dropped: Dropped,
+    compared: Dropped,
 ) -> None:
     """No text stays in memory once this process says that it has purged; the next one is scored as ever."""
     scorer.gate.clear()
@@ -82,7 +79,7 @@ def test_an_erasure_leaves_a_process_alone_that_has_no_text(shadow: Shadow, scor
 
 
 def test_a_text_that_was_scored_is_let_go(
-    shadow: Shadow, scorer: Any, metrics: Metrics, waiting: Waiting, candidate: NewCandidate, compared: Count
+    shadow: Shadow, scorer: Any, metrics: Metrics, waiting: Waiting, candidate: NewCandidate, compared: Dropped
 ) -> None:
     """It does not stay in memory until the next one comes: an erasure could not reach it there."""
     text = Text(REVIEW["text"])
@@ -95,7 +92,7 @@ def test_a_text_that_was_scored_is_let_go(
 
 
 def test_the_shadow_leaves_half_of_the_spool_to_live_predictions(
-    scorer: Any, tmp_path: Path, metrics: Metrics, waiting: Waiting, candidate: NewCandidate, dropped: Count
+    scorer: Any, tmp_path: Path, metrics: Metrics, waiting: Waiting, candidate: NewCandidate, dropped: Dropped
 ) -> None:
     """Beyond it its answers are not kept, and counted; live records still find room."""
     spool = claim_spool(tmp_path, 1 << 20)

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.access.key_table import insert_key
 from sentiment_api.access.keys import Key, make_key
 from sentiment_api.schemas.limits import MAX_SINGLE_BYTES
+from tests.protocols import Drain, Waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +29,6 @@ REVIEW = {"text": "The lid never closes properly, and the handle is too hot to h
 LONG = {"text": "The lid never closes properly. " * 100}
 JSON = {"Content-Type": "application/json"}
 STATUSES = {200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 499, 503, 504}
-Drain = Callable[..., Any]
-Waiting = Callable[[Callable[[], bool], str], None]
 
 
 class Client:

@@ -1,8 +1,6 @@
 """The gauges of the latest drift run: which run they show, what they show of it, and what they leave out."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -15,10 +13,9 @@ from sentiment_api.model.bundle import Bundle
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.drift_gauges import refresh_drift_gauges
 from sentiment_api.telemetry.metrics import Metrics
+from tests.protocols import Read, StoreRun
 
 pytestmark = pytest.mark.anyio
-StoreRun = Callable[..., Awaitable[UUID]]
-Read = Callable[..., Awaitable[float | None]]
 LATE = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
 
 

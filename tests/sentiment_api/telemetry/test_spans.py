@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from sentiment_api.http.edge import Edge
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.telemetry.phases import Phases, current_phases, set_current_phases
 from sentiment_api.telemetry.spans import TracingMiddleware
+from tests.protocols import Asked
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
-Asked = Callable[..., tuple[ReadableSpan, ...]]
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:

@@ -3,7 +3,6 @@
 import json
 import resource
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,8 +19,7 @@ from sentiment_train.errors import NotComparable
 from sentiment_train.fitting.fit import Recipe, fit
 from sentiment_train.preparation.prepare import prepare
 from sentiment_train.prepared import read_part
-
-Command = Callable[..., tuple[object, str, str]]
+from tests.protocols import Command
 
 
 @pytest.fixture

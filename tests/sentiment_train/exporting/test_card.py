@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from sentiment_train.errors import UnusableCheckpoint
 from sentiment_train.exporting.card_file import restated, rewrite_card
 from sentiment_train.exporting.card_metadata import metadata
 from sentiment_train.exporting.card_statements import CardStatements
-
-Command = Callable[..., tuple[object, str, str]]
+from tests.protocols import Command
 
 _STARTER = Path(__file__).parents[3] / "models" / "starter"
 

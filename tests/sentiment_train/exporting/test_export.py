@@ -4,7 +4,7 @@ import io
 import json
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from sentiment_train.exporting.recorded_answers import write_reference
 from sentiment_train.exporting.training_record import MOST_LOSSES, compact_history, read_training_record
 from sentiment_train.exporting.validation import fit_temperature, int8_parity
 from sentiment_train.prepared import read_part
+from tests.protocols import Command
 
-Command = Callable[..., tuple[object, str, str]]
 Floats = NDArray[np.float64]
 
 _NEWER_KEYS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,7 @@ from sentiment_train.errors import (
 )
 from sentiment_train.fitting.fit import SMALLER_STEPS, fit
 from sentiment_train.fitting.recipe import FitRunOptions, Recipe
+from tests.protocols import MakeBase, Start
 
 pytestmark = pytest.mark.slow
 
@@ -56,8 +57,6 @@ _RICH = Recipe(
     judge="macro_f1",
     seed=2,
 )
-MakeBase = Callable[[Path], Path]
-Start = Callable[..., subprocess.Popen[str]]
 
 
 def _command(data: Path, base: Path, out: Path, recipe: Recipe, *more: object) -> list[str]:

@@ -1,7 +1,6 @@
 """A dry run says what a fit would do, and leaves nothing behind."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from rich.console import Console
 from sentiment_train.errors import FolderTaken, UnusableCheckpoint
 from sentiment_train.fitting.forecast import forecast
 from sentiment_train.fitting.recipe import Recipe
-
-Command = Callable[..., tuple[object, str, str]]
+from tests.protocols import Command
 
 
 def test_a_dry_run_says_what_would_be_done(prepared: Path, base: Path, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from sentiment_train.fitting.fit import fit, load_inputs
 from sentiment_train.fitting.forecast import forecast
 from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.fitting.teachers import mean_probabilities
+from tests.protocols import Command
 
 Change = Callable[[Path], object]
-Command = Callable[..., tuple[object, str, str]]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 
 import numpy as np
@@ -15,11 +15,7 @@ from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.engines import BatchLimits, EngineOutput
 from sentiment_api.telemetry.metrics import Metrics
-
-NewBatcher = Callable[..., tuple[Batcher, "FakeEngine"]]
-Submit = Callable[..., list["Future[Scored]"]]
-Hold = Callable[[Batcher, "FakeEngine"], "Future[Scored]"]
-Answers = Callable[[list["Future[Scored]"]], list[list[float]]]
+from tests.protocols import Answers, Hold, NewBatcher, Submit
 
 POISON = 666
 FATAL = 667

@@ -1,17 +1,8 @@
 """Which texts are computed together, by how many threads, and that each caller gets its own answer."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
 
-from sentiment_api.inference.batching import Batcher
-from sentiment_api.inference.lanes import Scored
-
-NewBatcher = Callable[..., tuple[Batcher, Any]]
-Submit = Callable[..., list["Future[Scored]"]]
-Hold = Callable[[Batcher, Any], "Future[Scored]"]
-Answers = Callable[[list["Future[Scored]"]], list[list[float]]]
+from tests.protocols import Answers, Hold, NewBatcher, Submit
 
 PATIENCE_S = 30.0
 

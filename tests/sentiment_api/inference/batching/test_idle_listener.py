@@ -1,16 +1,8 @@
 """What a listener hears of the engine being busy or idle."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
-
 import pytest
 
-from sentiment_api.inference.batching import Batcher
-from sentiment_api.inference.lanes import Scored
-
-NewBatcher = Callable[..., tuple[Batcher, Any]]
-Submit = Callable[..., list["Future[Scored]"]]
+from tests.protocols import NewBatcher, Submit
 
 PATIENCE_S = 30.0
 

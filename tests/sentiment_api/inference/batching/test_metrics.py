@@ -1,19 +1,11 @@
 """What an operator sees of the queue and of the engine's threads."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
 
 import pytest
 
-from sentiment_api.inference.batching import Batcher
-from sentiment_api.inference.lanes import Scored
 from sentiment_api.telemetry.metrics import Metrics
-
-NewBatcher = Callable[..., tuple[Batcher, Any]]
-Submit = Callable[..., list["Future[Scored]"]]
-Hold = Callable[[Batcher, Any], "Future[Scored]"]
-Answers = Callable[[list["Future[Scored]"]], list[list[float]]]
+from tests.protocols import Answers, Hold, NewBatcher, Submit
 
 FATAL = 667
 

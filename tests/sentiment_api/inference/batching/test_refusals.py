@@ -2,21 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from sentiment_api.errors import DeadlineExceeded, Draining, InferenceFailed
-from sentiment_api.inference.batching import Batcher
-from sentiment_api.inference.lanes import Scored
-
-NewBatcher = Callable[..., tuple[Batcher, Any]]
-Submit = Callable[..., list["Future[Scored]"]]
-Hold = Callable[[Batcher, Any], "Future[Scored]"]
-Answers = Callable[[list["Future[Scored]"]], list[list[float]]]
+from tests.protocols import Answers, Hold, NewBatcher, Submit
 
 POISON = 666
 PATIENCE_S = 30.0

@@ -1,17 +1,12 @@
 """A spool that is full says no, or loses its oldest records, as it was told."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sentiment_api.errors import SpoolFull
-from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.takeover import adopt, claim_spool
-
-Claim = Callable[..., Spool]
-Payloads = Callable[[Spool], list[bytes]]
-WriteOneSegment = Callable[[Path, list[bytes]], Path]
+from tests.protocols import Claim, Payloads, WriteOneSegment
 
 FRAME = 12
 """Bytes that a record costs beside its payload: magic, length and checksum."""

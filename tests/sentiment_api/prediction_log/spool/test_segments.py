@@ -2,15 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from sentiment_api.prediction_log.segments import frame, read_segment
-from sentiment_api.prediction_log.spool import Spool
-
-Claim = Callable[..., Spool]
-Payloads = Callable[[Spool], list[bytes]]
-WriteOneSegment = Callable[[Path, list[bytes]], Path]
+from tests.protocols import Claim, Payloads, WriteOneSegment
 
 FRAME = 12
 """Bytes that a record costs beside its payload: magic, length and checksum."""

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import SET_ASIDE, is_held
 from sentiment_api.prediction_log.takeover import adopt
-
-Claim = Callable[..., Spool]
-Payloads = Callable[[Spool], list[bytes]]
+from tests.protocols import Claim, Payloads
 
 FRAME = 12
 """Bytes that a record costs beside its payload: magic, length and checksum."""

@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.access.key_table import insert_key
 from sentiment_api.access.keys import Key, make_key
+from tests.protocols import Fact, Predict, Section, StoreRun, Told, UseKey, Visit, Waiting
 
-StoreRun = Callable[..., Awaitable[UUID]]
-Visit = Callable[..., Page]
-Told = Callable[..., list[str]]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
-Fact = Callable[[Page, str], Locator]
-UseKey = Callable[[Page, str], None]
-Waiting = Callable[[Callable[[], bool], str], None]
 Keys = dict[str, str]
 
 PATIENCE_MS = 60_000

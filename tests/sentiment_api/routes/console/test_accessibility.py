@@ -1,16 +1,12 @@
 """The console by the keyboard, in both colour schemes and at any width, as axe judges it."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 from uuid import UUID
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-Visit = Callable[..., Page]
-Told = Callable[..., list[str]]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
+from tests.protocols import Predict, Section, Told, Visit
 
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 PRAISE = "The lamp is bright, well made and looks beautiful on the desk."

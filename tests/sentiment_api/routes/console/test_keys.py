@@ -2,15 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-Visit = Callable[..., Page]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
-UseKey = Callable[[Page, str], None]
+from tests.protocols import Predict, Section, UseKey, Visit
+
 Keys = dict[str, str]
 
 PRAISE = "The lamp is bright, well made and looks beautiful on the desk."

@@ -1,18 +1,14 @@
 """What neither a review nor a mistake of ours can make the page do, and which files it has."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-Visit = Callable[..., Page]
-Told = Callable[..., list[str]]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
+from tests.protocols import Predict, Section, Told, Visit
 
 MARKUP = """<img src=x onerror="document.title='taken'"><script>document.title='taken'</script> It broke."""
 ARABIC = "منتج رائع وصل بسرعة"

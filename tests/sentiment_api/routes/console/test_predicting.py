@@ -5,13 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-Visit = Callable[..., Page]
-Told = Callable[..., list[str]]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
-Fact = Callable[[Page, str], Locator]
+from tests.protocols import Fact, Predict, Section, Told, Visit
 
 PRAISE = "The lamp is bright, well made and looks beautiful on the desk."
 TIMING = re.compile(r"(\w+);dur=([\d.]+)")

@@ -1,16 +1,11 @@
 """The list of recent predictions, and the feedback that is given there."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-Visit = Callable[..., Page]
-Told = Callable[..., list[str]]
-Predict = Callable[[Page, str], None]
-Section = Callable[[Page, str], Locator]
-Waiting = Callable[[Callable[[], bool], str], None]
+from tests.protocols import Predict, Section, Told, Visit, Waiting
 
 PRAISE = "The lamp is bright, well made and looks beautiful on the desk."
 

@@ -1,14 +1,12 @@
 """Drift runs and their reports, which open with the key and reach nothing."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-Visit = Callable[..., Page]
-Section = Callable[[Page, str], Locator]
-UseKey = Callable[[Page, str], None]
+from tests.protocols import Section, UseKey, Visit
+
 Keys = dict[str, str]
 
 FORBIDDEN = {

@@ -16,9 +16,9 @@ from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.engines import BatchLimits, EngineOutput
 from sentiment_api.settings import ServiceSettings
+from tests.protocols import NewClient
 
 Client = TestClient[Litestar]
-NewClient = Callable[..., Client]
 
 PATIENCE_S = 30.0
 POISON = {"text": "Lightning struck."}

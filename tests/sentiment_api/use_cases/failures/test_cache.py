@@ -1,19 +1,14 @@
 """Answers that are kept: what they save, and what they may not hide."""
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from sentiment_api.model.classifier import Classifier
+from tests.protocols import AssertProblem, Metric, NewClient, Slugs
 
 Client = TestClient[Litestar]
-NewClient = Callable[..., Client]
-AssertProblem = Callable[..., dict[str, Any]]
-Metric = Callable[[httpx.Client, str], float]
-Slugs = Callable[[httpx.Response], list[str]]
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}

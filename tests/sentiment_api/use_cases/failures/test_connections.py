@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-Waiting = Callable[[Callable[[], bool], str], None]
-Metric = Callable[[httpx.Client, str], float]
+from tests.protocols import Metric, Waiting
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}

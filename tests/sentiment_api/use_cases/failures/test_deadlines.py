@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,12 +12,9 @@ from litestar.testing import TestClient
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.long_texts import EncodedText
+from tests.protocols import AssertProblem, Metric, NewClient, Slugs
 
 Client = TestClient[Litestar]
-NewClient = Callable[..., Client]
-AssertProblem = Callable[..., dict[str, Any]]
-Metric = Callable[[httpx.Client, str], float]
-Slugs = Callable[[httpx.Response], list[str]]
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}

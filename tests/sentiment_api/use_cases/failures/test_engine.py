@@ -1,9 +1,7 @@
 """An engine that fails on a text or ends, and a defect that nobody foresaw."""
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -12,13 +10,9 @@ from structlog.testing import capture_logs
 from sentiment_api.model.bundle import Bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.long_texts import EncodedText
+from tests.protocols import AssertProblem, Metric, NewClient, Slugs, Waiting
 
 Client = TestClient[Litestar]
-Waiting = Callable[[Callable[[], bool], str], None]
-NewClient = Callable[..., Client]
-AssertProblem = Callable[..., dict[str, Any]]
-Metric = Callable[[httpx.Client, str], float]
-Slugs = Callable[[httpx.Response], list[str]]
 
 REVIEW = {"text": "The lid never closes properly."}
 POISON = {"text": "Lightning struck."}

@@ -1,7 +1,6 @@
 """What every reply says of its request: the id, and where the time went."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,8 +8,9 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from tests.protocols import NewClient
+
 Client = TestClient[Litestar]
-NewClient = Callable[..., Client]
 
 REVIEW = {"text": "The lid never closes properly."}
 

@@ -1,22 +1,16 @@
 """A spool that is full, and a database that is away."""
 
 import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from tests.protocols import AssertProblem, Metric, NewClient, Slugs, Waiting
+
 Client = TestClient[Litestar]
-Waiting = Callable[[Callable[[], bool], str], None]
-NewClient = Callable[..., Client]
-AssertProblem = Callable[..., dict[str, Any]]
-Metric = Callable[[httpx.Client, str], float]
-Slugs = Callable[[httpx.Response], list[str]]
 
 REVIEW = {"text": "The lid never closes properly."}
 SPOOL_BYTES = 1 << 20

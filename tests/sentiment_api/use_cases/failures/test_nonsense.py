@@ -1,16 +1,12 @@
 """Bodies, ids and names that no sane client sends."""
 
-from collections.abc import Callable
-from typing import Any
-
-import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from tests.protocols import AssertProblem, Slugs
+
 Client = TestClient[Litestar]
-AssertProblem = Callable[..., dict[str, Any]]
-Slugs = Callable[[httpx.Response], list[str]]
 
 JSON = {"Content-Type": "application/json"}
 POSTS = ["/predict", "/predict/batch", "/feedback"]

@@ -1,19 +1,17 @@
 """A service whose places are all taken: whom it refuses, whom it answers, and when a place is free again."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from tests.protocols import AssertProblem, Metric, NewClient
+
 Client = TestClient[Litestar]
-NewClient = Callable[..., Client]
-AssertProblem = Callable[..., dict[str, Any]]
-Metric = Callable[[httpx.Client, str], float]
 
 PATIENCE_S = 30.0
 REVIEW = {"text": "The lid never closes properly."}
