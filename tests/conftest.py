@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sentiment_api.database.connection import connected
@@ -197,7 +198,7 @@ async def engine(database_settings: DatabaseSettings) -> AsyncIterator[AsyncEngi
 
 def _settings(server: EmbeddedServer, name: str) -> DatabaseSettings:
     url = f"postgresql://postgres@/{name}?host={server.folder}&port=5432"
-    return DatabaseSettings(database=None, database_url=url, data_dir=server.folder.parent)
+    return DatabaseSettings(database=None, database_url=SecretStr(url), data_dir=server.folder.parent)
 
 
 async def _administer(server: EmbeddedServer, statement: str) -> None:

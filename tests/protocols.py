@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from drift_jobs.statistics.samples import Sample
     from drift_jobs.storage.references import LoadedReference
     from drift_jobs.windows import Window
-    from sentiment_api.inference.batching import Batcher, IdleListener, Scored
+    from sentiment_api.inference.batching import Batcher, IdleListener
     from sentiment_api.inference.capacity import Capacity, Lane
-    from sentiment_api.inference.lanes import Lanes
+    from sentiment_api.inference.lanes import Lanes, Scored
     from sentiment_api.model.engines import BatchLimits
     from sentiment_api.prediction_log.records import PredictionRecord, Record, ShadowRecord
     from sentiment_api.prediction_log.spool import Spool
@@ -58,7 +58,7 @@ class Build(Protocol):
 class Query(Protocol):
     """Ask a Prometheus of three replicas: one that is asked nine times as much, a slow one, and one that is cut off."""
 
-    def __call__(self, argument_0: str, /) -> list[dict[str, Any]]: ...
+    def __call__(self, expression: str, /) -> list[dict[str, Any]]: ...
 
 
 class ShipClaim(Protocol):
@@ -194,7 +194,7 @@ class TextOf(Protocol):
 class Answers(Protocol):
     """A function that waits for futures and returns the logits of all."""
 
-    def __call__(self, argument_0: list[Future[Scored]], /) -> list[list[float]]: ...
+    def __call__(self, futures: list[Future[Scored]], /) -> list[list[float]]: ...
 
 
 class Asked(Protocol):
@@ -230,7 +230,7 @@ class Drain(Protocol):
 class Dropped(Protocol):
     """A function that gives how many texts were dropped for a reason."""
 
-    def __call__(self, metrics: Metrics, reason: str) -> float: ...
+    def __call__(self, metrics: Metrics, reason: str = ...) -> float: ...
 
 
 class Fact(Protocol):
@@ -291,7 +291,7 @@ class NewClient(Protocol):
 class NewLanes(Protocol):
     """A function that returns empty lanes for an engine with these limits."""
 
-    def __call__(self, argument_0: BatchLimits, /) -> Lanes: ...
+    def __call__(self, limits: BatchLimits, /) -> Lanes: ...
 
 
 class NewRecord(Protocol):
@@ -309,7 +309,7 @@ class NewShadowClient(Protocol):
 class Payloads(Protocol):
     """A function that returns all sealed payloads of a spool, oldest first."""
 
-    def __call__(self, argument_0: Spool, /) -> list[bytes]: ...
+    def __call__(self, spool: Spool, /) -> list[bytes]: ...
 
 
 class Predict(Protocol):

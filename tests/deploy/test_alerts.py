@@ -70,7 +70,7 @@ def test_every_alert_is_seen_to_fire_and_not_to(
     turning: set[str] = set()
     for each in tests:
         looks = [fires for file, test, fires in expectations if (file, test) == each]
-        turning |= set.union(*looks) - set.intersection(*looks)
+        turning |= set[str]().union(*looks) - looks[0].intersection(*looks)
     assert set(alerts) - turning == set()
 
 

@@ -17,7 +17,8 @@ from sentiment_train.__main__ import main
 from sentiment_train.commands import console
 from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
-from sentiment_train.fitting.fit import Recipe, fit
+from sentiment_train.fitting.fit import fit
+from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.preparation.prepare import prepare
 from tests.protocols import Command, MakeBase
 

@@ -22,7 +22,8 @@ from sentiment_train.evaluation.answers import answer_part
 from sentiment_train.evaluation.figures import all_figures
 from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.export import export
-from sentiment_train.fitting.fit import Recipe, fit
+from sentiment_train.fitting.fit import fit
+from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.preparation.prepare import prepare
 from sentiment_train.prepared import read_part
 from tests.protocols import Export

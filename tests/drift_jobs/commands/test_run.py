@@ -39,7 +39,9 @@ async def test_a_window_without_an_end_goes_up_to_now(
     await log(make_records(300, seed=2), START)
     before = dt.datetime.now(dt.UTC)
     assert await exit_code(*RUN[:3], *RUN[5:]) == 0
-    start, end = re.match(r"no drift: (\S+) to (\S+), model", capsys.readouterr().out).groups()
+    said = re.match(r"no drift: (\S+) to (\S+), model", capsys.readouterr().out)
+    assert said
+    start, end = said.groups()
     assert start == "2026-11-21T00:00Z"
     assert abs(dt.datetime.fromisoformat(end) - before) < dt.timedelta(minutes=5)
 

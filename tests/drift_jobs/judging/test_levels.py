@@ -3,7 +3,10 @@
 import pytest
 
 from drift_jobs.judging.levels import highest, judged
+from drift_jobs.runs import Level
 from drift_jobs.statistics.two_sample import Difference
+
+_SOME_LEVELS: list[list[Level]] = [["none", "watch", "drift"], ["none", "watch"], ["not_judged", "none"], []]
 
 
 def _floor(_: str, __: Difference) -> float:
@@ -60,9 +63,7 @@ def test_more_tests_hide_smaller_changes() -> None:
 
 def test_the_gravest_level_counts() -> None:
     """Drift before watch before none; nothing judged is not judged."""
-    assert [
-        highest(levels) for levels in (["none", "watch", "drift"], ["none", "watch"], ["not_judged", "none"], [])
-    ] == [
+    assert [highest(levels) for levels in _SOME_LEVELS] == [
         "drift",
         "watch",
         "none",

@@ -40,7 +40,7 @@ def test_intervals_hold_the_values(make_records: MakeRecords, make_frame: MakeFr
     frame = make_frame(make_records(800, seed=3))
     values, found = quality(frame, labels), intervals(frame, labels)
     assert set(found) == set(values)
-    assert all(lower < values[name] < upper for name, (lower, upper) in found.items())
+    assert all(lower < (values[name] or 0.0) < upper for name, (lower, upper) in found.items())
     assert intervals(frame, labels) == found
 
 
@@ -64,7 +64,7 @@ def test_ranking_is_as_sure_as_drawing_pairs_again_says(
     random = np.random.default_rng(0)
     members = [rows for _, rows in frame.groupby("cluster")]
     drawn = [pd.concat([members[i] for i in random.integers(len(members), size=len(members))]) for _ in range(200)]
-    areas = [quality(each, labels)["roc_auc"] for each in drawn]
+    areas = [quality(each, labels)["roc_auc"] or 0.0 for each in drawn]
     assert intervals(frame, labels)["roc_auc"] == pytest.approx(tuple(np.quantile(areas, [0.025, 0.975])), abs=0.01)
 
 
@@ -73,7 +73,7 @@ def test_three_labels_have_intervals_too() -> None:
     labels, frame = _three_labels()
     values, found = quality(frame, labels), intervals(frame, labels)
     assert set(found) == set(values)
-    assert all(lower < values[name] < upper for name, (lower, upper) in found.items())
+    assert all(lower < (values[name] or 0.0) < upper for name, (lower, upper) in found.items())
 
 
 def test_what_is_not_defined_has_no_interval(

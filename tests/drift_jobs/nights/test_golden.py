@@ -88,7 +88,7 @@ def test_another_label_is_drift_however_small_the_difference() -> None:
     ],
 )
 async def test_another_model_is_not_judged(
-    receive: Receive, golden_bundle: Bundle, model: dict[str, str], note: str
+    receive: Receive, golden_bundle: Bundle, model: dict[str, Any], note: str
 ) -> None:
     """What was not recorded cannot be compared; the note says what serves instead."""
     row = await check_golden(golden_bundle, receive(_service(golden_bundle, **model)).url)

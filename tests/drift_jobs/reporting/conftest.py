@@ -20,7 +20,7 @@ def make_run() -> MakeRun:
 
     def make(*metrics: MetricRow, day: int = 0, **values: Any) -> DriftRun:
         start = START + dt.timedelta(days=day)
-        given = {
+        given: dict[str, Any] = {
             "verdict": "watch", "reason": "1 of 1 tests found a change: logit up", "n_current": 1200,
             "n_reference": 8000, "metrics": metrics or (LOGIT, F1), "run_id": uuid7(), "revision": 1,
             "window_start": start, "window_end": start + dt.timedelta(days=1), "reference": "bundle",

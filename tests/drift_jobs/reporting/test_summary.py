@@ -1,6 +1,7 @@
 """The page of a run: its head, and that nothing comes in that is not text."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -45,7 +46,10 @@ def test_the_window_is_told_in_the_shops_time(
     make_run: MakeRun, text_of: TextOf, start: str, end: str, said: str, length: str
 ) -> None:
     """Its days are the shop's, also when the clocks change; UTC stands beside them."""
-    moments = {"window_start": dt.datetime.fromisoformat(start), "window_end": dt.datetime.fromisoformat(end)}
+    moments: dict[str, Any] = {
+        "window_start": dt.datetime.fromisoformat(start),
+        "window_end": dt.datetime.fromisoformat(end),
+    }
     text = text_of(report_page(make_run(details=Details(timezone="Europe/Berlin"), **moments), None))
     assert f"{said} Europe/Berlin, {length} ({moments['window_start']:%Y-%m-%d %H:%M} UTC to " in text
 

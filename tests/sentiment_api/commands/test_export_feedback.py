@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -235,7 +236,7 @@ async def test_a_folder_that_is_not_there_is_told(engine: AsyncEngine, tmp_path:
 
 def test_a_time_without_offset_is_refused(tmp_path: Path) -> None:
     """The option's form is told, with exit code 2."""
-    settings = DatabaseSettings(database=None, database_url="postgresql://me@127.0.0.1:1/x")
+    settings = DatabaseSettings(database=None, database_url=SecretStr("postgresql://me@127.0.0.1:1/x"))
     finished = run(settings, tmp_path / "a.csv", "--from", "2026-11-01")
     assert finished.returncode == 2
     assert "expected a time with an offset such as" in finished.stderr

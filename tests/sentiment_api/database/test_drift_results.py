@@ -14,7 +14,7 @@ from sentiment_api.database.tables import drift_metrics, drift_runs
 from tests.protocols import StoreRun
 
 pytestmark = pytest.mark.anyio
-REPORTS = {"report_html": gzip.compress(b"<p>mug-7"), "report_json": gzip.compress(b"{}")}
+REPORTS: dict[str, Any] = {"report_html": gzip.compress(b"<p>mug-7"), "report_json": gzip.compress(b"{}")}
 CAUSES: dict[str, Any] = {"descriptors": [], "mix": None, "novel": []}
 HOSTILE = "mug\n" + "7" * 150
 

@@ -39,7 +39,7 @@ def plain(copy: Path) -> Path:
     return copy
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes | bytearray) -> None:
     """Replace a linked file by one of our own."""
     path.unlink()
     path.write_bytes(content)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sentiment_api.errors import SelfCheckFailed
 from sentiment_api.inference.batching import Batcher
-from sentiment_api.inference.capacity import Capacity
+from sentiment_api.inference.capacity import Capacity, Lane
 from sentiment_api.model.bundle import GOLDEN_TOLERANCE, Bundle, GoldenText
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.telemetry.metrics import Metrics
@@ -60,7 +60,7 @@ def test_hostile_neighbours_change_nothing(cpu: Classifier) -> None:
 
     def call(number: int) -> None:
         order = np.random.default_rng(number).permutation(len(texts))
-        lane = "batch" if number % 2 else "single"
+        lane: Lane = "batch" if number % 2 else "single"
         futures = batcher.submit([texts[each] for each in order], lane, time.monotonic() + 120)
         for each, future in zip(order, futures, strict=True):
             found = cpu.calibrate(future.result(120).logits)

@@ -90,7 +90,8 @@ async def test_pages_hold_everything_once_newest_first(
     moments = [at(month, day) for month in (3, 4, 5) for day in (1, 20)]
     ids = [made_at(moment, number) for moment in moments for number in range(2)]
     await store(*[new_record(prediction_id=each, product_id=product) for each in ids])
-    found, cursor = [], {}
+    found: list[list[uuid.UUID]] = []
+    cursor: dict[str, str] = {}
     while True:
         body = page(client, product_id=product, limit=4, **cursor)
         found.append([uuid.UUID(each["prediction_id"]) for each in body["predictions"]])

@@ -195,7 +195,7 @@ def test_a_batch_with_a_wrong_envelope_is_refused_as_a_whole(client: Client, pat
 
 def test_items_of_the_wrong_type_fail_alone(client: Client) -> None:
     """Each item that is no object gets an error in its place, and the others their predictions."""
-    items = [None, {"text": "Broke at once."}, 3, MARKER, [], {"text": "Lovely."}, True]
+    items: list[object] = [None, {"text": "Broke at once."}, 3, MARKER, [], {"text": "Lovely."}, True]
     reply = client.post("/predict/batch", json={"items": items})
     assert MARKER not in reply.text
     results = reply.json()["results"]
@@ -366,7 +366,7 @@ def test_whatever_is_answered_reads_back_equal(
     """What passes the checks is stored, none set aside, and reads back as it came: alone, in the list, as a row."""
     expected = {}
     for body, key, request_id in requests:
-        headers = {"Idempotency-Key": key, "X-Request-ID": request_id, **JSON}
+        headers: dict[str, Any] = {"Idempotency-Key": key, "X-Request-ID": request_id, **JSON}
         sent = json.dumps(body).encode()
         reply = client.post("/predict", content=sent, headers={n: v for n, v in headers.items() if v is not None})
         assert reply.status_code in {200, 400, 422}, reply.text

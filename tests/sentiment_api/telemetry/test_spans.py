@@ -59,7 +59,7 @@ def ask() -> Asked:
         async def send(message: Any) -> None:
             """Drop it."""
 
-        asyncio.run(traced({**scope, "state": {}, "wanted": wanted}, None, send))  # type: ignore[arg-type, typeddict-item]
+        asyncio.run(traced({**scope, "state": {}, "wanted": wanted}, None, send))  # type: ignore[arg-type]
         return exporter.get_finished_spans()
 
     return ask
@@ -126,5 +126,5 @@ def test_a_traced_request_leaves_its_trace_with_its_duration(ask: Asked) -> None
     metrics = Metrics()
     for flags, left in (("00", 0), ("01", 1)):
         ask(Edge(answer, metrics), traceparent=f"00-{TRACE}-{CALLER}-{flags}")
-        shown: str = generate_latest(metrics.registry).decode()  # type: ignore[no-untyped-call] # the library's
+        shown: str = generate_latest(metrics.registry).decode()
         assert shown.count(f'# {{trace_id="{TRACE}"}}') == left

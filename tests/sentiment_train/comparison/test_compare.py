@@ -16,7 +16,8 @@ from sentiment_train.comparison.compare import compare
 from sentiment_train.comparison.contenders import ComparedRows, open_contender, plain_rows, prepared_rows, sampled
 from sentiment_train.comparison.verdict import Bounds
 from sentiment_train.errors import NotComparable
-from sentiment_train.fitting.fit import Recipe, fit
+from sentiment_train.fitting.fit import fit
+from sentiment_train.fitting.recipe import Recipe
 from sentiment_train.preparation.prepare import prepare
 from sentiment_train.prepared import read_part
 from tests.protocols import Command

@@ -1,6 +1,7 @@
 """Plain files as people keep them: columns of text, empty cells, times in words."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ _EMPTY = dict.fromkeys(_ROW) | {"text": "Terrible, it broke.", "label": "negativ
 
 def _written(rows: list[dict[str, Any]], file: Path) -> Path:
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[file.suffix](file)
+    writers: dict[str, Callable[[Path], object]] = {
+        ".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet,
+    }  # fmt: skip
+    writers[file.suffix](file)
     return file
 
 

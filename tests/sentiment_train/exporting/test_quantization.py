@@ -20,8 +20,6 @@ _VOCABULARY = 500
 _TOLERANCE = 0.05
 """Of logits whose spread is about 1: int8 rounds weights to 1/64 and activations to 1/127 of the largest."""
 
-Model = DistilBertForSequenceClassification
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = DistilBertConfig(
         vocab_size=_VOCABULARY, max_position_embeddings=80, n_layers=2, n_heads=4, dim=32, hidden_dim=64
     )
-    model = Model(config).eval()
+    model = DistilBertForSequenceClassification(config).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.15)
     folder = tmp_path_factory.mktemp("int8")
@@ -40,9 +38,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
+def model(folder: Path) -> DistilBertForSequenceClassification:
     """The random DistilBERT on torch."""
-    return Model.from_pretrained(folder).eval()
+    return DistilBertForSequenceClassification.from_pretrained(folder).eval()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +69,7 @@ def some_ids(texts: int, tokens: int) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize(("texts", "tokens"), [(1, 1), (1, 7), (1, 64), (3, 5), (8, 16)])
 def test_the_int8_file_agrees_with_torch(
-    texts: int, tokens: int, model: Model, int8: onnxruntime.InferenceSession
+    texts: int, tokens: int, model: DistilBertForSequenceClassification, int8: onnxruntime.InferenceSession
 ) -> None:
     """For one text and for several of one length, logits and pooled embeddings are near the fp32 ones."""
     ids = some_ids(texts, tokens)
@@ -135,7 +133,9 @@ def test_no_large_float_table_is_left(tables: dict[str, onnx.TensorProto]) -> No
     assert not [dims for dims in floats if dims in ([32, 64], [64, 32])]
 
 
-def test_every_word_row_keeps_its_own_scale(tables: dict[str, onnx.TensorProto], model: Model) -> None:
+def test_every_word_row_keeps_its_own_scale(
+    tables: dict[str, onnx.TensorProto], model: DistilBertForSequenceClassification
+) -> None:
     """Turned back, each word's embedding is within half a step of 1/127 of its own largest number."""
     words = model.distilbert.embeddings.word_embeddings.weight.detach().numpy()
     turned_back = numpy_helper.to_array(tables["words"]) * numpy_helper.to_array(tables["words_scale"])
@@ -154,7 +154,9 @@ def test_another_kind_of_model_is_refused(folder: Path, tmp_path: Path, change: 
     assert not (tmp_path / "out.onnx").exists()
 
 
-def test_a_model_without_a_head_is_refused(folder: Path, tmp_path: Path, model: Model) -> None:
+def test_a_model_without_a_head_is_refused(
+    folder: Path, tmp_path: Path, model: DistilBertForSequenceClassification
+) -> None:
     """Weights without the classifier are named as what is missing."""
     shutil.copy(folder / "config.json", tmp_path / "config.json")
     model.distilbert.save_pretrained(tmp_path / "bare")

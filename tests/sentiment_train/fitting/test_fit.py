@@ -417,10 +417,11 @@ def test_too_little_memory_names_what_to_lower() -> None:
 
 def test_a_terminal_shows_a_bar_and_tensorboard_gets_its_logs(prepared: Path, base: Path, tmp_path: Path) -> None:
     """In a terminal the losses stand beside a bar; the folder that was named holds the logs, and --out the model."""
-    terminal = Console(file=io.StringIO(), force_terminal=True, width=120)
+    printed = io.StringIO()
+    terminal = Console(file=printed, force_terminal=True, width=120)
     recipe = msgspec.structs.replace(_PLAIN, epochs=4.0)
     fit(prepared, str(base), tmp_path / "run", recipe, terminal, FitRunOptions(tensorboard=tmp_path / "logs"))
-    shown = terminal.file.getvalue()
+    shown = printed.getvalue()
     assert "28/28" in shown
     assert "loss 0." in shown
     assert "macro F1 0." in shown

@@ -14,12 +14,13 @@ from tests.protocols import Command
 
 def test_a_dry_run_says_what_would_be_done(prepared: Path, base: Path, tmp_path: Path) -> None:
     """Rows, labels with their weights, steps, device, memory and time are printed."""
-    console = Console(file=io.StringIO(), width=200)
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
     recipe = Recipe(epochs=3.0, batch_size=4, max_tokens=64, class_weights="balanced", warmup_share=0.1)
     forecast(prepared, str(base), tmp_path / "run", recipe, console)
-    assert console.file.getvalue().startswith(f"would write {tmp_path / 'run'}: weights, configuration, tokenizer and ")
+    assert printed.getvalue().startswith(f"would write {tmp_path / 'run'}: weights, configuration, tokenizer and ")
     assert not (tmp_path / "run").exists()
-    shown = {line.split(maxsplit=1)[0]: line for line in console.file.getvalue().splitlines()}
+    shown = {line.split(maxsplit=1)[0]: line for line in printed.getvalue().splitlines()}
     assert "28 texts" in shown["train"]
     assert "negative 14 (weight 1.00), positive 14 (weight 1.00)" in shown["labels"]
     assert "7 an epoch, 21 in all, 2 of them warm-up" in shown["steps"]
@@ -27,7 +28,7 @@ def test_a_dry_run_says_what_would_be_done(prepared: Path, base: Path, tmp_path:
     assert "million" in shown["parameters"]
     assert "GB" in shown["memory"]
     assert "measured in 3 steps" in shown["time"]
-    assert console.file.getvalue().endswith("nothing was written\n")
+    assert printed.getvalue().endswith("nothing was written\n")
 
 
 def test_a_dry_run_refuses_what_the_fit_would_refuse(
@@ -52,6 +53,7 @@ def test_the_command_passes_its_folder_on(prepared: Path, base: Path, fitted: Pa
 
 def test_a_fit_of_one_step_is_timed_too(prepared: Path, base: Path, tmp_path: Path) -> None:
     """Where there is one step only, its own time is the measure."""
-    console = Console(file=io.StringIO(), width=200)
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
     forecast(prepared, str(base), tmp_path / "run", Recipe(epochs=1.0, batch_size=64, max_tokens=64), console)
-    assert "measured in 1 steps" in console.file.getvalue()
+    assert "measured in 1 steps" in printed.getvalue()

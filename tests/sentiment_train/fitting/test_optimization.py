@@ -8,7 +8,7 @@ import torch
 from transformers import DistilBertForSequenceClassification
 
 from sentiment_train.fitting.optimization import class_weights, new_optimizer, new_schedule, row_losses
-from sentiment_train.fitting.recipe import ClassWeights, Recipe
+from sentiment_train.fitting.recipe import ClassWeights, Recipe, Schedule
 
 _LABELS = np.array([0, 1, 1, 1, 1])
 
@@ -66,7 +66,7 @@ def test_rates_fall_from_the_head_to_the_embeddings(base: Path) -> None:
 
 
 @pytest.mark.parametrize("scheduler", ["linear", "cosine"])
-def test_the_rate_rises_and_falls(scheduler: str) -> None:
+def test_the_rate_rises_and_falls(scheduler: Schedule) -> None:
     """It starts at 0, is whole after the warm-up, and is 0 at the end."""
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     schedule = new_schedule(optimizer, Recipe(scheduler=scheduler, warmup_share=0.2), 10)

@@ -107,9 +107,10 @@ def test_a_dry_run_counts_the_teachers(
     prepared: Path, base: Path, fitted: Path, recipe: Recipe, tmp_path: Path
 ) -> None:
     """It says how many there are and how far they are believed."""
-    console = Console(file=io.StringIO(), width=200)
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
     forecast(prepared, str(base), tmp_path / "run", _taught(recipe), console, teachers=[fitted])
-    assert "1, believed for 80%; each is asked once" in console.file.getvalue()
+    assert "1, believed for 80%; each is asked once" in printed.getvalue()
 
 
 def test_a_share_without_teachers_is_refused(prepared: Path, base: Path, tmp_path: Path, command: Command) -> None:

@@ -56,7 +56,7 @@ def test_a_deadline_that_is_none_is_refused(
     new_client: NewClient, assert_problem: AssertProblem, deadline: str
 ) -> None:
     """Nonsense in the header gets 422 that names the header and says what was expected."""
-    headers = {"X-Request-Deadline-Ms": deadline.encode()}
+    headers = {b"X-Request-Deadline-Ms": deadline.encode()}
     body = assert_problem(new_client().post("/predict", json=REVIEW, headers=headers), 422, "invalid")
     message = "expected whole milliseconds from 1 to 600000, such as 2500"
     assert body["errors"] == [{"path": "X-Request-Deadline-Ms", "message": message}]

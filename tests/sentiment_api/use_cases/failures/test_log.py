@@ -62,6 +62,16 @@ def test_a_database_that_is_away_shows_and_harms_no_prediction(new_client: NewCl
     assert database_of(client) == "away"
 
 
+def _begin_segment(client: Client, folder: Path, waiting: Waiting) -> None:
+    before = len(list(folder.rglob("*.seg")))
+
+    def another() -> bool:
+        predicted = client.post("/predict", json=REVIEW).status_code == 200
+        return predicted and len(list(folder.rglob("*.seg"))) > before
+
+    waiting(another, "another segment is begun")
+
+
 def test_a_spooled_prediction_shows_its_latest_feedback(
     new_client: NewClient, waiting: Waiting, tmp_path: Path
 ) -> None:
@@ -70,13 +80,7 @@ def test_a_spooled_prediction_shows_its_latest_feedback(
     prediction_id = client.post("/predict", json=REVIEW).json()["prediction_id"]
     for rating in (4, 1):
         client.post("/feedback", json={"prediction_id": prediction_id, "rating": rating})
-        before = len(list(tmp_path.rglob("*.seg")))
-        waiting(
-            lambda before=before: (
-                client.post("/predict", json=REVIEW).status_code == 200 and len(list(tmp_path.rglob("*.seg"))) > before
-            ),
-            "another segment is begun",
-        )
+        _begin_segment(client, tmp_path, waiting)
     found = client.get(f"/predictions/{prediction_id}").json()
     assert (found["state"], found["text"], found["label"]) == ("spooled", REVIEW["text"], "negative")
     assert found["feedback"]["rating"] == 1
