@@ -19,6 +19,7 @@ from drift_jobs.nights.resolved import ResolvedWindow, resolve_window
 from drift_jobs.nights.state import Task, WindowState, read_state
 from drift_jobs.runs import DriftRun, StoredRun
 from drift_jobs.storage.results import is_notice_due, lock_window, remember_state, store_run
+from sentiment_api.database.partitions import hold_off_erasures
 
 ATTEMPTS: Final = 3
 """A window whose rows change each time is stored by the last attempt: the next look at it finds that they changed."""
@@ -36,7 +37,7 @@ async def judge_version(
     gives a run that is not judged and says why.
 
     Raises:
-        WindowUnsettled: each time that it was worked out, other runs on it had been stored meanwhile.
+        WindowUnsettled: each time that it was worked out, meanwhile another run on it was stored or a product erased.
     """
     for attempt in range(1, ATTEMPTS + 1):
         if task.state.still_holds(task.golden):
@@ -51,8 +52,8 @@ async def judge_version(
             return found
         task = replace(task, state=found)
     raise WindowUnsettled(
-        f"expected that {task.window} is judged by one job at a time, found runs of others {ATTEMPTS} times in a row; "
-        "judge it again when they are done"
+        f"expected that {task.window} is judged by one job at a time and that no product is erased meanwhile, found "
+        f"otherwise {ATTEMPTS} times in a row; judge it again when the other jobs and erasures are done"
     )
 
 
@@ -67,16 +68,21 @@ async def _keep(
 ) -> StoredRun | WindowState:
     """Return what is stored, or the state that the window has by now when it is not the one that was worked on.
 
-    The last attempt is also stored where only the rows moved on.
+    The last attempt is also stored where only the rows moved on, and no product was erased.
     """
     known = assessment.state
     async with engine.begin() as connection:
         await lock_window(connection, known.window, f"{known.version} {known.reference.name}")
+        await hold_off_erasures(connection)
         state = await read_state(connection, plan, known.window, known.version)
-        is_taken = (state.reference.name, state.latest) != (known.reference.name, known.latest)
-        if state != known and (is_taken or not is_last):
+        if state != known and not (is_last and _differ_in_rows_alone(state, known)):
             return state
         return await _store(connection, plan, assessment)
+
+
+def _differ_in_rows_alone(state: WindowState, known: WindowState) -> bool:
+    now, then = ((each.reference.name, each.latest, each.erased_products) for each in (state, known))
+    return now == then
 
 
 async def _store(connection: AsyncConnection, plan: JudgingPlan, assessment: Assessment) -> StoredRun:

@@ -15,6 +15,7 @@ from drift_jobs.storage.history import runs_on
 from drift_jobs.storage.references import ChosenReference, choose_reference
 from drift_jobs.storage.results import latest_run, latest_state
 from drift_jobs.windows import Window, day_window
+from sentiment_api.database.erasures import last_erased_product
 
 _NIGHTS_BEFORE: Final = 2
 """Watch on two of three nights in the same direction is drift."""
@@ -37,6 +38,8 @@ class WindowState(msgspec.Struct, frozen=True, kw_only=True):
     """The last revision of the run on this window."""
     latest_inputs: str | None
     """The `inputs` that the last revision was stored with."""
+    erased_products: int
+    """Changes when a product is erased: a run that names it must not be stored any more."""
     nights: tuple[DriftRun, ...]
     """The runs of the two nights before, if the window is a whole day."""
 
@@ -97,6 +100,7 @@ async def read_state(connection: AsyncConnection, plan: JudgingPlan, window: Win
         inputs=_inputs(plan, chosen, rows_and_feedback, nights),
         latest=await latest_run(connection, window, version, chosen.name),
         latest_inputs=latest_inputs,
+        erased_products=await last_erased_product(connection),
         nights=tuple(nights),
     )
 

@@ -7,6 +7,7 @@ know of the windows before it is in `history`. The service reads these tables by
 import asyncio
 import datetime as dt
 import gzip
+import time
 import uuid
 from collections.abc import Sequence
 from typing import get_args
@@ -16,12 +17,14 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from drift_jobs.errors import RunUnknown
+from drift_jobs.errors import RunUnknown, WindowUnsettled
 from drift_jobs.runs import Details, DriftRun, Family, Level, MetricRow
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_metrics, drift_runs
 
 _LOCK_PAUSE_S = 0.1
+_LOCK_TIMEOUT_S = 1800.0
+"""Ten times as long as release 0.2.0 takes for its largest windows."""
 REPORTS = ("report_html", "report_json")
 _ASIDE = (*REPORTS, "input_state", "notice_due")
 """What is stored with a run and is no part of it."""
@@ -45,15 +48,26 @@ of a run of whose alarm an erasure has left nothing.
 """
 
 
-async def lock_window(connection: AsyncConnection, window: Window, reference: str) -> None:
+async def lock_window(
+    connection: AsyncConnection, window: Window, reference: str, timeout_s: float = _LOCK_TIMEOUT_S
+) -> None:
     """Wait until no other transaction stores a run on this window against this reference; held until this one ends.
 
     It asks again and again: one statement that waited would be ended by the connection's command timeout, and jobs of
     release 0.2.0 hold the lock for as long as they judge.
+
+    Raises:
+        WindowUnsettled: another transaction holds it for longer than `timeout_s` seconds.
     """
     key = {"key": f"drift_jobs {window} {reference}"}
     query = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
-    while not await connection.scalar(query, key):  # noqa: ASYNC110 - another process has it, which can set no event
+    gives_up_at = time.monotonic() + timeout_s
+    while not await connection.scalar(query, key):
+        if time.monotonic() > gives_up_at:
+            raise WindowUnsettled(
+                f"expected that another job is done with {window} within {timeout_s:.0f} s, found that it is not; "
+                "judge it again, and end that job if it hangs"
+            )
         await asyncio.sleep(_LOCK_PAUSE_S)
 
 

@@ -104,6 +104,8 @@ async def erase(engine: AsyncEngine, target: ErasureTarget) -> tuple[int, Erased
         if target.product_id is not None:
             await erase_product_from_runs(connection, target.product_id)  # first: inserts need not wait for it
         await lock_out_inserts(connection)
+        if target.product_id is not None:
+            await erase_product_from_runs(connection, target.product_id)  # from those that were stored meanwhile
         await connection.execute(insert(tombstones).values(target._asdict()).on_conflict_do_nothing())
         gone = delete(predictions).where(_covers(target)).returning(_id).cte("gone")
         ids = select(gone.c.prediction_id)
@@ -130,6 +132,12 @@ async def last_tombstone(engine: AsyncEngine) -> tuple[int, UUID]:
     """Return the number of the last tombstone, and the id before which predictions are too old to be kept."""
     async with engine.connect() as connection:
         return await _last_number(connection), await kept_from(connection)
+
+
+async def last_erased_product(connection: AsyncConnection) -> int:
+    """Return the number of the last tombstone of a product, 0 without one."""
+    last = select(func.max(tombstones.c.number)).where(tombstones.c.product_id.is_not(None))
+    return (await connection.scalar(last)) or 0
 
 
 async def find_tombstones(

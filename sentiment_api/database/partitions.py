@@ -16,7 +16,7 @@ from sentiment_api.database.tables import feedback, retention, shadow_prediction
 MONTHS_AHEAD = 2
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DROP_LOCK = 0x5E27_0003
-INSERT_LOCK = 0x5E27_0002
+_INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
 
@@ -93,7 +93,12 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
     """
     await require_durable_commit(connection)
     await connection.execute(text("set local lock_timeout = '10s'"))
-    await connection.execute(select(func.pg_advisory_xact_lock(INSERT_LOCK)))
+    await connection.execute(select(func.pg_advisory_xact_lock(_INSERT_LOCK)))
+
+
+async def hold_off_erasures(connection: AsyncConnection) -> None:
+    """Keep erasures from beginning until the transaction ends, and wait for one under way: as every insert does."""
+    await connection.execute(select(func.pg_advisory_xact_lock_shared(_INSERT_LOCK)))
 
 
 async def require_durable_commit(connection: AsyncConnection) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.erasures import find_tombstones, write_tombstones
 from sentiment_api.database.partitions import (
-    INSERT_LOCK,
     created_at,
+    hold_off_erasures,
     kept_from,
     make_months,
     month_of,
@@ -181,7 +181,7 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
         _TombstonesMissing: a prediction was erased with its product, and has no tombstone of its own yet.
     """
     await require_durable_commit(connection)  # the spool's copy is removed after the commit
-    await connection.execute(select(func.pg_advisory_xact_lock_shared(INSERT_LOCK)))
+    await hold_off_erasures(connection)
     bound = await kept_from(connection)
     young = [record for record in records if record.prediction_id >= bound]
     products = {r.prediction_id: r.product_id for r in young if isinstance(r, PredictionRecord)}

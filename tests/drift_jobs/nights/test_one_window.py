@@ -18,6 +18,7 @@ from drift_jobs.nights.resolved import ResolvedWindow
 from drift_jobs.runs import DriftRun, StoredRun
 from drift_jobs.storage.results import lock_window
 from drift_jobs.windows import Window
+from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.tables import drift_runs
 from tests.protocols import Count, Judge, JudgeAround, Log, MakeRecords
 
@@ -168,6 +169,50 @@ async def test_jobs_that_always_come_first_are_named(
         await judge(plan)
         await log(make_records(10, seed=4), START + dt.timedelta(hours=next(hours)))
 
-    with pytest.raises(WindowUnsettled, match="runs of others 3 times in a row; judge it again when they are done"):
+    with pytest.raises(WindowUnsettled, match="found otherwise 3 times in a row; judge it again"):
         await judge_around(judge_more_rows)
     assert await count(drift_runs) == ATTEMPTS
+
+
+async def test_what_is_erased_meanwhile_is_not_judged(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, judge_around: JudgeAround
+) -> None:
+    """A window that was worked out with a product that was then erased is worked out again without it."""
+    records = make_records(300, seed=2)
+    await log(records, START)
+    product = records[0]["product_cluster"]
+    wanted = iter([ErasureTarget.product(product)])
+
+    async def erase_once() -> None:
+        if (target := next(wanted, None)) is not None:
+            await erase(engine, target)
+
+    judged = await judge_around(erase_once)
+    assert judged.run.n_current == sum(each["product_cluster"] != product for each in records)
+
+
+async def test_the_last_attempt_stores_nothing_of_an_erased_product(
+    engine: AsyncEngine, log: Log, make_records: MakeRecords, judge_around: JudgeAround, count: Count
+) -> None:
+    """Where other rows came each time and a product was erased at last, the window is given up instead of stored."""
+    records = make_records(300, seed=2)
+    await log(records, START)
+    happenings = iter(range(1, ATTEMPTS + 1))
+
+    async def disturb() -> None:
+        if (number := next(happenings)) < ATTEMPTS:
+            await log(make_records(10, seed=4), START + dt.timedelta(hours=number))
+        else:
+            await erase(engine, ErasureTarget.product(records[0]["product_cluster"]))
+
+    with pytest.raises(WindowUnsettled, match="no product is erased meanwhile"):
+        await judge_around(disturb)
+    assert await count(drift_runs) == 0
+
+
+async def test_a_lock_that_is_never_released_is_named(engine: AsyncEngine) -> None:
+    """A job that hangs with the lock of a window keeps another one only for so long."""
+    async with engine.begin() as holding, engine.begin() as waiting:
+        await lock_window(holding, DAY, "bundle")
+        with pytest.raises(WindowUnsettled, match=r"another job is done with .* within 0 s"):
+            await lock_window(waiting, DAY, "bundle", timeout_s=0.0)
