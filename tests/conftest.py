@@ -124,7 +124,9 @@ def pytest_xdist_auto_num_workers() -> int:
     return usable_cores()
 
 
-_SLOW_FIXTURES = frozenset({"postgres", "victim", "browser", "torch", "fitted", "promtool", "scraping", "build"})
+_SLOW_FIXTURES = frozenset(
+    {"postgres", "cluster", "victim", "browser", "torch", "fitted", "promtool", "scraping", "build"}
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -151,7 +153,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedServer]:
     """A Postgres server for the whole run, stopped and removed at its end."""
-    data_dir = Path(tempfile.mkdtemp(prefix="sentiment-test-", dir=_folder_for_databases()))
+    data_dir = Path(tempfile.mkdtemp(prefix="sentiment-test-", dir=folder_for_databases()))
     # As root the server runs as another user, who has to be able to enter the folder.
     data_dir.chmod(0o755)
     server = EmbeddedServer(data_dir)
@@ -161,7 +163,7 @@ def postgres() -> Iterator[EmbeddedServer]:
     shutil.rmtree(data_dir)
 
 
-def _folder_for_databases() -> str | None:
+def folder_for_databases() -> str | None:
     """Return where a database is made of 300 files in 14 ms of a core, 90 on a disk; None where memory has no room."""
     memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30 else None

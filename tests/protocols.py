@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sentiment_api.model.engines import BatchLimits
     from sentiment_api.prediction_log.records import PredictionRecord, Record, ShadowRecord
     from sentiment_api.prediction_log.spool import Spool
-    from sentiment_api.settings import ServiceSettings
+    from sentiment_api.settings import DatabaseSettings, ServiceSettings
     from sentiment_api.shadow.comparison import Candidate
     from sentiment_api.telemetry.metrics import Metrics
     from tests.drift_jobs.conftest import Received, Receiver
@@ -431,3 +431,15 @@ class Start(Protocol):
     """Starts Python with arguments as a process of its own, which does not outlive the test."""
 
     def __call__(self, arguments: list[str]) -> subprocess.Popen[str]: ...
+
+
+class SettingsOf(Protocol):
+    """Return the settings for a URL of Postgres; keyword arguments are further ones."""
+
+    def __call__(self, url: str, **further: Any) -> DatabaseSettings: ...
+
+
+class EngineOf(Protocol):
+    """Return an engine for a URL of Postgres, disposed of at the end; keyword arguments are further settings."""
+
+    def __call__(self, url: str, **further: Any) -> AsyncEngine: ...

@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, ExceptionContext, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from sentiment_api.database.connector import Connector
 from sentiment_api.database.embedded import PORT, EmbeddedServer
-from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
+from sentiment_api.database.parameters import ConnectionInfo, connection_info
+from sentiment_api.database.url import Host, parse_url
+from sentiment_api.errors import DatabaseNotReady
 from sentiment_api.settings import DatabaseSettings
 
 SCHEMA_REVISION = "0006"
@@ -24,13 +27,21 @@ DATABASE_ERRORS = (
 )
 """What a database that is away, or refuses, raises through SQLAlchemy or asyncpg."""
 
-_CONNECT_TIMEOUT_S = 5.0
+READ_ONLY = "25006"
+"""The SQLSTATE of a write where none is taken: by a standby, or by `default_transaction_read_only`."""
+
 _COMMAND_TIMEOUT_S = 60.0
 _READ_TIMEOUT = "sentiment_read_timeout_s"
-_SESSION = {
-    # What takes a lock and then looks must see what was committed before it had the lock.
-    "default_transaction_isolation": "read committed",
-}
+_MOST_CONNECTIONS = 15
+"""Of one process, unless the URL has a `connection_limit`."""
+_KEPT_CONNECTIONS = 5
+_LEAST_CONNECTIONS = 2
+"""Dropping old months takes two."""
+
+
+_UNNAMED: dict[str, Any] = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+"""Statements are parsed each time and have no name: behind a pooler the next transaction has another connection, which
+knows none of them, or another one of that name."""
 
 
 @asynccontextmanager
@@ -61,20 +72,44 @@ def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _C
     Raises:
         SettingsInvalid: the URL cannot be read.
     """
-    connect = partial(
-        asyncpg.connect,
-        _dsn(settings),
-        timeout=_CONNECT_TIMEOUT_S,
-        command_timeout=command_timeout_s,
-        server_settings=_SESSION,
-    )
-    return create_async_engine(
+    info = _connection_info(settings)
+    most = max(info.max_connections or _MOST_CONNECTIONS, _LEAST_CONNECTIONS)
+    engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        connect_args=_UNNAMED | {"async_creator_fn": Connector(info, command_timeout_s).connect},
+        # In each BEGIN: a pooler refuses it as a setting of the session. What takes a lock and then looks must see what
+        # was committed before it had the lock.
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,
+        pool_size=min(most, _KEPT_CONNECTIONS),
+        max_overflow=max(0, most - _KEPT_CONNECTIONS),
         hide_parameters=True,
         execution_options={_READ_TIMEOUT: settings.read_timeout_s},
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_read_only)
+    if info.search_path:
+        _use_search_path(engine, info.search_path)
+    return engine
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Close the connection to a server that takes no writes any more: another host may be the primary now."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+
+
+def _use_search_path(engine: AsyncEngine, path: tuple[str, ...]) -> None:
+    """Have each transaction look for tables in these schemas, and create them in the first.
+
+    For the transaction alone: a pooler hands the server's connection to others afterwards.
+    """
+    quote = engine.dialect.identifier_preparer.quote_identifier
+    statement = f"set local search_path = {', '.join(map(quote, path))}"
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql(statement)
 
 
 def read_timeout_s(engine: AsyncEngine) -> float:
@@ -83,30 +118,20 @@ def read_timeout_s(engine: AsyncEngine) -> float:
     return seconds
 
 
-def _dsn(settings: DatabaseSettings) -> str:
-    """Return the URL for asyncpg, which reads `sslmode`, `sslrootcert` and the like as libpq does.
+def _connection_info(settings: DatabaseSettings) -> ConnectionInfo:
+    """Return how to connect.
 
     Raises:
-        SettingsInvalid: `SENTIMENT_DATABASE_URL` is no Postgres URL. The message leaves it out: it holds a password.
+        SettingsInvalid: `SENTIMENT_DATABASE_URL` cannot be read.
     """
     if settings.database_url is None:
         # The port is given, too: asyncpg would take it from PGPORT.
-        query = {"host": str(EmbeddedServer(settings.data_dir).folder), "port": str(PORT)}
-        return _rendered(URL.create("postgresql", username="postgres", database="postgres", query=query))
-    try:
-        url = make_url(settings.database_url.get_secret_value())
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected postgresql://user:password@host:port/name")
-    if settings.database_password is not None:
-        url = url.set(password=settings.database_password.get_secret_value())
-    # libpq's name for what we bound ourselves; Postgres would take it for a setting of the server's.
-    return _rendered(url.difference_update_query(["connect_timeout"]).set(drivername="postgresql"))
-
-
-def _rendered(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
+        folder = str(EmbeddedServer(settings.data_dir).folder)
+        return ConnectionInfo(
+            hosts=(Host(folder, PORT),), arguments={"user": "postgres", "database": "postgres", "ssl": False}
+        )
+    password = settings.database_password.get_secret_value() if settings.database_password is not None else None
+    return connection_info(parse_url(settings.database_url.get_secret_value()), password)
 
 
 async def check_schema(engine: AsyncEngine) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.connection import DATABASE_ERRORS, READ_ONLY
 from sentiment_api.database.erasures import find_tombstones, write_tombstones
 from sentiment_api.database.partitions import (
     created_at,
@@ -146,6 +146,8 @@ async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) ->
         except Exception as error:
             if is_data_error(error):
                 raise _RowsRefused(sqlstate_of(error) or "") from error
+            if sqlstate_of(error) == READ_ONLY:
+                await connection.invalidate()  # another host may be the primary now
             raise
     return StoreOutcome(Counter(map(kind_of, kept)), left_out, [])
 
