@@ -30,16 +30,26 @@ class Cluster:
         self.run("initdb", "-D", str(self.folder), "-U", "postgres", "-A", "trust", "-N", *_LOCALE, *settings)
         self.control("start")
 
+    def start_standby_of(self, primary: "Cluster", name: str) -> None:
+        """Copy the primary and start as its standby, which the primary knows by this name."""
+        source = f"host={primary.folder} port={primary.port} user=postgres application_name={name}"
+        self.run("pg_basebackup", "-D", str(self.folder), "-d", source, "-R", "-X", "stream", "-c", "fast")
+        # What was set for the primary stands in the copied file; the last line counts.
+        with (self.folder / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())
+        self.control("start")
+
     def control(self, what: str) -> None:
-        """Have `pg_ctl` start, stop or reload it."""
+        """Have `pg_ctl` start, stop, reload or promote it."""
         options = (
             ["-D", str(self.folder), "-w", "-m", "immediate"] if what == "stop" else ["-D", str(self.folder), "-w"]
         )
         self.run("pg_ctl", *options, "-l", str(self.folder / "log"), what)
 
     def remove(self) -> None:
-        """Stop the server and remove its files."""
-        self.control("stop")
+        """Stop the server, if it runs, and remove its files."""
+        if (self.folder / "postmaster.pid").exists():
+            self.control("stop")
         shutil.rmtree(self.folder)
 
     def execute(self, statement: str, database: str = "postgres") -> None:

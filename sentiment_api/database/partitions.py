@@ -96,20 +96,29 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(_INSERT_LOCK)))
 
 
+_WAIT_AT_COMMIT = text(
+    "select current_setting('synchronous_standby_names') <> '' from current_setting('synchronous_commit') as given, "
+    "set_config('synchronous_commit', case when given in ('off', 'local') then 'on' else given end, true)"
+)
+"""Returns whether there are standbys to wait for."""
+
+
 async def hold_off_erasures(connection: AsyncConnection) -> None:
     """Keep erasures from beginning until the transaction ends, and wait for one under way: as every insert does."""
     await connection.execute(select(func.pg_advisory_xact_lock_shared(_INSERT_LOCK)))
 
 
 async def require_durable_commit(connection: AsyncConnection) -> None:
-    """Have the commit of this transaction wait for the disk, and the server end it when its client has gone.
+    """Have the commit of this transaction wait for disk and standbys, and the server end it when its client has gone.
 
-    A database may be told not to wait (`synchronous_commit = off`), and loses what it confirmed when it crashes. A
-    machine that loses its power in the middle of a transaction would keep its locks for hours.
+    A database may be told not to wait (`synchronous_commit`), and loses what it confirmed when it crashes or when a
+    standby takes over. A transaction that finds all its rows stored would write nothing, and its commit would not
+    wait until a standby has those rows: it writes a message to the write-ahead log, which nobody reads. A machine that
+    loses its power in the middle of a transaction would keep its locks for hours.
     """
     await connection.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
-    insist = "select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'"
-    await connection.execute(text(insist))
+    if await connection.scalar(_WAIT_AT_COMMIT):
+        await connection.execute(text("select pg_logical_emit_message(true, 'sentiment', '')"))
 
 
 async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
