@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import tempfile
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, server: EmbeddedServer, name: str) -> None:
         """Name it; it need not exist yet."""
         self.name = name
+        self.folder = server.folder
         self.url = f"postgresql://postgres@/{name}?host={server.folder}&port={PORT}"
         self._data_dir = server.folder.parent
 
@@ -88,6 +90,12 @@ class Database:
             await (schema.upgrade(engine) if revision is None else schema.downgrade(engine, revision))
 
 
+def failover_url(primary: Database, standby: Database) -> str:
+    """Return the URL of a database on two servers."""
+    folders = ",".join(str(each.folder) for each in (primary, standby))
+    return f"postgresql://postgres@/{primary.name}?host={folders}&port={PORT},{PORT}"
+
+
 class Postgres:
     """A server of our own."""
 
@@ -126,10 +134,36 @@ class Postgres:
         finally:
             self._signal(processes, signal.SIGCONT)
 
+    def new_standby(self, folder: Path) -> "Postgres":
+        """Start a server in `folder` that follows this one, which knows it as `standby`, and return it."""
+        place = folder / "postgres"
+        place.mkdir(parents=True, mode=0o700)
+        owner = self._server.folder.stat()
+        os.chown(place, owner.st_uid, owner.st_gid)
+        source = f"host={self._server.folder} port={PORT} user=postgres application_name=standby"
+        self._server._run("pg_basebackup", "-D", str(place), "-d", source, "-R", "-c", "fast")  # noqa: SLF001 - as its user
+        (place / f".s.PGSQL.{PORT}.lock").unlink()  # copied, too
+        standby = Postgres(folder)
+        standby.start()
+        return standby
+
+    def wait_for_standby(self, *, at_commit: bool) -> None:
+        """Have each commit wait for the standby, or none."""
+        self.administration.run(f"alter system set synchronous_standby_names = '{'standby' if at_commit else ''}'")
+        self.administration.run("select pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Have a standby take over."""
+        self.administration.run("select pg_promote()")
+
     def new_database(self) -> Database:
         """Return a fresh, migrated database."""
         name = f"chaos_{uuid.uuid4().hex[:12]}"
         self.administration.run(f"create database {name} template {self._template()}")
+        return self.database(name)
+
+    def database(self, name: str) -> Database:
+        """Return a database that is there, or will be."""
         return Database(self._server, name)
 
     def drop(self, database: Database) -> None:

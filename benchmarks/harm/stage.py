@@ -127,6 +127,18 @@ class Stage:
         self.database = self.postgres.new_database()
         return disk
 
+    def new_postgres(self, name: str, of: Postgres | None = None) -> Postgres:
+        """Start a Postgres of our own, or a standby of another one, in a folder of this name, and return it."""
+        folder = self.folder / name
+        folder.mkdir(mode=0o755)
+        if of is None:
+            server = Postgres(folder)
+            server.start()
+        else:
+            server = of.new_standby(folder)
+        self._opened.callback(server.stop)
+        return server
+
     def embed_postgres(self) -> None:
         """Have the services look after a Postgres of their own, in their folder."""
         self.data_dir.mkdir()

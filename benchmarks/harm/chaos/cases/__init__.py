@@ -23,6 +23,8 @@ CASES: dict[str, Case] = {
     "postgres-frozen": database.frozen,
     "connections-cut": database.connections_cut,
     "read-only": database.read_only,
+    "failover-synchronous": database.failover_synchronous,
+    "failover-asynchronous": database.failover_asynchronous,
     "unmigrated": database.unmigrated,
     "schema-older": database.schema_older,
     "month-missing": database.month_missing,

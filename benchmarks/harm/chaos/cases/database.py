@@ -5,6 +5,7 @@ import datetime as dt
 from benchmarks.harm import spool_files
 from benchmarks.harm.disks import fill
 from benchmarks.harm.stage import Stage
+from benchmarks.postgres import Postgres, failover_url
 from benchmarks.processes import let_pass, wait_until
 from benchmarks.service_process import Service
 
@@ -108,6 +109,34 @@ def read_only(stage: Stage) -> None:
     stage.settle()
 
 
+def failover_synchronous(stage: Stage) -> None:
+    """The primary gets SIGKILL and its standby takes over, which each commit has waited for."""
+    primary, service = _replicated(stage, at_commit=True)
+    with stage.load(service):
+        stage.wait_for_replies()
+        primary.kill()
+        _fail_over(stage)
+    stage.settle()
+
+
+def failover_asynchronous(stage: Stage) -> None:
+    """With a standby that no commit waits for and that is behind, what it had not received is lost, no more."""
+    primary, service = _replicated(stage, at_commit=False)
+    with stage.load(service):
+        stage.wait_for_replies()
+        stage.postgres.stop()
+        shipped = service.log()["shipped"]
+        stage.wait_for_replies()
+        wait_until(lambda: service.log()["shipped"] > shipped, "the primary alone has some rows")
+        primary.kill()
+        stage.postgres.start()
+        _fail_over(stage)
+    stage.settle()
+    service.kill()
+    primary.start()  # its disk may still be read
+    stage.touched_predictions, stage.touched_feedback = map(set, primary.database(stage.database.name).stored())
+
+
 def unmigrated(stage: Stage) -> None:
     """The tables are not there until late."""
     service = stage.service()
@@ -159,6 +188,23 @@ def disk_full(stage: Stage) -> None:
                 ballast.unlink()
             stage.postgres.start()  # it may have given up
     stage.settle()
+
+
+def _replicated(stage: Stage, *, at_commit: bool) -> tuple[Postgres, Service]:
+    """Start a primary, its standby, whose database the stage goes on with, and a service that knows both."""
+    primary = stage.new_postgres("primary")
+    stage.database = primary.new_database()
+    stage.postgres = stage.new_postgres("standby", of=primary)
+    primary.wait_for_standby(at_commit=at_commit)
+    before, stage.database = stage.database, stage.postgres.database(stage.database.name)
+    return primary, stage.service(SENTIMENT_DATABASE_URL=failover_url(before, stage.database))
+
+
+def _fail_over(stage: Stage) -> None:
+    stage.wait_for_replies()
+    stage.postgres.promote()
+    stage.postgres.wait_for_standby(at_commit=False)
+    stage.wait_for_replies()
 
 
 def _kill_in_a_batch(stage: Stage) -> None:
