@@ -17,9 +17,11 @@ from sentiment_api.errors import DatabaseUnusable
 CREATE_DATABASE: Final = "createdb --encoding=UTF8 --template=template0 NAME"
 URL: Final = "SENTIMENT_DATABASE_URL"
 _PAGE: Final = "docs/postgres.md"
+_POOLERS: Final = "08P01"
+"""PgBouncer's SQLSTATE for all that it refuses itself."""
 _MIGRATE: Final = "run `sentiment-api db upgrade` with the same SENTIMENT_DATABASE settings"
 _SQLSTATES: Final = {
-    "08P01": ("the pooler does not take what it was asked", f"{_PAGE} has the settings that it needs"),
+    _POOLERS: ("the pooler does not take what it was asked", f"{_PAGE} has the settings that it needs"),
     "25006": (
         "it is read-only",
         "name the primary, or all hosts, in the URL, and set default_transaction_read_only off",
@@ -67,34 +69,34 @@ _BY_MESSAGE: Final = (
     ),
     # PgBouncer's own, which are of one SQLSTATE; it names settings.
     (
-        "08P01",
+        _POOLERS,
         "unsupported startup parameter",
         "the pooler does not take a setting that the URL has",
         "leave it out of the URL, or add it to ignore_startup_parameters in pgbouncer.ini",
     ),
-    ("08P01", "statement pooling", "the pooler has pool_mode = statement", "set pool_mode = transaction, or session"),
-    ("08P01", "SSL required", "the pooler takes connections with TLS alone", "write sslmode=require in the URL"),
-    ("08P01", "no such database", "the pooler knows no database of this name", f"add it there, or mend {URL}"),
+    (_POOLERS, "statement pooling", "the pooler has pool_mode = statement", "set pool_mode = transaction, or session"),
+    (_POOLERS, "SSL required", "the pooler takes connections with TLS alone", "write sslmode=require in the URL"),
+    (_POOLERS, "no such database", "the pooler knows no database of this name", f"add it there, or mend {URL}"),
     (
-        "08P01",
+        _POOLERS,
         "no such user|authentication failed",
         "the pooler does not know the user or the password",
         f"add them to its auth_file, or mend {URL}",
     ),
     (
-        "08P01",
+        _POOLERS,
         "no more connections allowed",
         "the pooler has no connection left",
         "raise max_client_conn in pgbouncer.ini",
     ),
     (
-        "08P01",
+        _POOLERS,
         "query_wait_timeout",
         "the pooler had no connection free in time",
         "raise default_pool_size in pgbouncer.ini",
     ),
     (
-        "08P01",
+        _POOLERS,
         "server login|cannot connect|server_login_retry",
         "the pooler does not reach Postgres",
         "start Postgres, or mend pgbouncer.ini",
@@ -122,7 +124,7 @@ def is_refusal(error: BaseException) -> bool:
     if isinstance(error, DatabaseUnusable):
         return error.answers
     sqlstate = sqlstate_of(error)
-    return sqlstate is not None and (sqlstate == "08P01" or not sqlstate.startswith("08"))
+    return sqlstate is not None and (sqlstate == _POOLERS or not sqlstate.startswith("08"))
 
 
 def refusal_line(error: BaseException) -> str:
@@ -132,6 +134,8 @@ def refusal_line(error: BaseException) -> str:
         return str(error)
     if is_refusal(error):
         return refusal_of(sqlstate_of(error) or "", str(cause))
+    if isinstance(cause, asyncpg.PostgresConnectionError) and _is_poolers(str(cause)):
+        return refusal_of(_POOLERS, str(cause))  # it hangs up as well
     return str(unreachable(*_unanswered(error, cause)))
 
 
@@ -148,7 +152,7 @@ def unusable(found: str, remedy: str) -> DatabaseUnusable:
 def refusal_of(sqlstate: str, message: str = "") -> str:
     """Return the line for a SQLSTATE; `message`, the server's, tells its cases apart."""
     found, remedy = _SQLSTATES.get(sqlstate, ("it does not do what it was asked", "look into its log"))
-    if sqlstate == "08P01":
+    if sqlstate == _POOLERS:
         for pattern, passed_on in _PASSED_ON.items():
             if re.search(pattern, message):
                 found, remedy = _SQLSTATES[passed_on]
@@ -156,6 +160,10 @@ def refusal_of(sqlstate: str, message: str = "") -> str:
         if sqlstate == of and re.search(pattern, message):
             found, remedy = found_by_message, its_remedy
     return f"Postgres refuses: {found} (SQLSTATE {sqlstate}); {remedy}"
+
+
+def _is_poolers(message: str) -> bool:
+    return any(of == _POOLERS and re.search(pattern, message) for of, pattern, *_ in _BY_MESSAGE)
 
 
 def _driver_error(error: BaseException) -> BaseException:
