@@ -67,8 +67,10 @@ def check(model: ModelOption = None, engine: EngineOption = None) -> None:
     console.print(
         f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export"
     )
-    asyncio.run(check_database(settings))
+    may_make_months = asyncio.run(check_database(settings))
     console.print("database  reachable and migrated")
+    if not may_make_months:
+        console.print("months    this role cannot make them: let the tables' owner run `db maintain` each night")
 
 
 @app.command()

@@ -6,7 +6,8 @@ SentimentError
 │   ├── BundleInvalid        the model folder is incomplete, damaged, unreadable or of an unknown format
 │   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
-│   ├── DatabaseNotReady     no embedded server can be started, or the schema is not migrated
+│   ├── DatabaseNotReady     no embedded server can be started, the schema is not migrated, or a month is in use
+│   ├── DatabaseUnusable     Postgres is not what it must be, or no Postgres answers at its address
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
 │   ├── ReviewFileInvalid    a file of reviews cannot be read, lacks a column, or holds what is no rating or time
@@ -84,7 +85,16 @@ class SelfCheckFailed(OperatorError):
 
 
 class DatabaseNotReady(OperatorError):
-    """No embedded server can be started, or the schema is not migrated."""
+    """No embedded server can be started, the schema is not migrated, or a month is in use."""
+
+
+class DatabaseUnusable(OperatorError):
+    """Postgres is not what it must be, or no Postgres answers at its address. The shipper waits for another."""
+
+    def __init__(self, message: str, *, answers: bool = False) -> None:
+        """Keep whether there is a Postgres, which answers."""
+        super().__init__(message)
+        self.answers = answers
 
 
 class ExportRefused(OperatorError):

@@ -20,6 +20,7 @@ from granian.server import Server
 from sentiment_api.app import build_app
 from sentiment_api.components import build_components
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
+from sentiment_api.database.refusals import refusal_line, sqlstate_of
 from sentiment_api.errors import OperatorError, SettingsInvalid
 from sentiment_api.lifespan import Lifespan
 from sentiment_api.settings import ServiceSettings
@@ -108,7 +109,8 @@ async def _check_database(settings: ServiceSettings) -> None:
         async with connected(settings) as engine:
             await check_schema(engine)
     except DATABASE_ERRORS as error:
-        _log.warning("Postgres is away or refuses; predictions are spooled", error=type(error).__name__)
+        kind = sqlstate_of(error) or type(error).__name__
+        _log.warning("predictions are spooled: Postgres is away or refuses", error=kind, reason=refusal_line(error))
 
 
 def _share_malloc_arenas() -> None:

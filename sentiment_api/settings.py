@@ -23,6 +23,8 @@ _OF_THE_DRIFT_JOB = (
     *("service_url", "service_key", "notify_url", "notify_on"),
 )
 """What `drift_jobs.settings` reads: services and jobs are often given one environment."""
+_LONGEST_NAME = 63
+"""Bytes that Postgres keeps of a name."""
 _GONE = {"MAX_BATCH_TOKENS": "the engine knows what it takes"}
 """Settings of earlier releases, and why they are no more."""
 _LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)=|\w+_PORT=(tcp|udp|sctp)://")
@@ -70,11 +72,20 @@ class DatabaseSettings(DataSettings):
     """`postgresql://user:password@host:port/name` of an external Postgres."""
     database_password: SecretStr | None = None
     """Its password, of any characters, where `database_url` has none. Meant for `SENTIMENT_DATABASE_PASSWORD_FILE`."""
+    database_schema: str | None = None
+    """The schema of the tables, which `db upgrade` creates; unset it is the first one of the role's search path."""
     read_timeout_s: float = Field(default=2.0, gt=0, le=20)
     """How long a reply may wait for what Postgres holds, such as a list of predictions; then it is 503. No longer than
     others wait for the connection that it holds meanwhile, which is 30 s."""
     keep: dt.timedelta = dt.timedelta(days=400)
     """How long predictions are kept at least, in days such as `400d`; months that are older are dropped each night."""
+
+    @field_validator("database_schema")
+    @classmethod
+    def _is_schema(cls, name: str | None) -> str | None:
+        if name is not None and (not name.isprintable() or len(name.encode()) > _LONGEST_NAME or name[:3] == "pg_"):
+            raise ValueError("expected the name of a schema of your own, of at most 63 bytes, such as sentiment")
+        return name
 
     @field_validator("keep", mode="before")
     @classmethod

@@ -1,13 +1,17 @@
 """How a failure is told to an operator: one line, which never quotes a row."""
 
-from sqlalchemy.exc import DBAPIError
+from socket import gaierror
+from ssl import SSLError
 
 from drift_jobs.errors import DriftError
 from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.refusals import refusal_line
 from sentiment_api.errors import OperatorError, place_of
 
 MENDABLE = (DriftError, OperatorError, *DATABASE_ERRORS)
 """What an operator can mend."""
+_OF_POSTGRES = (*(kind for kind in DATABASE_ERRORS if kind is not OSError), ConnectionError, gaierror, SSLError)
+"""Of the errors of the system the others are of files."""
 
 
 def failure_line(error: Exception) -> str:
@@ -24,17 +28,9 @@ def failure_line(error: Exception) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what an operator may read. The server's own messages are left out: they can carry values of rows."""
-    sqlstate = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
-    if sqlstate in ("42P01", "42703"):  # undefined_table, undefined_column
-        return "the database is not migrated; run `sentiment-api db upgrade` with the same SENTIMENT_DATABASE settings"
-    if sqlstate is not None or isinstance(error, DBAPIError):
-        return f"Postgres refused, SQLSTATE {sqlstate or 'unknown'}"
-    if isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"Postgres cannot be reached ({error.strerror or 'no answer in time'}); start it, or mend "
-            "SENTIMENT_DATABASE_URL"
-        )
+    """Return what an operator may read."""
+    if isinstance(error, _OF_POSTGRES):
+        return refusal_line(error)
     if isinstance(error, OSError):
         return f"{type(error).__name__}: {error.strerror or 'Postgres or a file cannot be reached'}"
     return " ".join(str(error).split())

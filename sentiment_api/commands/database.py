@@ -16,11 +16,12 @@ from sentiment_api.commands import console
 from sentiment_api.commands.export_feedback import Exported, unambiguous
 from sentiment_api.commands.export_feedback import export_feedback as write_feedback
 from sentiment_api.commands.options import DryRunOption, EndOption, StartOption, parse_times
-from sentiment_api.commands.postgres import run_on_database, unreachable_message
+from sentiment_api.commands.postgres import run_on_database
 from sentiment_api.database import erasures, schema
 from sentiment_api.database.connection import DATABASE_ERRORS, connected
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.database.partitions import drop_old_months, make_next_months, old_months
+from sentiment_api.database.refusals import refusal_line
 from sentiment_api.errors import DatabaseNotReady, SettingsInvalid
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.settings import DatabaseSettings, ModelSettings, read_settings
@@ -221,7 +222,7 @@ async def _upgrade(settings: DatabaseSettings) -> str:
         async with connected(settings, command_timeout_s=None) as engine:
             return await schema.upgrade(engine)
     except DATABASE_ERRORS as error:
-        raise DatabaseNotReady(unreachable_message(error)) from error
+        raise DatabaseNotReady(refusal_line(error)) from error
 
 
 async def _maintain(engine: AsyncEngine, keep: dt.timedelta, *, dry_run: bool) -> list[str]:

@@ -14,7 +14,7 @@ from sentiment_api.database.connector import Connector
 from sentiment_api.database.embedded import PORT, EmbeddedServer
 from sentiment_api.database.parameters import ConnectionInfo, connection_info
 from sentiment_api.database.url import Host, parse_url
-from sentiment_api.errors import DatabaseNotReady
+from sentiment_api.errors import DatabaseNotReady, DatabaseUnusable
 from sentiment_api.settings import DatabaseSettings
 
 SCHEMA_REVISION = "0006"
@@ -23,7 +23,7 @@ SCHEMA_REVISION = "0006"
 DATABASE_ERRORS = (
     *(DBAPIError, NoConnectionFree),
     *(asyncpg.PostgresError, asyncpg.InterfaceError),
-    *(OSError, TimeoutError),
+    *(OSError, TimeoutError, DatabaseUnusable),
 )
 """What a database that is away, or refuses, raises through SQLAlchemy or asyncpg."""
 
@@ -32,6 +32,7 @@ READ_ONLY = "25006"
 
 _COMMAND_TIMEOUT_S = 60.0
 _READ_TIMEOUT = "sentiment_read_timeout_s"
+_SEARCH_PATH = "sentiment_search_path"
 _MOST_CONNECTIONS = 15
 """Of one process, unless the URL has a `connection_limit`."""
 _KEPT_CONNECTIONS = 5
@@ -84,7 +85,7 @@ def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _C
         pool_size=min(most, _KEPT_CONNECTIONS),
         max_overflow=max(0, most - _KEPT_CONNECTIONS),
         hide_parameters=True,
-        execution_options={_READ_TIMEOUT: settings.read_timeout_s},
+        execution_options={_READ_TIMEOUT: settings.read_timeout_s, _SEARCH_PATH: info.search_path},
     )
     event.listen(engine.sync_engine, "handle_error", _leave_read_only)
     if info.search_path:
@@ -118,6 +119,12 @@ def read_timeout_s(engine: AsyncEngine) -> float:
     return seconds
 
 
+def own_schema(engine: AsyncEngine) -> str | None:
+    """Return the schema that the tables are to be in; None leaves it to the role's search path."""
+    path: tuple[str, ...] = engine.get_execution_options()[_SEARCH_PATH]
+    return path[0] if path else None
+
+
 def _connection_info(settings: DatabaseSettings) -> ConnectionInfo:
     """Return how to connect.
 
@@ -128,10 +135,12 @@ def _connection_info(settings: DatabaseSettings) -> ConnectionInfo:
         # The port is given, too: asyncpg would take it from PGPORT.
         folder = str(EmbeddedServer(settings.data_dir).folder)
         return ConnectionInfo(
-            hosts=(Host(folder, PORT),), arguments={"user": "postgres", "database": "postgres", "ssl": False}
+            hosts=(Host(folder, PORT),),
+            search_path=(settings.database_schema,) if settings.database_schema else (),
+            arguments={"user": "postgres", "database": "postgres", "ssl": False},
         )
     password = settings.database_password.get_secret_value() if settings.database_password is not None else None
-    return connection_info(parse_url(settings.database_url.get_secret_value()), password)
+    return connection_info(parse_url(settings.database_url.get_secret_value()), password, settings.database_schema)
 
 
 async def check_schema(engine: AsyncEngine) -> None:

@@ -4,12 +4,21 @@ Nothing is said to a server at the start but who wants which database, so that a
 """
 
 import random
+import ssl
 from typing import Final
 
 import asyncpg
 
 from sentiment_api.database.parameters import ConnectionInfo
+from sentiment_api.database.refusals import CREATE_DATABASE, URL, is_refusal, sqlstate_of, unreachable, unusable
 from sentiment_api.database.url import Host
+from sentiment_api.errors import DatabaseUnusable
+
+OLDEST_MAJOR: Final = 14
+"""The oldest PostgreSQL that detaches partitions while others read."""
+_ENCODING: Final = "UTF8"
+_SAME_EVERYWHERE: Final = ("28", "3D")
+"""The password or the name is wrong: the other hosts need not be tried, and libpq does not."""
 
 _WANTED: Final = {
     "read-write": ("read_only", False),
@@ -45,11 +54,11 @@ class Connector:
                     if await _is_wanted(connection, wanted):
                         self._last = host
                         return connection
-                except (OSError, asyncpg.PostgresError) as failure:
-                    if _is_same_everywhere(failure):
+                except (OSError, asyncpg.PostgresError, DatabaseUnusable) as failure:
+                    if (sqlstate_of(failure) or "").startswith(_SAME_EVERYWHERE):
                         raise
                     # What a server says tells more than that another one is away.
-                    error = failure if error is None or isinstance(failure, asyncpg.PostgresError) else error
+                    error = failure if error is None or is_refusal(failure) else error
                     continue
                 connection.terminate()
         raise error or asyncpg.TargetServerAttributeNotMatched("no host is what target_session_attrs wants")
@@ -67,20 +76,71 @@ class Connector:
         return hosts
 
     async def _connect_to(self, host: Host | None) -> asyncpg.Connection:
-        return await asyncpg.connect(
-            host=host.name if host else None,
-            port=host.port if host else None,
-            timeout=self._info.timeout_s,
-            command_timeout=self._command_timeout_s,
-            statement_cache_size=0,
-            target_session_attrs="any",
-            **self._info.arguments,
-        )
+        """Return a connection that can be used.
+
+        Raises:
+            DatabaseUnusable: no Postgres answers, or one that is not what it must be.
+            Exception: what asyncpg and the system raise otherwise.
+        """
+        try:
+            connection = await asyncpg.connect(
+                host=host.name if host else None,
+                port=host.port if host else None,
+                timeout=self._info.timeout_s,
+                command_timeout=self._command_timeout_s,
+                statement_cache_size=0,
+                target_session_attrs="any",
+                **self._info.arguments,
+            )
+        except ssl.SSLError:  # of which one is a ValueError as well
+            raise
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            remedy = f"start it (`sentiment-api db start` where it is embedded), or mend host and port in {URL}"
+            raise unreachable("there is no socket that this user can open", remedy) from error
+        except asyncpg.ClientConfigurationError as error:
+            raise _misconfigured(error) from error
+        except ValueError as error:  # as Python has bad host names
+            raise unreachable("the host's name cannot be one", f"mend {URL}") from error
+        except (ConnectionError, asyncpg.PostgresConnectionError) as error:
+            if isinstance(error, ConnectionRefusedError) or is_refusal(error):
+                raise
+            raise _broken_off(error, self._info) from error
+        return _usable(connection)
 
 
-def _is_same_everywhere(failure: Exception) -> bool:
-    """Return whether the other hosts need not be tried, as libpq does not: the password or the name is wrong."""
-    return (getattr(failure, "sqlstate", None) or "").startswith(("28", "3D"))
+def _misconfigured(error: Exception) -> DatabaseUnusable:
+    message = str(error).splitlines()[0]
+    # Other messages of this kind may quote the URL, which holds a password.
+    found = message if "certificate file" in message else "a parameter of the URL cannot be had"
+    return unreachable(found, "name it as sslrootcert in the URL, or write sslrootcert=system")
+
+
+def _broken_off(error: Exception, info: ConnectionInfo) -> DatabaseUnusable:
+    """Return what it means that the other side does not go on, which asyncpg tells by a message alone."""
+    if "rejected SSL upgrade" not in str(error):
+        return unreachable("what answers closes the connection", f"mend host and port in {URL}, or look into its log")
+    if info.insists_on_tls:
+        return unreachable("it has no TLS, which sslmode insists on", "turn ssl on there, or write sslmode=prefer")
+    return unreachable("what answers is no Postgres", f"mend host and port in {URL}")
+
+
+def _usable(connection: asyncpg.Connection) -> asyncpg.Connection:
+    """Return the connection if the server is what it must be, by what it says at the start; else close it.
+
+    Raises:
+        DatabaseUnusable: it is too old, or the database is not in UTF-8, so that texts would be refused as data.
+    """
+    version = connection.get_server_version()
+    encoding = getattr(connection.get_settings(), "server_encoding", _ENCODING)
+    if version.major >= OLDEST_MAJOR and encoding == _ENCODING:
+        return connection
+    connection.terminate()
+    if version.major < OLDEST_MAJOR:
+        found, remedy = f"expected PostgreSQL {OLDEST_MAJOR} or newer, found {version.major}", "upgrade the server"
+    else:
+        found = f"expected a database in UTF8, found {encoding}"
+        remedy = f"create another with `{CREATE_DATABASE}` and name that one in {URL}"
+    raise unusable(found, remedy)
 
 
 async def _is_wanted(connection: asyncpg.Connection, wanted: str) -> bool:

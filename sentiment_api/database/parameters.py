@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from sentiment_api.database.refusals import URL
 from sentiment_api.database.url import DatabaseUrl, Host, parse_hosts
 from sentiment_api.errors import SettingsInvalid
 
-_VARIABLE: Final = "SENTIMENT_DATABASE_URL"
 _CONNECT_TIMEOUT_S: Final = 5.0
 _LONGEST_CONNECT_TIMEOUT_S: Final = 60
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_INSISTING: Final = ("require", "verify-ca", "verify-full")
+_TLS_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SESSION_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 _TLS: Final = (
-    *("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslnegotiation"),
+    *("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 """What asyncpg reads from a URL, and from nowhere else, as libpq does."""
@@ -43,7 +45,7 @@ _SSL_VALUES: Final = {"true": "require", "1": "require", "no-verify": "require",
 """Of `ssl`, which clients on Node.js and the JVM have for `sslmode`."""
 _HEEDED: Final = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "servicefile"),
-    *("sslmode", "ssl", "requiressl", *_TLS, *_SOCKET, *_SERVER_SETTINGS, *_ALIASES),
+    *("sslmode", "ssl", "sslnegotiation", "requiressl", *_TLS, *_SOCKET, *_SERVER_SETTINGS, *_ALIASES),
     *("application_name", "fallback_application_name", "options", "search_path", "currentSchema", "schema"),
     *("target_session_attrs", "load_balance_hosts", "connect_timeout", "connection_limit", "krbsrvname", "gsslib"),
 )
@@ -102,6 +104,7 @@ class ConnectionInfo:
     is_shuffled: bool = False
     timeout_s: float = _CONNECT_TIMEOUT_S
     """For each host."""
+    insists_on_tls: bool = False
     search_path: tuple[str, ...] = ()
     """Schemas, the first for the tables; empty leaves it to the server."""
     max_connections: int | None = None
@@ -132,6 +135,7 @@ def connection_info(url: DatabaseUrl, password: str | None = None, schema: str |
         "krbsrvname": given.get("krbsrvname"),
         "gsslib": given.get("gsslib"),
         "ssl": _system_trust(given),
+        "direct_tls": given.get("sslnegotiation") == "direct" or None,
     }
     attributes = given.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS")
     return ConnectionInfo(
@@ -141,6 +145,7 @@ def connection_info(url: DatabaseUrl, password: str | None = None, schema: str |
         or ("read-write" if len(hosts) > 1 else "any"),
         is_shuffled=_one_of("load_balance_hosts", given.get("load_balance_hosts"), ("disable", "random")) == "random",
         timeout_s=_timeout_s(given.get("connect_timeout")),
+        insists_on_tls=_ssl_mode(given) in _INSISTING or given.get("sslrootcert") == "system",
         search_path=_search_path(given, path, schema),
         max_connections=_number("connection_limit", given.get("connection_limit")),
         socket_options=tuple(_socket_options(given)),
@@ -152,13 +157,13 @@ def _check(name: str, value: str) -> None:
     if name in _LIMITED:
         values, remedy = _LIMITED[name]
         if value.lower() not in values:
-            raise SettingsInvalid(f"{_VARIABLE}: the parameter {name} cannot be had as it is; {remedy}")
+            raise SettingsInvalid(f"{URL}: the parameter {name} cannot be had as it is; {remedy}")
     elif name not in _HEEDED and name not in _MEANINGLESS:
         near = difflib.get_close_matches(name, (*_HEEDED, *_LIMITED), 1)
         remedy = f"did you mean {near[0]}?" if near else "leave it out"
         shown = name if re.fullmatch(r"\w{1,63}", name, re.ASCII) else "with a strange name"
         raise SettingsInvalid(
-            f"{_VARIABLE}: there is no parameter {shown}; {remedy} "
+            f"{URL}: there is no parameter {shown}; {remedy} "
             "A setting of the server's is written options=-c%20NAME%3DVALUE"
         )
     if name in _FILES and value and (name, value) != ("sslrootcert", "system"):
@@ -170,11 +175,9 @@ def _check_file(name: str, path: Path) -> None:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise SettingsInvalid(f"{_VARIABLE}: cannot read {path}, which {name} names: {error.strerror}") from error
+        raise SettingsInvalid(f"{URL}: cannot read {path}, which {name} names: {error.strerror}") from error
     if name == "passfile" and path.stat().st_mode & 0o077:
-        raise SettingsInvalid(
-            f"{_VARIABLE}: expected {path}, which passfile names, to be for its owner alone: chmod 600"
-        )
+        raise SettingsInvalid(f"{URL}: expected {path}, which passfile names, to be for its owner alone: chmod 600")
 
 
 def _with_service(given: dict[str, str]) -> dict[str, str]:
@@ -188,9 +191,9 @@ def _with_service(given: dict[str, str]) -> dict[str, str]:
     try:
         file.read_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise SettingsInvalid(f"{_VARIABLE}: cannot read {path} for the parameter service") from error
+        raise SettingsInvalid(f"{URL}: cannot read {path} for the parameter service") from error
     if not file.has_section(name):
-        raise SettingsInvalid(f"{_VARIABLE}: expected the service that is named in the section of {path}")
+        raise SettingsInvalid(f"{URL}: expected the service that is named in the section of {path}")
     return {**dict(file.items(name)), **given}
 
 
@@ -199,7 +202,7 @@ def _hosts(given: Mapping[str, str], hosts: tuple[Host, ...]) -> tuple[Host, ...
     names = given.get("hostaddr") or given.get("host")
     ports = given.get("port", "")
     if given.get("hostaddr") and given.get("sslmode") == "verify-full":
-        raise SettingsInvalid(f"{_VARIABLE}: the parameter hostaddr leaves no name to check with sslmode=verify-full")
+        raise SettingsInvalid(f"{URL}: the parameter hostaddr leaves no name to check with sslmode=verify-full")
     if names:
         return parse_hosts(names, ports)
     if not hosts and ports:
@@ -226,7 +229,11 @@ def _tls_url(given: Mapping[str, str]) -> str | None:
     """Return a URL with nothing but what concerns TLS; None leaves all of it to the defaults."""
     if given.get("sslrootcert") == "system":
         return None
-    _one_of("sslnegotiation", given.get("sslnegotiation"), ("postgres", "direct"))
+    for name in ("ssl_min_protocol_version", "ssl_max_protocol_version"):
+        _one_of(name, given.get(name), _TLS_VERSIONS)
+    direct = _one_of("sslnegotiation", given.get("sslnegotiation"), ("postgres", "direct")) == "direct"
+    if direct and _ssl_mode(given) not in _INSISTING:
+        raise SettingsInvalid(f"{URL}: expected sslmode=require or more, which sslnegotiation=direct needs")
     found = {"sslmode": _ssl_mode(given)} | {name: given.get(name) for name in _TLS}
     query = urlencode({name: value for name, value in found.items() if value})
     return f"postgresql://?{query}" if query else None
@@ -237,7 +244,7 @@ def _system_trust(given: Mapping[str, str]) -> ssl.SSLContext | None:
     if given.get("sslrootcert") != "system":
         return None
     if _ssl_mode(given) not in (None, "verify-full"):
-        raise SettingsInvalid(f"{_VARIABLE}: expected sslmode=verify-full, which sslrootcert=system needs")
+        raise SettingsInvalid(f"{URL}: expected sslmode=verify-full, which sslrootcert=system needs")
     context = ssl.create_default_context()
     context.set_alpn_protocols(["postgresql"])
     if cert := given.get("sslcert"):
@@ -269,7 +276,7 @@ def _search_path(given: Mapping[str, str], from_options: str | None, schema: str
     if len(found) > 1:
         raise SettingsInvalid(
             "expected one schema, found several among SENTIMENT_DATABASE_SCHEMA and the parameters options, "
-            f"search_path, currentSchema and schema of {_VARIABLE}"
+            f"search_path, currentSchema and schema of {URL}"
         )
     return found.pop() if found else ()
 
@@ -297,11 +304,11 @@ def _number(name: str, text: str | None) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise SettingsInvalid(f"{_VARIABLE}: expected a whole number for the parameter {name}")
+        raise SettingsInvalid(f"{URL}: expected a whole number for the parameter {name}")
     return max(0, int(text))
 
 
 def _one_of(name: str, value: str | None, values: tuple[str, ...]) -> str | None:
     if value and value not in values:
-        raise SettingsInvalid(f"{_VARIABLE}: expected the parameter {name} to be one of {', '.join(values)}")
+        raise SettingsInvalid(f"{URL}: expected the parameter {name} to be one of {', '.join(values)}")
     return value or None

@@ -6,16 +6,26 @@ a look-up by id touches one partition. There is no default partition: it would b
 
 import datetime as dt
 import uuid
+from typing import Any
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.tables import feedback, retention, shadow_predictions, tombstones
+from sentiment_api.errors import DatabaseNotReady
 
 MONTHS_AHEAD = 2
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DROP_LOCK = 0x5E27_0003
+_DETACH_TIMEOUT_S = 3.0
+_PARTITION = text(
+    "select inhdetachpending, format('%I.%I', above.nspname, parent.relname), "
+    "format('%I.%I', own.nspname, child.relname) from pg_inherits "
+    "join pg_class parent on parent.oid = inhparent join pg_namespace above on above.oid = parent.relnamespace "
+    "join pg_class child on child.oid = inhrelid join pg_namespace own on own.oid = child.relnamespace "
+    "where inhrelid = to_regclass(:name)"
+)
 _INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
@@ -147,30 +157,47 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
         statement = insert(retention).values(one_row=True, kept_from=bound)
         await connection.execute(statement.on_conflict_do_update(index_elements=["one_row"], set_=later))
     months = await old_months(engine, keep)
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not await connection.scalar(select(func.pg_try_advisory_lock(_DROP_LOCK))):
+    async with engine.begin() as connection:
+        # Of a transaction that is idle meanwhile: behind a pooler nothing else keeps a lock.
+        if not await connection.scalar(select(func.pg_try_advisory_xact_lock(_DROP_LOCK))):
             return []  # another process does it
-        try:
-            await connection.execute(text("set lock_timeout = '3s'"))
-            for name in months:
-                await _detach(connection, name)
-                await connection.execute(text(f"drop table if exists {name}"))
-        finally:  # the session goes back to the pool, and would keep both
-            await connection.execute(text("reset lock_timeout"))
-            await connection.execute(select(func.pg_advisory_unlock(_DROP_LOCK)))
+        # Last, as it also ends the statement before it, for whose snapshot `finalize` would wait.
+        await connection.execute(text("set local idle_in_transaction_session_timeout = '1h'"))
+        for name in months:
+            await _detach(engine, name)
+            await _drop(engine, name)
+    async with engine.begin() as connection:
         for table in (feedback, shadow_predictions, tombstones):
             await connection.execute(delete(table).where(table.c.prediction_id < bound))
     return months
 
 
-async def _detach(connection: AsyncConnection, name: str) -> None:
-    """Detach a partition, unless it is; finish it where it was cut off in the middle."""
-    query = text("select inhdetachpending from pg_inherits where inhrelid = to_regclass(:name)")
-    pending = await connection.scalar(query, {"name": name})
-    if pending is not None:
-        how = "finalize" if pending else "concurrently"
-        await connection.execute(text(f"alter table predictions detach partition {name} {how}"))
+async def _detach(engine: AsyncEngine, name: str) -> None:
+    """Detach a partition, unless it is; finish it where it was cut off in the middle.
+
+    Raises:
+        DatabaseNotReady: it is in use.
+    """
+    async with engine.begin() as connection:
+        partition = (await connection.execute(_PARTITION, {"name": name})).one_or_none()
+    if partition is None:
+        return
+    pending, parent, child = partition
+    statement = f"alter table {parent} detach partition {child} {'finalize' if pending else 'concurrently'}"
+    async with engine.connect() as connection:
+        # By the driver: Postgres does this outside of transactions only. Nothing is set for a session, which behind a
+        # pooler is everybody's.
+        driver: Any = (await connection.get_raw_connection()).driver_connection  # asyncpg's
+        try:
+            await driver.execute(statement, timeout=_DETACH_TIMEOUT_S)
+        except TimeoutError as error:
+            raise DatabaseNotReady(f"{name} is in use; it is dropped the next time") from error
+
+
+async def _drop(engine: AsyncEngine, name: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("set local lock_timeout = '3s'"))
+        await connection.execute(text(f"drop table if exists {name}"))
 
 
 def _midnight(day: dt.date) -> dt.datetime:

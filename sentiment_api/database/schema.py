@@ -7,19 +7,43 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.schema import CreateSchema
 
+from sentiment_api.database.connection import READ_ONLY, own_schema
 from sentiment_api.database.partitions import make_next_months
+from sentiment_api.database.refusals import refusal_of
+from sentiment_api.database.tables import metadata
+from sentiment_api.errors import DatabaseNotReady
+
+_LACKING = text(
+    "select name from unnest(cast(:names as text[])) name "
+    "where not has_table_privilege(to_regclass(name), 'SELECT') or not has_table_privilege(to_regclass(name), 'INSERT')"
+)
+_MAY_USE = text("select has_schema_privilege(oid, 'USAGE') from pg_namespace where nspname = :name")
+_MAY_MAKE_MONTHS = text(
+    "select pg_has_role(relowner, 'USAGE') and has_schema_privilege(relnamespace, 'CREATE') "
+    "from pg_class where oid = to_regclass('predictions')"
+)
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> str:
     """Bring the schema to `revision`, make the partitions of this month and the next ones, and return the revision.
 
     A schema that is newer than this release stays as it is: after a rollback this release runs on it.
+
+    Raises:
+        DatabaseNotReady: the role may not create tables; the message has the remedies.
     """
+    schema = own_schema(engine)
     async with engine.begin() as connection:
-        if await connection.run_sync(_found) <= head():
+        if schema is not None:
+            await _make_schema(connection, schema)
+        present = await connection.run_sync(_found)
+        if present < head():
+            await _check_may_create(connection)
+        if present <= head():
             await connection.run_sync(_run, command.upgrade, revision)
         found = await connection.run_sync(_found)
     await make_next_months(engine)
@@ -40,6 +64,69 @@ async def check(engine: AsyncEngine) -> None:
     """
     async with engine.begin() as connection:
         await connection.run_sync(lambda sync: command.check(_config(sync)))
+
+
+async def check_rights(engine: AsyncEngine) -> bool:
+    """Return whether this role may make months, which the tables' owner alone may. Tables that are missing are fine.
+
+    Raises:
+        DatabaseNotReady: the server is read-only, or the role may not use the schema or read or insert into a table.
+    """
+    async with engine.connect() as connection:
+        if await connection.scalar(text("select current_setting('transaction_read_only')")) == "on":
+            raise DatabaseNotReady(refusal_of(READ_ONLY))
+        user = await connection.scalar(text("select quote_ident(current_user)"))
+        schema = own_schema(engine)
+        if schema is not None and await connection.scalar(_MAY_USE, {"name": schema}) is False:
+            quoted = engine.dialect.identifier_preparer.quote(schema)
+            raise DatabaseNotReady(
+                f"expected that the role {user} may use the schema {quoted}, found that it may not; as the "
+                f"schema's owner run `GRANT USAGE ON SCHEMA {quoted} TO {user}`"
+            )
+        if lacking := (await connection.scalars(_LACKING, {"names": ["alembic_version", *metadata.tables]})).all():
+            schema = await connection.scalar(text("select quote_ident(current_schema())"))
+            grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {user}"
+            raise DatabaseNotReady(
+                f"expected that the role {user} may read and insert into all tables, found that it may not for "
+                f"{lacking[0]}{f' and {len(lacking) - 1} more' if lacking[1:] else ''}; as their owner run `{grant}`"
+            )
+        return bool(await connection.scalar(_MAY_MAKE_MONTHS))
+
+
+async def _make_schema(connection: AsyncConnection, schema: str) -> None:
+    """Create the schema unless it is there, in which case the right to create one is not needed."""
+    is_there = text("select exists (select from pg_namespace where nspname = :name)")
+    if await connection.scalar(is_there, {"name": schema}):
+        return
+    query = text(
+        "select quote_ident(current_database()), quote_ident(current_user), "
+        "has_database_privilege(current_database(), 'CREATE')"
+    )
+    database, user, may_create = (await connection.execute(query)).one()
+    if not may_create:
+        quoted = connection.dialect.identifier_preparer.quote(schema)
+        raise DatabaseNotReady(
+            f"expected the schema {quoted}, found none, and the role {user} may not create it; as the "
+            f"database's owner run `CREATE SCHEMA {quoted} AUTHORIZATION {user}`, or "
+            f"`GRANT CREATE ON DATABASE {database} TO {user}`"
+        )
+    await connection.execute(CreateSchema(schema))
+
+
+async def _check_may_create(connection: AsyncConnection) -> None:
+    query = text(
+        "select quote_ident(current_schema()), quote_ident(current_user), "
+        "has_schema_privilege(current_schema(), 'CREATE')"
+    )
+    schema, user, may_create = (await connection.execute(query)).one()
+    own = "set SENTIMENT_DATABASE_SCHEMA to one of your own, such as sentiment"
+    if schema is None:
+        raise DatabaseNotReady(f"expected a schema for the tables, found none that the role {user} may use; {own}")
+    if not may_create:
+        raise DatabaseNotReady(
+            f"expected that the role {user} may create tables in the schema {schema}, found that it may not; as the "
+            f"schema's owner run `GRANT CREATE ON SCHEMA {schema} TO {user}`, or {own}"
+        )
 
 
 def head() -> str:

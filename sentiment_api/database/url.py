@@ -19,7 +19,7 @@ _URL = re.compile(
 )
 _AMBIGUOUS = re.compile(r"\d*[/?].*|.*[/?].*@.*|.*@.*[/?].*", re.DOTALL)
 """Of a password as it stands in the URL: the @ after it may belong to a parameter, and its beginning be a port."""
-_HOST = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
+_HOST = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _LARGEST_PORT = 65535
 
 

@@ -25,13 +25,14 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sentiment_api.database.refusals import is_refusal, refusal_line, sqlstate_of
 from sentiment_api.errors import FilesFailed, place_of
 from sentiment_api.files import in_file_thread
 from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAsideRecord
 from sentiment_api.prediction_log.shipments import Shipment, ShipmentReader
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import set_aside_files
-from sentiment_api.prediction_log.storing import POSTGRES_ERRORS, StoreOutcome, connection_to, sqlstate_of, store
+from sentiment_api.prediction_log.storing import POSTGRES_ERRORS, StoreOutcome, connection_to, store
 from sentiment_api.telemetry.metrics import Metrics
 
 POLL_S = 1.0
@@ -40,7 +41,6 @@ _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 15.0
 _PING_TIMEOUT_S = 2.0
 _SAFE = "predictions are safe in the spool and are shipped when"
-_REMEDIES = {"42P01": "run `sentiment-api db upgrade`"}
 _log = structlog.get_logger(__name__)
 
 
@@ -86,6 +86,8 @@ class Shipper:
         self.totals = LogTotals()
         self.database = "unknown"
         """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
+        self.reason: str | None = None
+        """Why it is away or refuses, and the remedy, in one line."""
         self.defect: str | None = None
         """What of the service itself kept the last attempt from shipping: `KeyError at sentiment_api/x.py:7`."""
         self._last_failure = ""
@@ -183,7 +185,7 @@ class Shipper:
         if self._last_failure:
             _log.info("prediction log ships again")
         self._last_failure = ""
-        self.database = "up"
+        self.database, self.reason = "up", None
         self._set_defect(None)
         self._back_off_s = _FIRST_BACK_OFF_S
 
@@ -197,7 +199,7 @@ class Shipper:
         is_defect = not isinstance(error, (FilesFailed, *POSTGRES_ERRORS))
         self._set_defect(f"{kind} at {place_of(error)}" if is_defect else None)
         if isinstance(error, POSTGRES_ERRORS):
-            self.database = "refuses" if sqlstate_of(error) else "away"
+            self.database, self.reason = "refuses" if is_refusal(error) else "away", refusal_line(error)
         if (failure := self.defect or kind) != self._last_failure:
             self._report(error, kind)
         self._last_failure = failure
@@ -216,8 +218,8 @@ class Shipper:
             remedy = "look at the disk of SENTIMENT_DATA_DIR: its files cannot be read or written"
             _log.warning("prediction log waits for its files", error=kind, remedy=remedy)
         else:
-            remedy = _REMEDIES.get(kind, f"{_SAFE} it is back")
-            _log.warning("prediction log waits for Postgres", database=self.database, error=kind, remedy=remedy)
+            state = {"database": self.database, "reason": self.reason}
+            _log.warning("prediction log waits for Postgres", error=kind, remedy=f"{_SAFE} it is well", **state)
 
     def _count_dropped(self) -> None:
         self._metrics.dropped.inc(self._spool.dropped_records - self.totals.dropped)

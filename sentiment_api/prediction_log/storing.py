@@ -23,6 +23,7 @@ from sentiment_api.database.partitions import (
     month_of,
     require_durable_commit,
 )
+from sentiment_api.database.refusals import sqlstate_of
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, ShadowRecord, kind_of
 from sentiment_api.prediction_log.set_aside import SetAsideRecord
@@ -224,11 +225,6 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
         # Feedback and shadow answers for them, before or after, do not say of which product they are.
         raise _TombstonesMissing(unburied)
     return kept, Counter(expired=len(records) - len(young), erased=len(young) - len(kept))
-
-
-def sqlstate_of(error: Exception) -> str | None:
-    """Return the SQLSTATE of an error that Postgres answered with, None of any other."""
-    return getattr(getattr(error, "orig", None) or error, "sqlstate", None)
 
 
 def _is_missing_month(error: Exception) -> bool:

@@ -81,6 +81,7 @@ _LOG: Final = LogHealth(
     spool_bytes=0,
     lag_s=0.0,
     database="up",
+    reason=None,
     defect=None,
     spooled=2150,
     shipped=2150,

@@ -99,6 +99,7 @@ async def ready(
         spool_bytes=spool.size_bytes,
         lag_s=None if math.isnan(lag_s) else round(lag_s, 3),
         database=shipper.database,
+        reason=shipper.reason,
         defect=shipper.defect,
         spooled=spool.appended_records,
         shipped=totals.shipped,

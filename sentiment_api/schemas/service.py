@@ -51,6 +51,8 @@ class LogHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Age of the oldest record that Postgres does not hold; null while the spool cannot be read."""
     database: str
     """`up`, `away`, `refuses` when it answers and will not store, or `unknown` before the first attempt."""
+    reason: str | None
+    """Why it is away or refuses, and the remedy, in one line; null while it is up."""
     defect: str | None
     """What of the service itself keeps records from being shipped, and where: `KeyError at sentiment_api/x.py:7`.
 

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
 from drift_jobs.settings import DriftSettings
-from sentiment_api.database.connection import _dsn, make_engine, read_timeout_s
+from sentiment_api.database.connection import _connection_info, make_engine, read_timeout_s
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.settings import (
     _OF_THE_DRIFT_JOB,
@@ -38,8 +37,9 @@ def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Secret:
 def test_a_password_of_any_characters_comes_from_a_file(secret: Secret) -> None:
     """The password goes to Postgres as the file has it, but for the line's end."""
     secret("SENTIMENT_DATABASE_PASSWORD_FILE", "p@ss/w:rd %41\n")
-    url = make_url(_dsn(read_settings(DatabaseSettings)))
-    assert (url.username, url.password, url.host) == ("shop", "p@ss/w:rd %41", "127.0.0.1")
+    info = _connection_info(read_settings(DatabaseSettings))
+    found = (info.arguments["user"], info.arguments["password"], info.hosts[0].name)
+    assert found == ("shop", "p@ss/w:rd %41", "127.0.0.1")
 
 
 def test_any_setting_may_come_from_a_file(secret: Secret) -> None:

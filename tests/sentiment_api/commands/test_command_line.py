@@ -259,8 +259,8 @@ def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_database_that_is_away_is_told(command: list[str]) -> None:
     """Where nothing listens the message names the variable and hides the password."""
     message = refusal(*command, SENTIMENT_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/x")
-    assert "Postgres does not respond or refuses" in message
-    assert "check SENTIMENT_DATABASE_URL" in message
+    assert "Postgres cannot be reached: nothing listens at its address; start it, or mend host and port" in message
+    assert "SENTIMENT_DATABASE_URL" in message
     assert "secret" not in message
 
 

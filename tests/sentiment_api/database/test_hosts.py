@@ -106,8 +106,8 @@ async def test_a_server_that_takes_no_writes_any_more_is_left(
         each.execute("create database switched")
     engine = engine_of(f"postgresql://postgres@127.0.0.1:{reader.port},127.0.0.1:{cluster.port}/switched")
     both = [engine_of(each.url("switched")) for each in (cluster, reader)]
-    for each in both:
-        await upgrade(each)
+    for each_engine in both:
+        await upgrade(each_engine)
     spool.append(encode(new_record()))
     shipper = Shipper(spool, engine, Metrics())
     assert await shipper.ship()
