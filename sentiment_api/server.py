@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import math
 import os
 import signal
 import socket
@@ -22,12 +23,17 @@ from sentiment_api.components import build_components
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.refusals import refusal_line, sqlstate_of
 from sentiment_api.errors import OperatorError, SettingsInvalid
+from sentiment_api.inference.batching import LAST_PASS_S
 from sentiment_api.lifespan import Lifespan
+from sentiment_api.prediction_log.maintenance import SIGN_OFF_TIMEOUT_S
 from sentiment_api.settings import ServiceSettings
+from sentiment_api.shadow.comparison import SHADOW_STOP_TIMEOUT_S
 from sentiment_api.telemetry.logs import configure_logs
 
 _PR_SET_PDEATHSIG = 1
-_KILL_MARGIN_S = 5
+_STOP_PATIENCE_S = LAST_PASS_S + SHADOW_STOP_TIMEOUT_S + SIGN_OFF_TIMEOUT_S + 3.0
+"""What a stop takes at most beside the last batch and the drain: engine and shadow that hang, a last word to Postgres,
+and 3 s for all that has no time-out of its own."""
 _PARENT_POLL_S = 1.0
 _M_ARENA_MAX = -8
 _MALLOC_ARENAS = 2
@@ -57,13 +63,13 @@ def serve(settings: ServiceSettings) -> None:
         log_access=False,
         log_level=LogLevels.warning,
         # Granian would wait for ever, or kill the drain in its middle.
-        workers_kill_timeout=_kill_timeout_s(settings),
+        workers_kill_timeout=kill_timeout_s(settings),
     )
 
     main_process = os.getpid()
 
     def load() -> Any:  # noqa: ANN401 - any ASGI application
-        _end_with_parent(main_process, _kill_timeout_s(settings))
+        _end_with_parent(main_process, kill_timeout_s(settings))
         _share_malloc_arenas()
         try:
             lifespan = Lifespan(build_components(settings))
@@ -78,8 +84,9 @@ def serve(settings: ServiceSettings) -> None:
     server.serve(target_loader=load, wrap_loader=False)
 
 
-def _kill_timeout_s(settings: ServiceSettings) -> int:
-    return round(settings.batch_timeout_s + settings.drain_timeout_s) + _KILL_MARGIN_S
+def kill_timeout_s(settings: ServiceSettings) -> int:
+    """Return after how many seconds a service that was told to stop is killed: later than all its own deadlines."""
+    return math.ceil(settings.batch_timeout_s + settings.drain_timeout_s + _STOP_PATIENCE_S)
 
 
 def _check_data_dir(data_dir: Path) -> None:

@@ -23,7 +23,7 @@ from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import lower_thread_priority
 from sentiment_api.telemetry.metrics import Metrics
 
-LAST_PASS_S = 30.0
+LAST_PASS_S = 5.0
 """How long a pass through the model may take that was begun before its deadline."""
 _log = structlog.get_logger(__name__)
 

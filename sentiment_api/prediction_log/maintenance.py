@@ -30,7 +30,7 @@ from sentiment_api.telemetry.metrics import Metrics
 
 MAINTENANCE_INTERVAL_S = HEARTBEAT_TIMEOUT_S / 4
 _FIRST = UUID(int=0)
-_SIGN_OFF_TIMEOUT_S = 2.0
+SIGN_OFF_TIMEOUT_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -87,7 +87,7 @@ class Maintenance:
         if self._spool.size_bytes or self._spool.newer_records or set_aside_files(self._spool.folder):
             return
         with contextlib.suppress(*DATABASE_ERRORS):
-            async with asyncio.timeout(_SIGN_OFF_TIMEOUT_S):
+            async with asyncio.timeout(SIGN_OFF_TIMEOUT_S):
                 await deregister_spools(self._engine, [self._spool.spool_id])
 
     async def _adopt(self) -> None:

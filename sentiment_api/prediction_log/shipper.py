@@ -101,15 +101,27 @@ class Shipper:
         self._woken.set()
 
     async def run(self) -> None:
-        """Ship whenever woken, and every `POLL_S` anyway, until cancelled."""
+        """Ship whenever woken, and every `POLL_S` anyway, until cancelled.
+
+        Whatever fails on the way is a defect that shows, and the next round comes: without this task predictions
+        would be spooled until the spool is full, and nobody told.
+        """
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_S)
-                await asyncio.sleep(GATHER_S)
-            self._woken.clear()
-            if not await self.ship():
-                await asyncio.sleep(self._back_off_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-                self._back_off_s = min(2 * self._back_off_s, _LONGEST_BACK_OFF_S)
+            try:
+                await self._round()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the task must not end with it
+                self._set_defect(f"{type(error).__name__} at {place_of(error)}")
+                self._report(error, type(error).__name__)
+                await asyncio.sleep(_LONGEST_BACK_OFF_S)
+
+    async def _round(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), POLL_S)
+            await asyncio.sleep(GATHER_S)
+        self._woken.clear()
+        if not await self.ship():
+            await asyncio.sleep(self._back_off_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+            self._back_off_s = min(2 * self._back_off_s, _LONGEST_BACK_OFF_S)
 
     async def drain(self, timeout_s: float) -> bool:
         """Ship until the spool is empty or the time is over, and return whether it is empty."""

@@ -7,6 +7,7 @@ not hang on it.
 """
 
 import threading
+import time
 from collections import deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -31,7 +32,7 @@ MAX_WAITING = 64
 MAX_SPOOL_SHARE = 0.5
 """Of the spool's bound: beyond it shadow answers are dropped, so that they leave the room to live predictions."""
 _HASHES = 1 << 64
-_STOP_TIMEOUT_S = 30.0
+SHADOW_STOP_TIMEOUT_S = 5.0
 _log = structlog.get_logger(__name__)
 
 State = Literal["loading", "ready", "disabled", "stopped"]
@@ -71,10 +72,11 @@ class Shadow:
         self._thread.start()
 
     def stop(self) -> None:
-        """Drop what waits and end; return when the thread has ended, or does not within 30 s."""
+        """Drop what waits and end; return when the thread has ended, or does not in time."""
+        gives_up_at = time.monotonic() + SHADOW_STOP_TIMEOUT_S
         self._end("stopped", "stopping", None)
         if self._thread.is_alive():  # it may not have started
-            self._thread.join(_STOP_TIMEOUT_S)
+            self._thread.join(max(0.0, gives_up_at - time.monotonic()))
 
     def chooses(self, prediction_id: UUID, source: str) -> bool:
         """Return whether this prediction is in the share that is scored: by a hash, so the answer stays the same."""

@@ -25,8 +25,10 @@ _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 ANSWER_TIMEOUT_S = 300.0
 """How long the process may run on without an answer. It is behind everything else, hence slow, but not that slow."""
+START_TIMEOUT_S = 300.0
+"""How long it may run until Python is up, before it reads the model."""
 _LOOK_S = 1.0
-_END_TIMEOUT_S = 10.0
+_END_TIMEOUT_S = 2.0
 
 
 class Scorer(Protocol):
@@ -95,7 +97,7 @@ class ShadowProcess:
         self._connection = Connection(ours.detach())
         with theirs:
             self._run(theirs.fileno())
-        self._received(Started, ANSWER_TIMEOUT_S)
+        self._received(Started, START_TIMEOUT_S)
 
     def load(self) -> ShadowModel:
         """See `Scorer`."""

@@ -13,7 +13,7 @@ from drift_jobs.commands.endings import DRIFT
 from drift_jobs.settings import DriftSettings
 from sentiment_api.__main__ import app as sentiment_api
 from sentiment_api.routes.operations import live, ready
-from sentiment_api.server import _kill_timeout_s
+from sentiment_api.server import kill_timeout_s
 from sentiment_api.settings import ServiceSettings, read_settings
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.__main__ import app as sentiment_train
@@ -37,7 +37,7 @@ def settings(
 def test_a_stop_has_its_time(pods: dict[str, Document], container: Document, settings: ServiceSettings) -> None:
     """The pod is killed later than the hook, the batch, the spool and the service's own patience may take together."""
     grace_s = pods["sentiment-api"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace_s >= HOOK_START_S + _hook_grace_s(container) + _kill_timeout_s(settings)
+    assert grace_s >= HOOK_START_S + _hook_grace_s(container) + kill_timeout_s(settings)
 
 
 def test_who_looks_for_readiness_sees_the_drain(container: Document) -> None:

@@ -25,7 +25,7 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
-from tests.protocols import NewRecord
+from tests.protocols import NewRecord, Waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -368,3 +368,22 @@ def test_other_bytes_are_no_record(payload: bytes) -> None:
     """What `encode` did not write raises and never becomes half a record."""
     with pytest.raises(msgspec.DecodeError):
         decode(payload)
+
+
+async def test_the_task_that_ships_outlives_its_own_defects(
+    spool: Spool, new_record: NewRecord, waiting: Waiting
+) -> None:
+    """A failure outside of the shipping itself shows as a defect with its place, and does not end the task."""
+    spool.append(encode(new_record()))
+
+    async def revive() -> None:
+        raise KeyError("a defect")
+
+    metrics = Metrics()
+    shipper = Shipper(spool, closed_engine(), metrics, revive=revive)
+    task = asyncio.create_task(shipper.run())
+    await asyncio.to_thread(waiting, lambda: shipper.defect is not None, "a defect shows")
+    assert (shipper.defect or "").startswith("KeyError at sentiment_api/prediction_log/shipper.py:")
+    assert value(metrics, "shipper_defect") == 1
+    assert not task.done()
+    task.cancel()
