@@ -213,7 +213,7 @@ def _labels_of(config: Mapping[str, Any]) -> list[str]:
     by_index = config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
     try:
         return [by_index[str(index)] for index in range(len(by_index))]
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise BundleInvalid(f"expected id2label of {CONFIG} to number its labels from 0, found {by_index}") from error
 
 

@@ -1,6 +1,7 @@
 """The model as the rest of the service sees it: text to tokens to logits to calibrated probabilities."""
 
 import time
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -40,9 +41,10 @@ class Classifier:
         try:
             classifier = cls(bundle, open_engine(engine, bundle, threads))
         except OSError as error:
-            if error.filename is None:  # no file of the bundle: a library of the engine cannot be loaded
-                raise EngineUnavailable(f"the engine {engine!r} cannot be loaded: {error}") from error
-            raise unreadable_bundle(bundle.folder, error) from error
+            if bundle.folder.absolute() in Path(str(error.filename)).absolute().parents:
+                raise unreadable_bundle(bundle.folder, error) from error
+            # A library of the engine, or what it needs of the system.
+            raise EngineUnavailable(f"the engine {engine!r} cannot be loaded: {error}") from error
         output = classifier.forward([classifier.encode(_WARM_UP_TEXT).ids], alone=True)
         if (found := output.logits.shape[1]) != len(classifier.labels):
             raise BundleInvalid(

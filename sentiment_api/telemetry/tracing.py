@@ -1,6 +1,6 @@
 """Tracing by OpenTelemetry: where spans are sent, so that no receiver can delay the service. `spans` makes them.
 
-Imported only if there is a receiver (OTLP or Apitally): the import takes a second and 12 MB.
+Imported only if there is a receiver (OTLP or Apitally): the import takes 0.05 s and 4 MB.
 """
 
 import logging

@@ -182,6 +182,7 @@ def test_a_plain_folder_without_a_file(plain: Path, name: str) -> None:
     ("change", "message"),
     [
         (lambda config: json.dumps({**config, "model_type": "bert"}).encode(), "found model_type 'bert'"),
+        (lambda config: json.dumps({**config, "id2label": ["a", "b"]}).encode(), "to number its labels from 0"),
         (lambda _: b"{", "is damaged"),
         (lambda _: b"[]", "is damaged"),
     ],
