@@ -12,7 +12,6 @@ import typer
 
 from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, EXIT_CODES
 from drift_jobs.commands.options import (
-    AUTO,
     JUDGING,
     NOTICES,
     DryRun,
@@ -24,7 +23,7 @@ from drift_jobs.commands.options import (
     settings_from,
 )
 from drift_jobs.runs import Level
-from drift_jobs.settings import DriftSettings
+from drift_jobs.settings import AUTO, DriftSettings
 
 _EXAMPLES = f"""\b
 Examples:

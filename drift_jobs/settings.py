@@ -1,13 +1,16 @@
 """What an operator may choose about the drift job, read from `SENTIMENT_...` beside the database's settings."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from sentiment_api.settings import DatabaseSettings
+
+AUTO: Final = "auto"
+"""The reference that is chosen for each window: own traffic as soon as there is enough of it, until then the bundle."""
 
 
 class DriftSettings(DatabaseSettings):

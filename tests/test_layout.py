@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("sentiment_api", "sentiment_train", "drift_jobs")
+PACKAGES = ("sentiment_api", "sentiment_train", "drift_jobs", "benchmarks")
 FOLDERS = sorted({path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")})
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")])
 MOST_MODULES = 14

@@ -42,7 +42,7 @@ class Rate(msgspec.Struct, frozen=True):
         return f"{100 * self.share:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-class Court(NamedTuple):
+class Division(NamedTuple):
     """One division of the products, with what its quiet windows taught."""
 
     split: Split
@@ -56,9 +56,9 @@ class Court(NamedTuple):
         )
 
 
-def court(split: Split, sizes: tuple[int, ...]) -> Court:
+def court(split: Split, sizes: tuple[int, ...]) -> Division:
     """Return the judge of a split, which learns from the reference alone, as `drift-jobs calibrate` does."""
-    return Court(split, {size: calibrate(split.reference, LABELS, size) for size in sizes})
+    return Division(split, {size: calibrate(split.reference, LABELS, size) for size in sizes})
 
 
 def alarms(verdicts: list[RunVerdict], *levels: str) -> Rate:

@@ -28,7 +28,7 @@ COLUMNS = [*DESCRIPTORS, "logit", "score"]
 _SIDE = Path(__file__).parent / "nannyml_side.py"
 
 
-class Case(NamedTuple):
+class PeerWindows(NamedTuple):
     """Windows that are compared."""
 
     what: str
@@ -70,12 +70,12 @@ def _row(what: str, size: int, found: list[Verdicts]) -> dict[str, object]:
     return {"what": what, "size": size, **counts}
 
 
-def _cases() -> Iterator[Case]:
-    yield Case("quiet", None)
-    yield Case("5 points fewer positive", partial(move_positive, -0.05))
-    yield Case("10 points fewer positive", partial(move_positive, -0.10))
-    yield Case("25 % of another category", partial(other_shop, 0.25))
-    yield Case("typos in 3 % of letters", partial(changed_texts, "typos in 3 % of letters", 1.0))
+def _cases() -> Iterator[PeerWindows]:
+    yield PeerWindows("quiet", None)
+    yield PeerWindows("5 points fewer positive", partial(move_positive, -0.05))
+    yield PeerWindows("10 points fewer positive", partial(move_positive, -0.10))
+    yield PeerWindows("25 % of another category", partial(other_shop, 0.25))
+    yield PeerWindows("typos in 3 % of letters", partial(changed_texts, "typos in 3 % of letters", 1.0))
 
 
 def _one_split(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.drift.judging import Court, alarmed_metrics, alarms, court
+from benchmarks.drift.judging import Division, alarmed_metrics, alarms, court
 from benchmarks.drift.population import Shop, Split, bootstrap, draw, effective_products, split, split_reviews
 from drift_jobs.judging.calibration import size_for
 from drift_jobs.runs import RunVerdict
@@ -82,7 +82,7 @@ def _one_split(shop: Shop, plan: Plan, seed: np.random.SeedSequence) -> dict[int
     return found
 
 
-def _three_nights(judge: Court, shop: Shop, size: int, random: np.random.Generator, into: Nights) -> None:
+def _three_nights(judge: Division, shop: Shop, size: int, random: np.random.Generator, into: Nights) -> None:
     past: tuple[RunVerdict, ...] = ()
     for night in range(NIGHTS):
         window, products = window_of(judge.split, shop, size, random)

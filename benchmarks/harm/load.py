@@ -24,7 +24,7 @@ _REPLY_TIMEOUT_S = 30.0
 _PRODUCTS = [None, "mug-7", "kettle-2", "lamp-31"]
 
 
-class Load:
+class ClientLoad:
     """Sends from a thread of its own for as long as it is entered.
 
     A connection stays with its service until that fails, and goes on to the next one then, as a proxy would have it.

@@ -13,14 +13,14 @@ from uuid import UUID
 from benchmarks.harm import spool_files
 from benchmarks.harm.disks import Skipped, small_disk
 from benchmarks.harm.ledger import Count, Ledger, Outcome
-from benchmarks.harm.load import Load
+from benchmarks.harm.load import ClientLoad
 from benchmarks.postgres import Database, Postgres
 from benchmarks.processes import let_pass, wait_until
 from benchmarks.service_process import Service
 
 
 @dataclass(frozen=True)
-class Scale:
+class Effort:
     """How much of everything."""
 
     repeats: int
@@ -32,14 +32,16 @@ class Scale:
     """Between how many and how many predictions are acknowledged from one blow to the next."""
 
 
-LONG = Scale(repeats=5, outage_s=60, blows=4, replies=(20, 200))
-QUICK = Scale(repeats=1, outage_s=3, blows=1, replies=(10, 40))
+LONG = Effort(repeats=5, outage_s=60, blows=4, replies=(20, 200))
+QUICK = Effort(repeats=1, outage_s=3, blows=1, replies=(10, 40))
 
 
 class Stage:
     """The means of a case. Ends with what it was opened with, in reverse."""
 
-    def __init__(self, postgres: Postgres, folder: Path, seed: int, scale: Scale, opened: contextlib.ExitStack) -> None:
+    def __init__(
+        self, postgres: Postgres, folder: Path, seed: int, scale: Effort, opened: contextlib.ExitStack
+    ) -> None:
         """Use `new_stage`."""
         self.postgres = postgres
         self.folder = folder
@@ -83,7 +85,7 @@ class Stage:
         """Have clients ask these services meanwhile, until they have got some more replies at the end."""
         urls = [service.url for service in services]
         seed = self.random.getrandbits(32)
-        with Load(urls, self.ledger, seed, connections=connections, pace_s=pace_s, heed_readiness=heed_readiness):
+        with ClientLoad(urls, self.ledger, seed, connections=connections, pace_s=pace_s, heed_readiness=heed_readiness):
             yield
             self.wait_for_replies()
 
@@ -170,7 +172,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def new_stage(postgres: Postgres, seed: int, scale: Scale) -> Iterator[Stage]:
+def new_stage(postgres: Postgres, seed: int, scale: Effort) -> Iterator[Stage]:
     """Yield a stage, and clear it in the end whatever happened on it."""
     with contextlib.ExitStack() as opened:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -180,7 +182,7 @@ def new_stage(postgres: Postgres, seed: int, scale: Scale) -> Iterator[Stage]:
         yield Stage(postgres, folder, seed, scale, opened)
 
 
-def play(name: str, case: Callable[[Stage], None], postgres: Postgres, seed: int, scale: Scale) -> Outcome:
+def play(name: str, case: Callable[[Stage], None], postgres: Postgres, seed: int, scale: Effort) -> Outcome:
     """Play a case once and return what came of it.
 
     Raises:

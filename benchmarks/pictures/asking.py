@@ -17,7 +17,7 @@ _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Series:
+class ChartLine:
     """One line."""
 
     name: str
@@ -33,7 +33,7 @@ class Table:
     rows: Sequence[Sequence[object]]
 
 
-Found = list[Series] | Table
+Found = list[ChartLine] | Table
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def ask(panel: Json, sources: Sources, chosen: Chosen) -> Found:
     return [series for target in panel["targets"] for series in _lines(target, sources, chosen)]
 
 
-def _lines(target: Json, sources: Sources, chosen: Chosen) -> list[Series]:
+def _lines(target: Json, sources: Sources, chosen: Chosen) -> list[ChartLine]:
     if target.get("instant"):
         found = _prometheus(sources, "query", filled_promql(target["expr"], chosen))
         return [_line(target["legendFormat"], each | {"values": [each["value"]]}) for each in found]
@@ -66,10 +66,10 @@ def _lines(target: Json, sources: Sources, chosen: Chosen) -> list[Series]:
     return [_line(target["legendFormat"], each) for each in found]
 
 
-def _line(legend: str, found: Json) -> Series:
+def _line(legend: str, found: Json) -> ChartLine:
     name = re.sub(r"{{(\w+)}}", lambda label: found["metric"].get(label[1], ""), legend).strip()
     times = [dt.datetime.fromtimestamp(moment, dt.UTC) for moment, _ in found["values"]]
-    return Series(name, times, [float(value) for _, value in found["values"]])
+    return ChartLine(name, times, [float(value) for _, value in found["values"]])
 
 
 def _prometheus(sources: Sources, what: str, query: str, **parameters: float) -> list[Json]:
@@ -112,7 +112,7 @@ async def _fetched(statement: str, sources: Sources) -> list[asyncpg.Record]:
         await connection.close()
 
 
-def _as_series(table: Table) -> list[Series]:
+def _as_series(table: Table) -> list[ChartLine]:
     """Return a line for each name in a column `metric`, or for each column after the first, which is the time."""
     lines: dict[str, list[tuple[dt.datetime, float]]] = {}
     named = table.columns[1:2] == ["metric"]
@@ -122,4 +122,4 @@ def _as_series(table: Table) -> list[Series]:
         for name, value in values:
             if isinstance(value, int | float):
                 lines.setdefault(name, []).append((moment, float(value)))
-    return [Series(name, *(list(part) for part in zip(*points, strict=True))) for name, points in lines.items()]
+    return [ChartLine(name, *(list(part) for part in zip(*points, strict=True))) for name, points in lines.items()]

@@ -12,7 +12,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.pictures.asking import Series, Table
+from benchmarks.pictures.asking import ChartLine, Table
 from benchmarks.pictures.looks import FAINT, INK, PALETTE, Look, look_of, named
 from benchmarks.pictures.units import formatted
 
@@ -21,7 +21,7 @@ _LEGEND_LINES, _NAME = 8, 34
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _TICKS_IN, _LINE_IN = 0.62, 0.12, 0.06, 0.22, 0.155
 
 
-def draw_lines(axes: Axes, panel: Json, found: list[Series]) -> None:
+def draw_lines(axes: Axes, panel: Json, found: list[ChartLine]) -> None:
     """Draw lines or bars over time, with their legend below."""
     _inset(axes, legend_lines=math.ceil(min(len(found), _LEGEND_LINES) / 2))
     base: dict[dt.datetime, float] = {}
@@ -39,7 +39,7 @@ def draw_lines(axes: Axes, panel: Json, found: list[Series]) -> None:
     _legend(axes, panel, found)
 
 
-def _line(axes: Axes, series: Series, colour: str, look: Look) -> None:
+def _line(axes: Axes, series: ChartLine, colour: str, look: Look) -> None:
     style = (0, (4, 3)) if look.custom.get("lineStyle", {}).get("fill") == "dash" else "-"
     marker = "o" if len(series.times) < 3 else None
     width = look.custom.get("lineWidth", 1) * 1.3
@@ -59,14 +59,14 @@ def _line(axes: Axes, series: Series, colour: str, look: Look) -> None:
         )
 
 
-def _band(axes: Axes, series: Series, colour: str, look: Look, found: list[Series]) -> None:
+def _band(axes: Axes, series: ChartLine, colour: str, look: Look, found: list[ChartLine]) -> None:
     """Fill down to the series that this one names."""
     lower = next((each for each in found if each.name == look.custom.get("fillBelowTo")), None)
     if lower is not None:
         axes.fill_between(date2num(series.times), series.values, lower.values, color=colour, alpha=0.2, linewidth=0)
 
 
-def _stack(axes: Axes, series: Series, colour: str, look: Look, base: dict[dt.datetime, float]) -> None:
+def _stack(axes: Axes, series: ChartLine, colour: str, look: Look, base: dict[dt.datetime, float]) -> None:
     bottoms = [base.get(moment, 0.0) for moment in series.times]
     tops = [bottom + (0 if math.isnan(value) else value) for bottom, value in zip(bottoms, series.values, strict=True)]
     base.update(zip(series.times, tops, strict=True))
@@ -78,7 +78,7 @@ def _stack(axes: Axes, series: Series, colour: str, look: Look, base: dict[dt.da
         axes.fill_between(date2num(series.times), bottoms, tops, color=colour, alpha=0.6, linewidth=0)
 
 
-def _limit(axes: Axes, panel: Json, found: list[Series], base: dict[dt.datetime, float]) -> None:
+def _limit(axes: Axes, panel: Json, found: list[ChartLine], base: dict[dt.datetime, float]) -> None:
     values = [value for series in found for value in series.values if math.isfinite(value)] + list(base.values())
     low, high = min(values, default=0.0), max(values, default=1.0)
     least = panel["fieldConfig"]["defaults"].get("min")
@@ -98,7 +98,7 @@ def _thresholds(axes: Axes, panel: Json) -> None:
             axes.axhline(step["value"], color=named(colour), linestyle=(0, (6, 4)), linewidth=1, alpha=0.8)
 
 
-def _legend(axes: Axes, panel: Json, found: list[Series]) -> None:
+def _legend(axes: Axes, panel: Json, found: list[ChartLine]) -> None:
     """Write name, last and highest value of each series, in two columns."""
     figure = _page(axes)
     box, wide, high = axes.get_position(), figure.get_figwidth(), figure.get_figheight()
@@ -120,7 +120,7 @@ def _legend(axes: Axes, panel: Json, found: list[Series]) -> None:
         )
 
 
-def draw_heatmap(axes: Axes, panel: Json, found: list[Series]) -> None:
+def draw_heatmap(axes: Axes, panel: Json, found: list[ChartLine]) -> None:
     """Draw what fell into each bucket: the differences of the cumulative ones."""
     _inset(axes, legend_lines=0)
     ordered = sorted(found, key=lambda series: float(series.name))
@@ -140,7 +140,7 @@ def _bound(name: str, unit: str) -> str:
     return "∞" if math.isinf(float(name)) else formatted(float(name), unit)
 
 
-def _aligned(series: Series, times: Sequence[dt.datetime]) -> list[float]:
+def _aligned(series: ChartLine, times: Sequence[dt.datetime]) -> list[float]:
     known = dict(zip(series.times, series.values, strict=True))
     return [known.get(moment, 0.0) for moment in times]
 

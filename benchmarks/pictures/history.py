@@ -47,20 +47,22 @@ _WORDS: dict[Level, str] = {"watch": "changed a little", "drift": "changed"}
 _PAGE = "<!doctype html><title>A night</title>"
 
 
-class Model(msgspec.Struct, frozen=True):
+class JudgedModel(msgspec.Struct, frozen=True):
     """Whose nights they are."""
 
     name: str
     version: str
 
 
-async def store_history(connection: AsyncConnection, model: Model, until: dt.datetime, nights: int = NIGHTS) -> None:
+async def store_history(
+    connection: AsyncConnection, model: JudgedModel, until: dt.datetime, nights: int = NIGHTS
+) -> None:
     """Store the runs of the last nights before `until`, the last of which ends with the day before."""
     for number, run in enumerate(history(model, until, nights)):
         await store_run(connection, run, html=_PAGE, snapshot=None, notice_due=run.verdict == "drift" and number > 42)
 
 
-def history(model: Model, until: dt.datetime, nights: int = NIGHTS) -> Iterator[DriftRun]:
+def history(model: JudgedModel, until: dt.datetime, nights: int = NIGHTS) -> Iterator[DriftRun]:
     """Yield the runs, the first night first; one night has two revisions. The same arguments yield the same."""
     midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(NIGHTS - nights, NIGHTS):
@@ -83,7 +85,7 @@ def _revised(run: DriftRun, later: dt.timedelta) -> DriftRun:
     )
 
 
-def _night(model: Model, number: int, end: dt.datetime, random: np.random.Generator) -> DriftRun:
+def _night(model: JudgedModel, number: int, end: dt.datetime, random: np.random.Generator) -> DriftRun:
     verdict = _STORIES.get(number, "none")
     rows = 320 if verdict == "not_judged" else int(random.normal(1900, 200))
     started = end + dt.timedelta(hours=2)

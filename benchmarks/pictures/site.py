@@ -19,7 +19,7 @@ import yaml
 from benchmarks import ROOT, STARTER
 from benchmarks.harm.drill.monitoring import Prometheus, running
 from benchmarks.harm.stage import QUICK, Stage, new_stage
-from benchmarks.pictures.history import Model, store_history
+from benchmarks.pictures.history import JudgedModel, store_history
 from benchmarks.pictures.traffic import Crowd
 from benchmarks.postgres import Database, own_postgres
 from benchmarks.processes import free_port, let_pass, wait_until
@@ -33,11 +33,11 @@ _CLIENTS = 3
 
 
 @contextlib.contextmanager
-def busy_site(seconds: float) -> Iterator[tuple[str, str, Model]]:
+def busy_site(seconds: float) -> Iterator[tuple[str, str, JudgedModel]]:
     """Yield the addresses of Prometheus and of the database, and the model, once clients have asked for so long."""
     with own_postgres() as postgres, new_stage(postgres, 1, QUICK) as stage:
         manifest = open_bundle(STARTER).manifest
-        model = Model(manifest.name, manifest.version)
+        model = JudgedModel(manifest.name, manifest.version)
         _grant(stage.database)
         asyncio.run(_store(stage.database, model))
         services = [stage.service(SENTIMENT_SHADOW_MODEL=str(STARTER), SENTIMENT_SHADOW_SHARE="0.5"), stage.service()]
@@ -71,7 +71,7 @@ def _grant(database: Database) -> None:
     subprocess.run([psql, "--no-psqlrc", "--quiet", "--file", script, database.url], env=environment, check=True)
 
 
-async def _store(database: Database, model: Model) -> None:
+async def _store(database: Database, model: JudgedModel) -> None:
     async with connected(database.settings) as engine, engine.begin() as connection:
         await store_history(connection, model, dt.datetime.now(dt.UTC))
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-from benchmarks.pictures.asking import Found, Series, Table
+from benchmarks.pictures.asking import ChartLine, Found, Table
 from benchmarks.pictures.looks import FAINT, INK, Look, look_of
 from benchmarks.pictures.units import formatted
 
@@ -21,7 +21,7 @@ def draw_stat(axes: Axes, panel: Json, found: Found) -> None:
     axes.axis("off")
     if isinstance(found, Table):
         now = dt.datetime.now(dt.UTC)
-        found = [Series(found.columns[0], [now], [float(str(found.rows[0][0]))])]
+        found = [ChartLine(found.columns[0], [now], [float(str(found.rows[0][0]))])]
     width = 1 / len(found)
     for number, series in enumerate(found):
         look = look_of(panel, series.name)
@@ -77,7 +77,7 @@ def _cell(look: Look, value: object) -> tuple[str, str]:
     return text, look.colour_of(float(str(value))) if coloured else INK
 
 
-def draw_timeline(axes: Axes, panel: Json, found: list[Series]) -> None:
+def draw_timeline(axes: Axes, panel: Json, found: list[ChartLine]) -> None:
     """Draw a bar for each series, in the colours of its states; a state holds until the next one."""
     box = axes.get_position()
     longest = 0.14

@@ -11,7 +11,6 @@ import typer
 from drift_jobs.settings import DriftSettings
 from sentiment_api.settings import read_settings
 
-AUTO: Final = "auto"
 Reference = Annotated[
     str,
     typer.Option(

@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.runs import DriftRun
-from drift_jobs.storage.references import AUTO, BASELINE, BUNDLE, WantedReference
+from drift_jobs.settings import AUTO
+from drift_jobs.storage.references import BASELINE, BUNDLE, WantedReference
 from drift_jobs.storage.results import LAST_REVISION, REPORTS, RUN_COLUMNS, is_run, with_metrics
 from drift_jobs.windows import Window
 from sentiment_api.database.tables import drift_runs

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drift_jobs.errors import ReferenceUnavailable
 from drift_jobs.judging.frames import label_set
+from drift_jobs.settings import AUTO
 from drift_jobs.storage.baselines import Baseline, find_baseline
 from drift_jobs.storage.bundle_reference import bundle_frame
 from drift_jobs.storage.counts import input_state
@@ -20,7 +21,6 @@ from drift_jobs.storage.predictions import labels_fit, prediction_frame, read_pr
 from drift_jobs.windows import Window, parse_window
 from sentiment_api.model.bundle import REFERENCE, Bundle
 
-AUTO: Final = "auto"
 BUNDLE: Final = "bundle"
 BASELINE: Final = "baseline"
 CAP: Final = 20_000

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.pictures.history import Model, store_history
+from benchmarks.pictures.history import JudgedModel, store_history
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.telemetry.metrics import Metrics
 from tests.protocols import Query
@@ -86,7 +86,7 @@ async def test_a_running_service_fills_the_dashboards(
     """
     manifest = open_bundle(root / "models/starter").manifest
     async with engine.begin() as connection:
-        await store_history(connection, Model(manifest.name, manifest.version), datetime.now(UTC), nights=2)
+        await store_history(connection, JudgedModel(manifest.name, manifest.version), datetime.now(UTC), nights=2)
     service = new_service()
     with scraping(service.url.removeprefix("http://")) as query, httpx.Client(base_url=service.url) as client:
         missing: list[str] = []

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from benchmarks.pictures.history import Model, store_history
+from benchmarks.pictures.history import JudgedModel, store_history
 from sentiment_api.database.tables import drift_metrics, drift_runs, spools
 from sentiment_api.telemetry.drift_gauges import ESTIMATED_ACCURACY
 
@@ -22,7 +22,7 @@ FIRST, SECOND = UUID(int=1), UUID(int=2)
 async def test_every_statement_finds_data(granted: AsyncEngine, statements: dict[str, str]) -> None:
     """After nights of drift, watch and quiet each panel shows rows, and Grafana's role may read them all."""
     async with granted.begin() as connection:
-        await store_history(connection, Model("starter", "v1"), datetime(2026, 6, 1, tzinfo=UTC))
+        await store_history(connection, JudgedModel("starter", "v1"), datetime(2026, 6, 1, tzinfo=UTC))
         await _store_spool(connection)
         await connection.execute(text("SET LOCAL ROLE grafana"))
         empty = [title for title, statement in statements.items() if not await _rows(connection, statement)]
@@ -38,7 +38,7 @@ async def test_series_have_a_time(
         p["title"] for p in panels if any(t.get("format") == "time_series" and "rawSql" in t for t in p["targets"])
     ]
     async with granted.begin() as connection:
-        await store_history(connection, Model("starter", "v1"), datetime(2026, 6, 1, tzinfo=UTC))
+        await store_history(connection, JudgedModel("starter", "v1"), datetime(2026, 6, 1, tzinfo=UTC))
         for title in drawn:
             first = (await connection.exec_driver_sql(statements[title])).mappings().first()
             assert first is not None

@@ -20,7 +20,7 @@ from benchmarks.harm.chaos import report
 from benchmarks.harm.chaos.cases import CASES
 from benchmarks.harm.disks import Skipped
 from benchmarks.harm.ledger import Outcome
-from benchmarks.harm.stage import LONG, QUICK, Scale, play
+from benchmarks.harm.stage import LONG, QUICK, Effort, play
 from benchmarks.postgres import own_postgres
 from benchmarks.steps import Namespace, option
 
@@ -56,7 +56,7 @@ def run(options: Namespace) -> int:
 
 
 def _played(
-    names: list[str], repeats: int, seed: int, scale: Scale, *, then: Callable[[list[Outcome], dict[str, str]], None]
+    names: list[str], repeats: int, seed: int, scale: Effort, *, then: Callable[[list[Outcome], dict[str, str]], None]
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Play these cases, and return the outcomes and, by case, why some were skipped; `then` gets them so far.
 

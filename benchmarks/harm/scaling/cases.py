@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.harm import spool_files
-from benchmarks.harm.load import Load
+from benchmarks.harm.load import ClientLoad
 from benchmarks.harm.scaling.proxy import Proxy, proxied
 from benchmarks.harm.stage import Stage
 from benchmarks.processes import wait_until
@@ -96,7 +96,7 @@ def _left(play: Play, port: int) -> int:
 
 
 @dataclass(frozen=True)
-class Case:
+class ScalingCase:
     """What is done to how many replicas."""
 
     act: Callable[[Play], None]
@@ -106,16 +106,16 @@ class Case:
 
 
 CASES = {
-    "restart of 2": Case(restarted, 2, one_folder=True),
-    "restart of 4": Case(restarted, 4, one_folder=True),
-    "kill in 2": Case(killed, 2, one_folder=True),
-    "kill in 4": Case(killed, 4, one_folder=True),
-    "restart of 2, a folder each": Case(restarted, 2, one_folder=False),
-    "kill in 2, a folder each": Case(killed, 2, one_folder=False),
+    "restart of 2": ScalingCase(restarted, 2, one_folder=True),
+    "restart of 4": ScalingCase(restarted, 4, one_folder=True),
+    "kill in 2": ScalingCase(killed, 2, one_folder=True),
+    "kill in 4": ScalingCase(killed, 4, one_folder=True),
+    "restart of 2, a folder each": ScalingCase(restarted, 2, one_folder=False),
+    "kill in 2, a folder each": ScalingCase(killed, 2, one_folder=False),
 }
 
 
-def perform(case: Case, stage: Stage, connections: int, pace_s: float) -> tuple[Play, float]:
+def perform(case: ScalingCase, stage: Stage, connections: int, pace_s: float) -> tuple[Play, float]:
     """Play a case to its end, when all that was spooled is shipped; return it and the seconds under load.
 
     There are as many clients as `connections`, each with `pace_s` between an answer and its next request.
@@ -123,7 +123,7 @@ def perform(case: Case, stage: Stage, connections: int, pace_s: float) -> tuple[
     with _played(case, stage) as play:
         started = time.monotonic()
         seed = stage.random.getrandbits(32)
-        with Load([play.proxy.url], stage.ledger, seed, connections=connections, pace_s=pace_s):
+        with ClientLoad([play.proxy.url], stage.ledger, seed, connections=connections, pace_s=pace_s):
             case.act(play)
         seconds = time.monotonic() - started
         wait_until(lambda: not play.segments(), "the spools are empty")
@@ -131,7 +131,7 @@ def perform(case: Case, stage: Stage, connections: int, pace_s: float) -> tuple[
 
 
 @contextlib.contextmanager
-def _played(case: Case, stage: Stage) -> Iterator[Play]:
+def _played(case: ScalingCase, stage: Stage) -> Iterator[Play]:
     folders = [stage.data_dir]
     if not case.one_folder:
         folders = [stage.folder / f"data-{number}" for number in range(case.replicas)]

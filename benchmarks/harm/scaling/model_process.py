@@ -20,7 +20,7 @@ from sentiment_api.model.engines import Engine, open_engine
 _M_ARENA_MAX = -8
 
 
-class Question(msgspec.Struct, array_like=True):
+class RemotePass(msgspec.Struct, array_like=True):
     """One pass."""
 
     alone: bool
@@ -54,7 +54,7 @@ class ModelProcess:
 
     def _serve(self, connection: Connection) -> None:
         lower_thread_priority()
-        decoder, encoder = msgspec.msgpack.Decoder(Question), msgspec.msgpack.Encoder()
+        decoder, encoder = msgspec.msgpack.Decoder(RemotePass), msgspec.msgpack.Encoder()
         while True:
             try:
                 question = decoder.decode(connection.recv_bytes())
@@ -62,7 +62,7 @@ class ModelProcess:
             except (EOFError, OSError):  # the service has gone
                 return
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, question: RemotePass) -> Answer:
         with self._lock:
             self._asked += 1
         with self._places:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Client, Connection
 import msgspec
 import numpy as np
 
-from benchmarks.harm.scaling.model_process import Answer, Question
+from benchmarks.harm.scaling.model_process import Answer, RemotePass
 from sentiment_api.__main__ import main
 from sentiment_api.model import engines
 from sentiment_api.model.bundle import Bundle
@@ -37,7 +37,7 @@ class RemoteEngine:
         if not hasattr(self._mine, "connection"):
             self._mine.connection = Client(os.environ[SOCKET], family="AF_UNIX")
         connection: Connection = self._mine.connection
-        connection.send_bytes(self._encoder.encode(Question(alone, batch)))
+        connection.send_bytes(self._encoder.encode(RemotePass(alone, batch)))
         answer = self._decoder.decode(connection.recv_bytes())
         logits = np.frombuffer(answer.logits, np.float32).reshape(len(batch), answer.n_labels)
         return EngineOutput(logits, np.frombuffer(answer.pooled, np.float32).reshape(len(batch), -1))

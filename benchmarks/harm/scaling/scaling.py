@@ -16,11 +16,11 @@ import random
 from benchmarks.harm.scaling import comparison, report
 from benchmarks.harm.scaling.cases import CASES
 from benchmarks.harm.scaling.finding import Finding, play
-from benchmarks.harm.stage import QUICK, Scale, new_stage
+from benchmarks.harm.stage import QUICK, Effort, new_stage
 from benchmarks.postgres import own_postgres
 from benchmarks.steps import REVIEWS, Namespace, option, rounds, seconds
 
-LONG = Scale(repeats=5, outage_s=0, blows=3, replies=(100, 600))
+LONG = Effort(repeats=5, outage_s=0, blows=3, replies=(100, 600))
 
 _NAMES = ", ".join(f'"{name}"' for name in CASES)
 OPTIONS = (
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _played(options: Namespace, seed: int, scale: Scale) -> list[Finding]:
+def _played(options: Namespace, seed: int, scale: Effort) -> list[Finding]:
     findings: list[Finding] = []
     chosen = random.Random(seed)  # noqa: S311 - no secret
     seeds = [seed, *(chosen.sample(range(1 << 31), 100))]

@@ -26,7 +26,7 @@ class CandidateUnavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Model:
+class SourceModel:
     """What all candidates start from."""
 
     name: str
@@ -38,14 +38,14 @@ class Model:
     """The token ids of the texts that static quantization looks at."""
 
 
-class Candidate(Protocol):
+class EngineCandidate(Protocol):
     """A way to compute the model's logits."""
 
     name: str
     summary: str
     """What it is, for the report."""
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Make what the candidate needs of `model`, unless it is in the cache.
 
         Raises:
@@ -77,7 +77,7 @@ _CLASSES = {
 NAMES = list(_CLASSES)
 
 
-def candidate_of(name: str) -> Candidate:
+def candidate_of(name: str) -> EngineCandidate:
     """Return the candidate `name`, of `NAMES`.
 
     Raises:
@@ -85,7 +85,7 @@ def candidate_of(name: str) -> Candidate:
     """
     module, kind = _CLASSES[name]
     try:
-        found: Candidate = getattr(importlib.import_module(f"benchmarks.speed.engines.{module}"), kind)()
+        found: EngineCandidate = getattr(importlib.import_module(f"benchmarks.speed.engines.{module}"), kind)()
     except ModuleNotFoundError as error:
         raise CandidateUnavailable(f"the package {error.name} is not installed") from error
     return found

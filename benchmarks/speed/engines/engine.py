@@ -31,7 +31,7 @@ import polars as pl
 from benchmarks import STARTER, payload, result_files
 from benchmarks.speed.engines import accuracy, batch_mates, report, timing
 from benchmarks.speed.engines.base_model import MODELS, base_shape
-from benchmarks.speed.engines.candidates import NAMES, Candidate, CandidateUnavailable, Model, candidate_of
+from benchmarks.speed.engines.candidates import NAMES, CandidateUnavailable, EngineCandidate, SourceModel, candidate_of
 from benchmarks.steps import REVIEWS, Namespace, option
 from sentiment_api.model.tokenizer import ReviewTokenizer
 
@@ -124,12 +124,12 @@ def run(options: Namespace) -> None:
     _progress(f"wrote {options.out / 'engine.md'}")
 
 
-def _model(name: str, options: Namespace) -> Model:
+def _model(name: str, options: Namespace) -> SourceModel:
     folder = _FOLDERS[name]()
     calibration = _tokens(folder, payload.texts(options.reviews, _CALIBRATION_TEXTS))
     cache = _CACHE / f"{name}-{_fingerprint(folder, calibration)}"
     cache.mkdir(parents=True, exist_ok=True)
-    return Model(name, folder, cache, calibration)
+    return SourceModel(name, folder, cache, calibration)
 
 
 def _fingerprint(folder: Path, calibration: list[list[int]]) -> str:
@@ -139,7 +139,7 @@ def _fingerprint(folder: Path, calibration: list[list[int]]) -> str:
     return hashlib.sha256(weights + json.dumps(calibration).encode() + code).hexdigest()[:12]
 
 
-def _prepared(model: Model, names: Iterable[str]) -> tuple[list[Candidate], dict[str, str]]:
+def _prepared(model: SourceModel, names: Iterable[str]) -> tuple[list[EngineCandidate], dict[str, str]]:
     """Return the candidates that can run here, and why the others cannot."""
     found, skipped = [], {}
     for name in names:
@@ -156,7 +156,7 @@ def _prepared(model: Model, names: Iterable[str]) -> tuple[list[Candidate], dict
     return found, skipped
 
 
-def _measured(model: Model, candidates: list[Candidate], options: Namespace) -> dict[str, Any]:
+def _measured(model: SourceModel, candidates: list[EngineCandidate], options: Namespace) -> dict[str, Any]:
     """Return all figures of one model; sessions are closed before the next kind is opened."""
     return {
         "one_thread": _one_thread(model, candidates, options),
@@ -166,12 +166,12 @@ def _measured(model: Model, candidates: list[Candidate], options: Namespace) -> 
     }
 
 
-def _one_thread(model: Model, candidates: list[Candidate], options: Namespace) -> dict[str, Any]:
+def _one_thread(model: SourceModel, candidates: list[EngineCandidate], options: Namespace) -> dict[str, Any]:
     runs = {each.name: each.open(1) for each in candidates}
     return timing.latencies(runs, options.shapes, options.repetitions, _progress_of(f"{model.name}, one thread"))
 
 
-def _all_cores(model: Model, candidates: list[Candidate], options: Namespace) -> dict[str, Any]:
+def _all_cores(model: SourceModel, candidates: list[EngineCandidate], options: Namespace) -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0))
     wide = {each.name: each.open(cores) for each in candidates}
     alone = timing.latencies(wide, _ALONE, options.repetitions, _progress_of(f"{model.name}, alone on all cores"))
@@ -182,7 +182,7 @@ def _all_cores(model: Model, candidates: list[Candidate], options: Namespace) ->
     return {"callers": cores, "alone": alone, "together": together}
 
 
-def _batch_mates(model: Model, candidates: list[Candidate], reviews: list[Path]) -> dict[str, Any]:
+def _batch_mates(model: SourceModel, candidates: list[EngineCandidate], reviews: list[Path]) -> dict[str, Any]:
     # Other texts than those of the calibration.
     tokens = _tokens(model.folder, payload.texts(reviews, _MATES_TEXTS, seed=1))
     rare_id = json.loads((model.folder / "config.json").read_text())["vocab_size"] - 1
@@ -199,7 +199,7 @@ def _batch_mates(model: Model, candidates: list[Candidate], reviews: list[Path])
     return differences
 
 
-def _accuracy(model: Model, candidates: list[Candidate], options: Namespace) -> dict[str, Any]:
+def _accuracy(model: SourceModel, candidates: list[EngineCandidate], options: Namespace) -> dict[str, Any]:
     """Return by part of the data how the candidates' answers compare with those of the first in fp32."""
     reference = next((each for each in candidates if each.name in {"torch-fp32", "ort-fp32"}), None)
     if reference is None:
@@ -215,12 +215,12 @@ def _accuracy(model: Model, candidates: list[Candidate], options: Namespace) -> 
     return found
 
 
-def _answers(candidate: Candidate, labelled: accuracy.Labelled) -> accuracy.Probabilities:
+def _answers(candidate: EngineCandidate, labelled: accuracy.Labelled) -> accuracy.Probabilities:
     _progress(f"answers of {candidate.name}")
     return accuracy.answers(candidate.open_for(len(os.sched_getaffinity(0))), labelled)
 
 
-def _labelled(model: Model, path: Path, limit: int | None) -> accuracy.Labelled:
+def _labelled(model: SourceModel, path: Path, limit: int | None) -> accuracy.Labelled:
     rows = pl.read_parquet(path, columns=["text", "label"])
     if limit is not None:
         rows = rows.sample(min(limit, len(rows)), seed=0)
@@ -229,7 +229,7 @@ def _labelled(model: Model, path: Path, limit: int | None) -> accuracy.Labelled:
     return accuracy.Labelled(_tokens(model.folder, rows["text"].to_list()), labels, manifest["temperature"])
 
 
-def _manifest(model: Model) -> dict[str, Any]:
+def _manifest(model: SourceModel) -> dict[str, Any]:
     manifest: dict[str, Any] = {"temperature": 1.0, **json.loads((model.folder / "bundle.json").read_text())}
     return manifest
 

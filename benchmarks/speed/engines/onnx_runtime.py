@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from benchmarks.speed.engines.candidates import Ids, Logits, Model, PaddedRun, Run
+from benchmarks.speed.engines.candidates import Ids, Logits, PaddedRun, Run, SourceModel
 from benchmarks.speed.engines.graphs import write_fused, write_inferred, write_traced
 from sentiment_train.exporting.quantization import write_int8
 
@@ -38,10 +38,10 @@ class _OnnxRuntime:
     disabled_optimizers: ClassVar[list[str]] = []
 
     @abstractmethod
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Write the graph."""
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Write the graphs with and without a mask, unless they are there."""
         # ONNX Runtime's quantizers advise preprocessing, done or not, through the root logger.
         logging.getLogger().setLevel(logging.ERROR)
@@ -93,7 +93,7 @@ class Ours(_OnnxRuntime):
     summary = "hand-written graph, int8, one activation scale per token, fused fp32 attention; takes equal lengths only"
     level = GraphOptimizationLevel.ORT_ENABLE_BASIC
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Write the graph anew each time: it is what this project changes."""
         self._path = model.cache / "ours.onnx"
         write_int8(model.folder, self._path)
@@ -109,7 +109,7 @@ class Fp32(_OnnxRuntime):
     name = "ort-fp32"
     summary = "ONNX Runtime, traced graph, fp32"
 
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Trace the model."""
         write_traced(model.folder, destination, masked=masked)
 
@@ -120,7 +120,7 @@ class Dynamic(_OnnxRuntime):
     name = "ort-dynamic"
     summary = "ONNX Runtime, `quantize_dynamic` on the traced graph: one activation scale per tensor, found at run time"
 
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Quantize the matrix products."""
         with _inferred(model, masked=masked) as source:
             quantize_dynamic(source, destination, op_types_to_quantize=["MatMul"], **_SEVEN_BITS)
@@ -133,7 +133,7 @@ class DynamicFused(_OnnxRuntime):
     summary = "the same on a graph with fused attention (`QAttention`)"
     disabled_optimizers: ClassVar[list[str]] = ["SkipLayerNormFusion"]
 
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Quantize the matrix products and those within the attention."""
         with _fused(model, masked=masked, projections=True) as source:
             quantize_dynamic(
@@ -151,7 +151,7 @@ class Static(_OnnxRuntime):
     name = "ort-static"
     summary = "ONNX Runtime, `quantize_static` (QDQ) on the traced graph: activation scales fixed by calibration"
 
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Quantize the products with weights."""
         with _inferred(model, masked=masked) as source:
             _quantize_static(model, source, destination, masked=masked)
@@ -164,14 +164,14 @@ class StaticFused(_OnnxRuntime):
     summary = "the same on a graph with fused fp32 attention"
     disabled_optimizers: ClassVar[list[str]] = ["SkipLayerNormFusion"]
 
-    def write(self, model: Model, destination: Path, *, masked: bool) -> None:
+    def write(self, model: SourceModel, destination: Path, *, masked: bool) -> None:
         """Quantize the products with weights."""
         with _fused(model, masked=masked, projections=False) as source:
             _quantize_static(model, source, destination, masked=masked)
 
 
 @contextmanager
-def _inferred(model: Model, *, masked: bool) -> Iterator[Path]:
+def _inferred(model: SourceModel, *, masked: bool) -> Iterator[Path]:
     """Give the traced graph for as long as it is quantized."""
     with TemporaryDirectory() as folder:
         traced, inferred = Path(folder, "traced.onnx"), Path(folder, "inferred.onnx")
@@ -181,7 +181,7 @@ def _inferred(model: Model, *, masked: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _fused(model: Model, *, masked: bool, projections: bool) -> Iterator[Path]:
+def _fused(model: SourceModel, *, masked: bool, projections: bool) -> Iterator[Path]:
     """Give the graph with fused attention for as long as it is quantized."""
     with TemporaryDirectory() as folder:
         traced, fused = Path(folder, "traced.onnx"), Path(folder, "fused.onnx")
@@ -190,7 +190,7 @@ def _fused(model: Model, *, masked: bool, projections: bool) -> Iterator[Path]:
         yield fused
 
 
-def _quantize_static(model: Model, source: Path, destination: Path, *, masked: bool) -> None:
+def _quantize_static(model: SourceModel, source: Path, destination: Path, *, masked: bool) -> None:
     quantize_static(
         source,
         destination,

@@ -8,7 +8,7 @@ import nncf
 import numpy as np
 import openvino
 
-from benchmarks.speed.engines.candidates import Ids, Logits, Model, PaddedRun, Run
+from benchmarks.speed.engines.candidates import Ids, Logits, PaddedRun, Run, SourceModel
 from benchmarks.speed.engines.graphs import write_traced
 
 
@@ -18,7 +18,7 @@ class OpenVinoNncf:
     name = "openvino-nncf"
     summary = "OpenVINO, int8 by NNCF's post-training quantization for transformers: scales fixed by calibration"
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Quantize the graphs with and without a mask, unless they are there."""
         logging.getLogger("nncf").setLevel(logging.ERROR)
         self._core = openvino.Core()
@@ -64,7 +64,7 @@ def _run(compiled: openvino.CompiledModel) -> Run:
     return run
 
 
-def _quantized(core: openvino.Core, model: Model, *, masked: bool) -> openvino.Model:
+def _quantized(core: openvino.Core, model: SourceModel, *, masked: bool) -> openvino.Model:
     def inputs(text: list[int]) -> dict[str, Ids]:
         ids = np.array([text])
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)} if masked else {"input_ids": ids}

@@ -6,7 +6,7 @@ from torch._dynamo.exc import TorchDynamoException
 from torch._inductor.exc import CppCompileError
 from transformers import DistilBertForSequenceClassification
 
-from benchmarks.speed.engines.candidates import CandidateUnavailable, Ids, Logits, Model, PaddedRun, Run
+from benchmarks.speed.engines.candidates import CandidateUnavailable, Ids, Logits, PaddedRun, Run, SourceModel
 
 
 class TorchFp32:
@@ -15,7 +15,7 @@ class TorchFp32:
     name = "torch-fp32"
     summary = "PyTorch, eager, `sdpa` attention, fp32"
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Load the model."""
         loaded = DistilBertForSequenceClassification.from_pretrained(
             model.folder, attn_implementation="sdpa", dtype=torch.float32
@@ -53,7 +53,7 @@ class TorchCompile(TorchFp32):
     name = "torch-compile"
     summary = "PyTorch, `torch.compile` with dynamic shapes (Inductor), `sdpa` attention, fp32"
 
-    def prepare(self, model: Model) -> None:
+    def prepare(self, model: SourceModel) -> None:
         """Load the model, and see whether it can be compiled."""
         super().prepare(model)
         self._compiled = torch.compile(self._model, dynamic=True)

@@ -35,7 +35,7 @@ _QUIET_CORES = 0.4
 
 
 @dataclass(frozen=True)
-class Sample:
+class ResourceUse:
     """What a server has used until now."""
 
     cpu_s: float
@@ -67,10 +67,10 @@ class Server:
         """The process that was started, which may have others below it."""
         return self.process.pid
 
-    def sample(self) -> Sample:
+    def sample(self) -> ResourceUse:
         """Measure now. Reading the memory maps takes some 10 ms, so not under load."""
         tree = process_tree(self.pid)
-        return Sample(
+        return ResourceUse(
             cpu_s=cpu_s(tree),
             database_cpu_s=cpu_s(process_tree(self.database_pid)) if self.database_pid else 0.0,
             rss_mb=max(_peak_rss_mb(process.pid) for process in tree),
@@ -137,7 +137,7 @@ def litserve_batching(model: Path) -> Iterator[Server]:
 @contextlib.contextmanager
 def bentoml_batching(model: Path) -> Iterator[Server]:
     """Run BentoML with adaptive batching."""
-    service = "benchmarks.speed.serving.peers.bentoml_batching:Sentiment"
+    service = "benchmarks.speed.serving.peers.bentoml_batching:BentoSentiment"
     command = ["-m", "bentoml", "serve", service, "--host", "127.0.0.1", "--port", "{port}"]
     with _peer("bentoml", command, model, lambda text: {"texts": [text]}) as server:
         yield server

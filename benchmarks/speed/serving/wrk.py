@@ -27,7 +27,7 @@ class LoadFailed(StepFailed):
 
 
 @dataclass(frozen=True)
-class Load:
+class WrkFigures:
     """How the answers came."""
 
     seconds: float
@@ -66,7 +66,9 @@ def write_bodies(server: Server, texts: list[str], folder: Path) -> Path:
     return path
 
 
-def send(server: Server, bodies: Path, connections: int, seconds: int, *, requests: int = 0, first: int = 0) -> Load:
+def send(
+    server: Server, bodies: Path, connections: int, seconds: int, *, requests: int = 0, first: int = 0
+) -> WrkFigures:
     """Send `bodies` from line `first` on over `connections` for `seconds`, or until `requests` answers when not 0.
 
     Raises:
@@ -84,12 +86,12 @@ def send(server: Server, bodies: Path, connections: int, seconds: int, *, reques
     return _load(json.loads(report[-1]), connections)
 
 
-def _load(report: dict[str, Any], connections: int) -> Load:
+def _load(report: dict[str, Any], connections: int) -> WrkFigures:
     answers, duration_us = report["answers"], report["duration_us"]
     times_us = _measured(Counter(dict(report["histogram_us"])), answers, duration_us, connections)
     if report["refused"] > 0.01 * answers:
         times_us = []
-    return Load(
+    return WrkFigures(
         seconds=duration_us / 1e6,
         answers=answers - report["refused"],
         refused=report["refused"],

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks.pictures import canvas, charts, tiles
-from benchmarks.pictures.asking import Series, Table
-from benchmarks.pictures.history import Model, history
+from benchmarks.pictures.asking import ChartLine, Table
+from benchmarks.pictures.history import JudgedModel, history
 from benchmarks.pictures.macros import Chosen, filled_promql, filled_sql
 from benchmarks.pictures.units import formatted
 
@@ -60,7 +60,7 @@ def test_an_unknown_macro_is_refused() -> None:
 
 def test_a_made_up_history_has_every_verdict() -> None:
     """Nights of each level are there, and a window that was judged twice."""
-    runs = list(history(Model("starter", "v1"), NOON))
+    runs = list(history(JudgedModel("starter", "v1"), NOON))
     assert {run.verdict for run in runs} == {"none", "watch", "drift", "not_judged"}
     assert [run.revision for run in runs].count(2) == 1
     assert len({run.run_id for run in runs}) == len(runs)
@@ -78,7 +78,7 @@ def test_a_line_is_drawn_with_its_last_value() -> None:
     panel = _panel("service", "Work that waits, by process")
     figure = Figure()
     axes = figure.add_subplot()
-    charts.draw_lines(axes, panel, [Series("a:8000", [NOON, NOON + dt.timedelta(minutes=1)], [0.5, 3.0])])
+    charts.draw_lines(axes, panel, [ChartLine("a:8000", [NOON, NOON + dt.timedelta(minutes=1)], [0.5, 3.0])])
     assert [np.asarray(line.get_ydata()).tolist() for line in axes.lines] == [[0.5, 3.0]]
     assert "a:8000   last 3 s, max 3 s" in [text.get_text() for text in figure.texts]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from benchmarks.harm.chaos.cases import database, service, spool
 from benchmarks.harm.stage import Stage
 
-Case = Callable[[Stage], None]
+ChaosCase = Callable[[Stage], None]
 
-CASES: dict[str, Case] = {
+CASES: dict[str, ChaosCase] = {
     "service-killed": service.killed,
     "service-killed-starting": service.killed_while_starting,
     "all-killed": service.killed_with_postgres,

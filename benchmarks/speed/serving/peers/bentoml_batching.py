@@ -1,6 +1,6 @@
 """BentoML with a transformers pipeline and its adaptive batching, up to 16 texts at once.
 
-MODEL=folder python -m bentoml serve benchmarks.speed.serving.peers.bentoml_batching:Sentiment
+MODEL=folder python -m bentoml serve benchmarks.speed.serving.peers.bentoml_batching:BentoSentiment
 """
 
 import os
@@ -10,7 +10,7 @@ from transformers import pipeline
 
 
 @bentoml.service(traffic={"timeout": 60})
-class Sentiment:
+class BentoSentiment:
     """One worker process; BentoML learns how long batches take and decides how many texts to wait for."""
 
     def __init__(self) -> None:

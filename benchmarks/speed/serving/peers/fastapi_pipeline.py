@@ -19,7 +19,7 @@ class Review(BaseModel):
     text: str
 
 
-class Sentiment(BaseModel):
+class SentimentReply(BaseModel):
     """What is answered."""
 
     label: str
@@ -27,6 +27,6 @@ class Sentiment(BaseModel):
 
 
 @app.post("/predict")
-def predict(review: Review) -> Sentiment:
+def predict(review: Review) -> SentimentReply:
     """Classify one text in a thread of FastAPI's pool."""
-    return Sentiment(**classifier(review.text)[0])
+    return SentimentReply(**classifier(review.text)[0])

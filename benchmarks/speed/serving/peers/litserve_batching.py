@@ -9,7 +9,7 @@ import litserve
 from transformers import pipeline
 
 
-class Sentiment(litserve.LitAPI):
+class LitServeSentiment(litserve.LitAPI):
     """One worker process; LitServe turns waiting requests into a list and the list of results into replies."""
 
     def setup(self, device: str) -> None:
@@ -26,5 +26,5 @@ class Sentiment(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Sentiment(max_batch_size=16, batch_timeout=0.02), accelerator="cpu")
+    server = litserve.LitServer(LitServeSentiment(max_batch_size=16, batch_timeout=0.02), accelerator="cpu")
     server.run(host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False)
