@@ -5,6 +5,7 @@ Nothing is said to a server at the start but who wants which database, so that a
 
 import random
 import ssl
+from socket import AF_UNIX
 from typing import Final
 
 import asyncpg
@@ -105,7 +106,14 @@ class Connector:
             if isinstance(error, ConnectionRefusedError) or is_refusal(error):
                 raise
             raise _broken_off(error, self._info) from error
+        self._keep_alive(connection)
         return _usable(connection)
+
+    def _keep_alive(self, connection: asyncpg.Connection) -> None:
+        """Set what the URL says of the socket, so that a connection whose other end has gone is found out."""
+        socket = connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg gives it to nobody
+        for level, option, value in self._info.socket_options if socket.family != AF_UNIX else ():
+            socket.setsockopt(level, option, value)
 
 
 def _misconfigured(error: Exception) -> DatabaseUnusable:

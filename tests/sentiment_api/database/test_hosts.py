@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -128,3 +129,24 @@ async def count(engine: AsyncEngine) -> int:
     """Return how many predictions there are."""
     async with engine.connect() as connection:
         return int(await connection.scalar(text("select count(*) from predictions")))
+
+
+async def test_a_connection_is_kept_alive(cluster: Cluster, engine_of: EngineOf) -> None:
+    """As libpq does, and as the URL says: a connection whose other end has gone without a word is found out."""
+    level, options = socket.IPPROTO_TCP, (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    query = "keepalives_idle=31&keepalives_interval=7&keepalives_count=3"
+    async with engine_of(f"{cluster.url()}?{query}").connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        sock = driver._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert [sock.getsockopt(level, option) for option in options] == [31, 7, 3]
+    async with engine_of(f"{cluster.url()}?keepalives=0").connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+async def test_a_process_has_no_more_connections_than_the_url_allows(cluster: Cluster, engine_of: EngineOf) -> None:
+    """`connection_limit` bounds the pool; one is too few, since dropping months takes two."""
+    for limit, expected in {"3": 3, "1": 2, "40": 40}.items():
+        pool: Any = engine_of(f"{cluster.url()}?connection_limit={limit}").pool
+        assert pool.size() + pool._max_overflow == expected
