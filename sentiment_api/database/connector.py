@@ -5,7 +5,7 @@ Nothing is said to a server at the start but who wants which database, so that a
 
 import random
 import ssl
-from socket import AF_UNIX
+from socket import AF_UNIX, gaierror
 from typing import Final
 
 import asyncpg
@@ -93,19 +93,11 @@ class Connector:
                 target_session_attrs="any",
                 **self._info.arguments,
             )
-        except ssl.SSLError:  # of which one is a ValueError as well
-            raise
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            remedy = f"start it (`sentiment-api db start` where it is embedded), or mend host and port in {URL}"
-            raise unreachable("there is no socket that this user can open", remedy) from error
-        except asyncpg.ClientConfigurationError as error:
-            raise _misconfigured(error) from error
-        except ValueError as error:  # as Python has bad host names
-            raise unreachable("the host's name cannot be one", f"mend {URL}") from error
-        except (ConnectionError, asyncpg.PostgresConnectionError) as error:
-            if isinstance(error, ConnectionRefusedError) or is_refusal(error):
+        except (OSError, ValueError, asyncpg.ClientConfigurationError, asyncpg.PostgresConnectionError) as error:
+            explained = _explained(error, self._info)
+            if explained is None:
                 raise
-            raise _broken_off(error, self._info) from error
+            raise explained from error
         self._keep_alive(connection)
         return _usable(connection)
 
@@ -116,11 +108,25 @@ class Connector:
             socket.setsockopt(level, option, value)
 
 
-def _misconfigured(error: Exception) -> DatabaseUnusable:
-    message = str(error).splitlines()[0]
-    # Other messages of this kind may quote the URL, which holds a password.
-    found = message if "certificate file" in message else "a parameter of the URL cannot be had"
-    return unreachable(found, "name it as sslrootcert in the URL, or write sslrootcert=system")
+def _explained(error: Exception, info: ConnectionInfo) -> DatabaseUnusable | None:
+    """Return what it means that no connection came about, None where `refusal_line` knows it by the error's kind."""
+    if isinstance(error, (TimeoutError, gaierror, ConnectionRefusedError, ssl.SSLError)) or is_refusal(error):
+        return None
+    restart = f"start it (`sentiment-api db start` where it is embedded), or mend host and port in {URL}"
+    match error:
+        case FileNotFoundError() | NotADirectoryError() | PermissionError():
+            return unreachable("there is no socket that this user can open", restart)
+        case ConnectionError() | asyncpg.PostgresConnectionError():
+            return _broken_off(error, info)
+        case OSError():  # such as no route; of a name with several addresses asyncio has one without a number
+            return unreachable(error.strerror or "nothing listens at any of its addresses", restart)
+        case asyncpg.ClientConfigurationError() if "certificate file" in str(error):
+            # Other messages of this kind may quote the URL, which holds a password.
+            found = str(error).splitlines()[0]
+            return unreachable(found, "name it as sslrootcert in the URL, or write sslrootcert=system")
+        case asyncpg.ClientConfigurationError():
+            return unreachable("a parameter of the URL, or a variable such as PGSSLMODE, cannot be had", f"mend {URL}")
+    return unreachable("the host's name cannot be one", f"mend {URL}")  # as Python has those: ValueError
 
 
 def _broken_off(error: Exception, info: ConnectionInfo) -> DatabaseUnusable:

@@ -185,6 +185,8 @@ def _unanswered(error: BaseException, cause: BaseException) -> tuple[str, str]: 
             return "nothing listens at its address", f"start it, or mend host and port in {URL}"
         case NoConnectionFree():
             return "all connections of this process are in use", "raise connection_limit in the URL"
+        case asyncpg.InterfaceError() if "authentication" in str(cause):
+            return "it asks for a kind of authentication that this client has not", "use scram-sha-256 in pg_hba.conf"
         case ConnectionError() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError():
             return "the connection was closed", f"look into its log, or mend host and port in {URL}"
         case OSError() if not isinstance(cause, TimeoutError):

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.commands.failures import failure_line
+from sentiment_api.database import refusals
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.refusals import is_refusal, refusal_line, refusal_of
 from sentiment_api.prediction_log.records import encode
@@ -143,6 +144,8 @@ async def test_what_does_not_answer(
             "nosuch.invalid:5432/x": "the host's name is not known here; mend the host",
             f"{'x' * 64}.example:5432/x": "the host's name cannot be one; mend",
             f"127.0.0.1:{closed_port}/x": "nothing listens at its address; start it",
+            f"localhost:{closed_port}/x": "nothing listens at",
+            f"255.255.255.255:{closed_port}/x": "",
             f"/x?host={tmp_path}": "there is no socket that this user can open; start it",
             f"127.0.0.1:{waiting}/x?connect_timeout=1": "no answer in time; start it",
             f"127.0.0.1:{http_port}/x": "what answers is no Postgres; mend host and port",
@@ -184,3 +187,10 @@ def test_a_sqlstate_without_a_line_of_its_own_is_told() -> None:
     """Nothing is left out of what may matter, and nothing of the server's message is quoted."""
     line = refusal_of("XX000", "failed for row (4711, Jane Doe)")
     assert line == "Postgres refuses: it does not do what it was asked (SQLSTATE XX000); look into its log"
+
+
+def test_the_page_has_every_sqlstate() -> None:
+    """docs/postgres.md says of each what is wrong and what to do."""
+    page = (Path(__file__).parents[3] / "docs" / "postgres.md").read_text()
+    for sqlstate in refusals._SQLSTATES:
+        assert sqlstate in page, sqlstate

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentiment_api.database import parameters
 from sentiment_api.database.parameters import ConnectionInfo, connection_info
 from sentiment_api.database.url import Host, parse_url
 from sentiment_api.errors import SettingsInvalid
@@ -249,3 +250,10 @@ def test_a_password_file_has_to_be_its_owners_alone(tmp_path: Path) -> None:
 def test_a_connection_info_shows_no_password() -> None:
     """It may stand in a traceback."""
     assert SECRET not in repr(read(f"postgresql://me:{SECRET}@h/x"))
+
+
+def test_the_page_has_every_parameter() -> None:
+    """docs/postgres.md says of each what it does here."""
+    page = (Path(__file__).parents[3] / "docs" / "postgres.md").read_text()
+    for name in (*parameters._HEEDED, *parameters._MEANINGLESS, *parameters._LIMITED):
+        assert f"`{name}`" in page, name
