@@ -85,7 +85,7 @@ class Connector:
         """
         try:
             connection = await asyncpg.connect(
-                host=host.name if host else None,
+                host=(host.name or None) if host else None,
                 port=host.port if host else None,
                 timeout=self._info.timeout_s,
                 command_timeout=self._command_timeout_s,
@@ -120,12 +120,11 @@ def _explained(error: Exception, info: ConnectionInfo) -> DatabaseUnusable | Non
             return _broken_off(error, info)
         case OSError():  # such as no route; of a name with several addresses asyncio has one without a number
             return unreachable(error.strerror or "nothing listens at any of its addresses", restart)
-        case asyncpg.ClientConfigurationError() if "certificate file" in str(error):
-            # Other messages of this kind may quote the URL, which holds a password.
-            found = str(error).splitlines()[0]
-            return unreachable(found, "name it as sslrootcert in the URL, or write sslrootcert=system")
         case asyncpg.ClientConfigurationError():
-            return unreachable("a parameter of the URL, or a variable such as PGSSLMODE, cannot be had", f"mend {URL}")
+            # Other messages than of certificates may quote the URL, which holds a password.
+            message = str(error).splitlines()[0]
+            found = message if "certificate file" in message else "a parameter, or a variable like PGSSLMODE, is wrong"
+            return unreachable(found, f"mend {URL}, and name a root certificate as sslrootcert, or sslrootcert=system")
     return unreachable("the host's name cannot be one", f"mend {URL}")  # as Python has those: ValueError
 
 

@@ -98,7 +98,7 @@ class ConnectionInfo:
     """How to connect, as `connector` needs it. It holds a password: never print one."""
 
     hosts: tuple[Host, ...] = ()
-    """Tried in this order. Empty: PGHOST, or the usual sockets and localhost."""
+    """Tried in this order. Empty are the usual sockets and localhost."""
     session_attributes: str = "any"
     """Which server of them is wanted, by libpq's word for `target_session_attrs`."""
     is_shuffled: bool = False
@@ -203,10 +203,10 @@ def _hosts(given: Mapping[str, str], hosts: tuple[Host, ...]) -> tuple[Host, ...
     ports = given.get("port", "")
     if given.get("hostaddr") and given.get("sslmode") == "verify-full":
         raise SettingsInvalid(f"{URL}: the parameter hostaddr leaves no name to check with sslmode=verify-full")
-    if names:
-        return parse_hosts(names, ports)
-    if not hosts and ports:
-        return parse_hosts("localhost", ports)
+    if not names and not hosts:
+        names, ports = os.environ.get("PGHOST"), ports or os.environ.get("PGPORT", "")
+    if names or (ports and not hosts):
+        return parse_hosts(names or "", ports)
     return tuple(Host(host.name, host.port or (int(ports) if ports.isdigit() else None)) for host in hosts)
 
 

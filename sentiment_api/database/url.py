@@ -27,7 +27,7 @@ class Host(NamedTuple):
     """One server of a list."""
 
     name: str
-    """A name, an address, or the folder of a Unix socket."""
+    """A name, an address, or the folder of a Unix socket; empty are the usual sockets and localhost."""
     port: int | None
     """None is PGPORT, or 5432."""
 
@@ -104,7 +104,7 @@ def _host(text: str, port: str) -> Host:
         parts = _HOST.fullmatch(f"[{text}]")
     if parts is None:
         raise SettingsInvalid(f"{EXPECTED}, found a host or a port that cannot be read; {_ENCODE}")
-    return Host(parts["v6"] or parts["name"] or "localhost", _port(parts["port"] or port))
+    return Host(parts["v6"] or parts["name"], _port(parts["port"] or port))
 
 
 def _port(text: str) -> int | None:

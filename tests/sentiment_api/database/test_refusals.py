@@ -1,11 +1,14 @@
 """Each refusal has a line of its own, with its SQLSTATE and a remedy, the same in every command."""
 
 import asyncio
+import json
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,8 +22,9 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.telemetry.metrics import Metrics
 from tests.clusters import Cluster
+from tests.conftest import ServiceProcess
 from tests.preloaded import program
-from tests.protocols import EngineOf, NewRecord
+from tests.protocols import EngineOf, NewRecord, Waiting
 
 pytestmark = pytest.mark.anyio
 SECRET = "s3cr3t-w0rd"
@@ -107,6 +111,31 @@ async def test_a_database_that_is_not_in_utf8(
         refused = await asyncio.to_thread(program("sentiment_api").run, *command, environment=environment)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.startswith(f"sentiment-api: {expected}")
+
+
+@pytest.mark.end_to_end
+def test_a_service_starts_and_says_why_nothing_is_shipped(
+    cluster: Cluster, data_dir: Path, new_port: Callable[[], int], waiting: Waiting
+) -> None:
+    """It answers and spools, and its health and its log have the line: Postgres may be mended meanwhile."""
+    cluster.execute(f"create database reluctant encoding 'LATIN1' {LIBC}")
+    service = ServiceProcess(cluster.url("reluctant"), data_dir, new_port(), SENTIMENT_LOG_FORMAT="json")
+    service.start()
+    try:
+        with httpx.Client(base_url=service.url) as client:
+            assert client.post("/predict", json={"text": "Love it 😍, 5 €"}).status_code == 200
+
+            def log() -> dict[str, object]:
+                health: dict[str, object] = client.get("/health/ready").json()["prediction_log"]
+                return health
+
+            waiting(lambda: log()["database"] == "refuses", "the service has tried to ship")
+            assert (log()["shipped"], log()["set_aside"]) == (0, 0)
+            reason = str(log()["reason"])
+        assert reason.startswith("Postgres cannot be used: expected a database in UTF8, found LATIN1; create another")
+        assert {line["reason"] for line in map(json.loads, service.log().splitlines()) if "reason" in line} == {reason}
+    finally:
+        service.stop(signal.SIGKILL)
 
 
 def serving(answer: bytes) -> socket.socket:

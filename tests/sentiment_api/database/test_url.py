@@ -47,6 +47,7 @@ def test_all_schemes_are_one(scheme: str) -> None:
         ("localhost", (Host("localhost", None),)),
         ("h:1", (Host("h", 1),)),
         ("h:", (Host("h", None),)),
+        (":5433", (Host("", 5433),)),
         ("[::1]:5433", (Host("::1", 5433),)),
         ("[fe80::1%25eth0]", (Host("fe80::1%eth0", None),)),
         ("%3A%3A1", (Host("::1", None),)),
@@ -70,7 +71,7 @@ def test_hosts_between_the_at_and_the_slash(address: str, hosts: tuple[Host, ...
         ("host=a,b&port=1,2", (Host("a", 1), Host("b", 2))),
         ("host=a,b&port=1", (Host("a", 1), Host("b", 1))),
         ("host=a,b:7&port=1", (Host("a", 1), Host("b", 7))),
-        ("port=6432", (Host("localhost", 6432),)),
+        ("port=6432", (Host("", 6432),)),
         ("hostaddr=127.0.0.1", (Host("127.0.0.1", None),)),
         ("host=::1", (Host("::1", None),)),
     ],
@@ -85,6 +86,15 @@ def test_what_is_left_out_is_left_to_libpqs_defaults() -> None:
     info = read("postgresql://")
     assert (info.hosts, info.session_attributes, info.search_path) == ((), "any", ())
     assert {info.arguments[name] for name in ("user", "password", "database", "dsn", "passfile")} == {None}
+
+
+def test_hosts_come_from_the_environment_where_the_url_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list there is one of several hosts as well."""
+    monkeypatch.setenv("PGHOST", "a,b")
+    monkeypatch.setenv("PGPORT", "1,2")
+    info = read("postgresql:///x")
+    assert (info.hosts, info.session_attributes) == ((Host("a", 1), Host("b", 2)), "read-write")
+    assert read("postgresql://h/x").hosts == (Host("h", None),)
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
