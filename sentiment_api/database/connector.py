@@ -18,6 +18,9 @@ from sentiment_api.errors import DatabaseUnusable
 OLDEST_MAJOR: Final = 14
 """The oldest PostgreSQL that detaches partitions while others read."""
 _ENCODING: Final = "UTF8"
+_OF_SETTINGS: Final = ("22", "42")
+"""Classes of SQLSTATE that a session's start is refused with for nothing but its settings."""
+_NO_RIGHT: Final = "42501"
 _SAME_EVERYWHERE: Final = ("28", "3D")
 """The password or the name is wrong: the other hosts need not be tried, and libpq does not."""
 
@@ -91,10 +94,10 @@ class Connector:
                 command_timeout=self._command_timeout_s,
                 statement_cache_size=0,
                 target_session_attrs="any",
-                **self._info.arguments,
+                **{**self._info.arguments, "password": self._info.password_for(host)},
             )
-        except (OSError, ValueError, asyncpg.ClientConfigurationError, asyncpg.PostgresConnectionError) as error:
-            explained = _explained(error, self._info)
+        except (OSError, ValueError, asyncpg.ClientConfigurationError, asyncpg.PostgresError) as error:
+            explained = _refused_setting(error) or _explained(error, self._info)
             if explained is None:
                 raise
             raise explained from error
@@ -106,6 +109,14 @@ class Connector:
         socket = connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg gives it to nobody
         for level, option, value in self._info.socket_options if socket.family != AF_UNIX else ():
             socket.setsockopt(level, option, value)
+
+
+def _refused_setting(error: Exception) -> DatabaseUnusable | None:
+    sqlstate = sqlstate_of(error) or ""
+    if not sqlstate.startswith(_OF_SETTINGS) or sqlstate == _NO_RIGHT:
+        return None
+    found = f"it does not take a setting that the URL has (SQLSTATE {sqlstate})"
+    return unusable(found, f"mend options, or the other settings of the server's, in {URL}")
 
 
 def _explained(error: Exception, info: ConnectionInfo) -> DatabaseUnusable | None:

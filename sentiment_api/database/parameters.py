@@ -5,6 +5,7 @@ Each is either heeded, or without a meaning for this client, or refused by its n
 
 import configparser
 import difflib
+import getpass
 import os
 import re
 import socket
@@ -16,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from sentiment_api.database.refusals import URL
-from sentiment_api.database.url import DatabaseUrl, Host, parse_hosts
+from sentiment_api.database.url import DatabaseUrl, Host, parse_hosts, password_in
 from sentiment_api.errors import SettingsInvalid
 
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -38,6 +39,8 @@ _SOCKET: Final = {
     "keepalives_count": (socket.IPPROTO_TCP, "TCP_KEEPCNT"),
     "tcp_user_timeout": (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT"),
 }
+_OF_OTHERS: Final = 0o077
+"""What a password file may not permit."""
 _SERVER_SETTINGS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
 """Settings of the server's that may stand in the URL without `options`, as asyncpg has them."""
 _ALIASES: Final = {"database": "dbname", "ApplicationName": "application_name", "encoding": "client_encoding"}
@@ -113,6 +116,26 @@ class ConnectionInfo:
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Further ones of `asyncpg.connect`."""
 
+    def password_for(self, host: Host | None) -> str | None:
+        """Return the password: what was given, else that of the password file; None leaves it to asyncpg.
+
+        asyncpg reads such files too, but no backslash before a colon in a password.
+        """
+        given: str | None = self.arguments.get("password") or os.environ.get("PGPASSWORD")
+        if given:
+            return given
+        user = self.arguments.get("user") or os.environ.get("PGUSER") or getpass.getuser()
+        database = self.arguments.get("database") or os.environ.get("PGDATABASE") or user
+        named = self.arguments.get("passfile") or os.environ.get("PGPASSFILE")
+        try:
+            file = Path(named) if named else Path.home() / ".pgpass"
+            if file.stat().st_mode & _OF_OTHERS:
+                return None  # as libpq; asyncpg warns of it
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, RuntimeError, UnicodeDecodeError):
+            return None
+        return password_in(lines, host or Host("", None), database, user)
+
 
 def connection_info(url: DatabaseUrl, password: str | None = None, schema: str | None = None) -> ConnectionInfo:
     """Return how to connect by this URL, the `password` and the `schema` of other settings going first.
@@ -176,7 +199,7 @@ def _check_file(name: str, path: Path) -> None:
             pass
     except OSError as error:
         raise SettingsInvalid(f"{URL}: cannot read {path}, which {name} names: {error.strerror}") from error
-    if name == "passfile" and path.stat().st_mode & 0o077:
+    if name == "passfile" and path.stat().st_mode & _OF_OTHERS:
         raise SettingsInvalid(f"{URL}: expected {path}, which passfile names, to be for its owner alone: chmod 600")
 
 

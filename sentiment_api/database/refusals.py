@@ -67,6 +67,12 @@ _BY_MESSAGE: Final = (
         "the database takes no connections",
         "run ALTER DATABASE ... ALLOW_CONNECTIONS true",
     ),
+    (
+        "42501",
+        "permission denied for database",
+        "the role may not connect to the database",
+        "run GRANT CONNECT ON DATABASE ... TO this role, as the database's owner",
+    ),
     # PgBouncer's own, which are of one SQLSTATE; it names settings.
     (
         _POOLERS,

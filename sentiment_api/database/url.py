@@ -1,6 +1,8 @@
-"""The grammar of a Postgres URL, as libpq has it. What its parameters mean is in `parameters`."""
+"""The grammar of a Postgres URL and of a password file, as libpq has them. What parameters mean is in `parameters`."""
 
+import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -21,6 +23,8 @@ _AMBIGUOUS = re.compile(r"\d*[/?].*|.*[/?].*@.*|.*@.*[/?].*", re.DOTALL)
 """Of a password as it stands in the URL: the @ after it may belong to a parameter, and its beginning be a port."""
 _HOST = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _LARGEST_PORT = 65535
+_DEFAULT_PORT = "5432"
+_PASSWORD_LINE = re.compile(":".join([r"((?:\\.|[^\\:])*)"] * 5) + "(?::.*)?")
 
 
 class Host(NamedTuple):
@@ -92,6 +96,19 @@ def parse_hosts(text: str, ports: str = "") -> tuple[Host, ...]:
     if len(given) != len(texts):
         raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected one port for all hosts, or one for each")
     return tuple(_host(each, port) for each, port in zip(texts, given, strict=True))
+
+
+def password_in(lines: Iterable[str], host: Host, database: str, user: str) -> str | None:
+    """Return the password in the lines of a password file for this server, database and user; None if it has none."""
+    name = "localhost" if host.name.startswith("/") else host.name or "localhost"
+    wanted = (name, str(host.port or os.environ.get("PGPORT") or _DEFAULT_PORT), database, user)
+    for line in lines:
+        parts = None if line.startswith("#") else _PASSWORD_LINE.fullmatch(line)
+        if parts is not None:
+            *fields, password = (re.sub(r"\\(.)", r"\1", part) for part in parts.groups())
+            if all(field in ("*", value) for field, value in zip(fields, wanted, strict=True)):
+                return password
+    return None
 
 
 def _host(text: str, port: str) -> Host:

@@ -87,6 +87,17 @@ async def test_what_postgres_refuses(
     assert SECRET not in line
 
 
+async def test_a_setting_that_the_server_does_not_take(refusing: Cluster, engine_of: EngineOf) -> None:
+    """The line says that it is of the URL; a right to connect that was revoked has a remedy of its own."""
+    for query in ("options=-c%20nosuch%3D1", "options=project%3Dx", "timezone=Nowhere"):
+        line = refusal_line(await failure(engine_of(f"{refusing.url()}?{query}")))
+        assert line.startswith("Postgres cannot be used: it does not take a setting that the URL has (SQLSTATE "), query
+    refusing.execute("create database private")
+    refusing.execute("revoke connect on database private from public")
+    line = refusal_line(await failure(engine_of(refusing.url("private", "shop"))))
+    assert "(SQLSTATE 42501); run GRANT CONNECT ON DATABASE" in line
+
+
 async def test_a_database_that_is_not_migrated(refusing: Cluster, engine_of: EngineOf) -> None:
     """The remedy is the command."""
     line = refusal_line(await failure(engine_of(refusing.url()), "select * from predictions"))

@@ -257,6 +257,24 @@ def test_a_password_file_has_to_be_its_owners_alone(tmp_path: Path) -> None:
     assert read(f"postgresql://h/x?passfile={file}").arguments["passfile"] == str(file)
 
 
+def test_a_password_file_gives_the_password_of_each_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line that fits counts; a backslash stands before a colon or a backslash of the password's own."""
+    file = tmp_path / "passwords"
+    file.write_text(
+        "# of all\n\nbroken\na:5432:shop:me:of a\nb:6432:*:me:p\\:w\\\\d\n"
+        "localhost:*:shop:me:of the socket\n*:*:*:you:yours\n"
+    )
+    file.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    info = read("postgresql://me@a,b:6432,c/shop")
+    assert [info.password_for(host) for host in info.hosts] == ["of a", "p:w\\d", None]
+    assert read("postgresql://me@/shop?host=/run/x").password_for(Host("/run/x", None)) == "of the socket"
+    assert read("postgresql://you@a/any").password_for(Host("a", None)) == "yours"
+    assert read("postgresql://you:own@a/any").password_for(Host("a", None)) == "own"
+    file.chmod(0o640)
+    assert info.password_for(info.hosts[0]) is None
+
+
 def test_a_connection_info_shows_no_password() -> None:
     """It may stand in a traceback."""
     assert SECRET not in repr(read(f"postgresql://me:{SECRET}@h/x"))
