@@ -7,7 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
@@ -16,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from drift_jobs.commands.failures import failure_line
 from sentiment_api.database import refusals
 from sentiment_api.database.connection import DATABASE_ERRORS
+from sentiment_api.database.connector import _usable
 from sentiment_api.database.refusals import is_refusal, refusal_line, refusal_of
+from sentiment_api.errors import DatabaseUnusable
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -147,6 +152,36 @@ def test_a_service_starts_and_says_why_nothing_is_shipped(
         assert {line["reason"] for line in map(json.loads, service.log().splitlines()) if "reason" in line} == {reason}
     finally:
         service.stop(signal.SIGKILL)
+
+
+class OldServer:
+    """A connection to a server of another time."""
+
+    def __init__(self, major: int) -> None:
+        """`major` is its version."""
+        self.major = major
+        self.is_open = True
+
+    def get_server_version(self) -> SimpleNamespace:
+        """Return it as asyncpg does."""
+        return SimpleNamespace(major=self.major)
+
+    def get_settings(self) -> SimpleNamespace:
+        """Return what every server says."""
+        return SimpleNamespace(server_encoding="UTF8")
+
+    def terminate(self) -> None:
+        """Close it."""
+        self.is_open = False
+
+
+def test_a_server_that_is_too_old_is_refused() -> None:
+    """By the version that it says when it is connected to, and the connection is closed."""
+    old, new = OldServer(13), OldServer(14)
+    with pytest.raises(DatabaseUnusable, match="expected PostgreSQL 14 or newer, found 13; upgrade the server"):
+        _usable(cast("asyncpg.Connection", old))
+    assert _usable(cast("asyncpg.Connection", new)) is new
+    assert (old.is_open, new.is_open) == (False, True)
 
 
 def serving(answer: bytes) -> socket.socket:
