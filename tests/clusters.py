@@ -57,6 +57,11 @@ class Cluster:
         address = ("-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-d", database)
         self.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", *address, "-c", statement)
 
+    def make_role(self, name: str, options: str = "login") -> None:
+        """Make a role that another test may have made."""
+        made = f"create role {name} {options}; exception when duplicate_object then null;"
+        self.execute(f"do $$ begin {made} end $$")
+
     def require(self, *rules: str) -> None:
         """Put lines before those of pg_hba.conf."""
         file = self.folder / "pg_hba.conf"

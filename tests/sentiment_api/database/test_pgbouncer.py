@@ -31,8 +31,8 @@ KEEP = dt.timedelta(days=400)
 @pytest.fixture(scope="module")
 def server(cluster: Cluster) -> Cluster:
     """A server with the pooled databases, of a role that may do no more than its owner."""
-    for statement in ("create role shop_owner login", "create role counted login connection limit 0"):
-        cluster.execute(statement)
+    cluster.make_role("shop_owner")
+    cluster.make_role("counted", "login connection limit 0")
     return cluster
 
 

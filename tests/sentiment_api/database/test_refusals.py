@@ -42,17 +42,17 @@ def refusing(cluster: Cluster) -> Cluster:
     cluster.require(
         "host all locked all scram-sha-256", "host all kept_out all reject", "host all unruled 10.0.0.0/8 trust"
     )
-    for statement in (
-        "create role locked login password 'right'",
-        "create role kept_out login",
-        "create role sleeping nologin",
-        "create role counted login connection limit 0",
-        "create role shop login",
-        "create database closed allow_connections false",
-        "create database reading",
-        "alter database reading set default_transaction_read_only = on",
-    ):
-        cluster.execute(statement)
+    for name, options in {
+        "locked": "login password 'right'",
+        "kept_out": "login",
+        "sleeping": "nologin",
+        "counted": "login connection limit 0",
+        "shop": "login",
+    }.items():
+        cluster.make_role(name, options)
+    cluster.execute("create database closed allow_connections false")
+    cluster.execute("create database reading")
+    cluster.execute("alter database reading set default_transaction_read_only = on")
     return cluster
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,19 +26,6 @@ KEEP = dt.timedelta(days=400)
 TABLES = (
     "select schemaname || '.' || tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
 )
-
-
-@pytest.fixture
-def roles(cluster: Cluster) -> Callable[[str], None]:
-    """A function that makes a role that may log in, once."""
-    made: set[str] = set()
-
-    def make(name: str) -> None:
-        if name not in made:
-            cluster.execute(f"do $$ begin create role {name} login; exception when duplicate_object then null; end $$")
-        made.add(name)
-
-    return make
 
 
 def run(url: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -92,9 +78,9 @@ async def test_the_embedded_server_has_schemas_as_well(postgres: EmbeddedServer)
             await connection.execute(text("drop schema sentiment cascade"))
 
 
-async def test_a_role_that_may_not_create_is_told_both_remedies(cluster: Cluster, roles: Callable[[str], None]) -> None:
+async def test_a_role_that_may_not_create_is_told_both_remedies(cluster: Cluster) -> None:
     """As PostgreSQL 15 has it: all privileges on a database are none on its schema `public`. Each remedy helps."""
-    roles("granted")
+    cluster.make_role("granted")
     cluster.execute("create database bare")
     cluster.execute("grant all privileges on database bare to granted")
     url = cluster.url("bare", "granted")
@@ -112,11 +98,9 @@ async def test_a_role_that_may_not_create_is_told_both_remedies(cluster: Cluster
     assert (there.returncode, there.stderr) == (0, "")
 
 
-async def test_a_schema_that_may_not_be_created_is_told(
-    cluster: Cluster, engine_of: EngineOf, roles: Callable[[str], None]
-) -> None:
+async def test_a_schema_that_may_not_be_created_is_told(cluster: Cluster, engine_of: EngineOf) -> None:
     """Both statements of the line help, and where the schema is there no right to create one is needed."""
-    roles("tenant")
+    cluster.make_role("tenant")
     cluster.execute("create database shared")
     url = cluster.url("shared", "tenant")
     refused = await asyncio.to_thread(run, url, "db", "upgrade", SENTIMENT_DATABASE_SCHEMA="mine")
@@ -127,11 +111,9 @@ async def test_a_schema_that_may_not_be_created_is_told(
     await schema.upgrade(engine_of(url, database_schema="yours"))
 
 
-async def test_check_names_the_rights_that_a_role_lacks(
-    cluster: Cluster, engine_of: EngineOf, roles: Callable[[str], None], tmp_path: Path
-) -> None:
+async def test_check_names_the_rights_that_a_role_lacks(cluster: Cluster, engine_of: EngineOf, tmp_path: Path) -> None:
     """First the schema, then the tables; a role with both may ship, and is told who has to make months."""
-    roles("writer")
+    cluster.make_role("writer")
     cluster.execute("create database guarded")
     await schema.upgrade(engine_of(cluster.url("guarded"), database_schema="vault"))
 
