@@ -23,7 +23,8 @@ from sentiment_api.errors import SettingsInvalid
 _CONNECT_TIMEOUT_S: Final = 5.0
 _LONGEST_CONNECT_TIMEOUT_S: Final = 60
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_INSISTING: Final = ("require", "verify-ca", "verify-full")
+_CHECKING: Final = ("verify-ca", "verify-full")
+_INSISTING: Final = ("require", *_CHECKING)
 _TLS_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SESSION_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 _TLS: Final = (
@@ -149,7 +150,8 @@ def connection_info(url: DatabaseUrl, password: str | None = None, schema: str |
     hosts = _hosts(given, url.hosts)
     options, path = _options(given.get("options", ""))
     arguments = {
-        "dsn": _tls_url(given),
+        # A socket needs no TLS, as in libpq.
+        "dsn": None if hosts and all(host.name.startswith("/") for host in hosts) else _tls_url(given),
         "user": given.get("user") or url.user,
         "password": password or given.get("password") or url.password,
         "passfile": given.get("passfile"),
@@ -183,12 +185,9 @@ def _check(name: str, value: str) -> None:
             raise SettingsInvalid(f"{URL}: the parameter {name} cannot be had as it is; {remedy}")
     elif name not in _HEEDED and name not in _MEANINGLESS:
         near = difflib.get_close_matches(name, (*_HEEDED, *_LIMITED), 1)
-        remedy = f"did you mean {near[0]}?" if near else "leave it out"
+        other = "leave it out, or write a setting of the server's as options=-c%20NAME%3DVALUE"
         shown = name if re.fullmatch(r"\w{1,63}", name, re.ASCII) else "with a strange name"
-        raise SettingsInvalid(
-            f"{URL}: there is no parameter {shown}; {remedy} "
-            "A setting of the server's is written options=-c%20NAME%3DVALUE"
-        )
+        raise SettingsInvalid(f"{URL}: there is no parameter {shown}; {f'did you mean {near[0]}?' if near else other}")
     if name in _FILES and value and (name, value) != ("sslrootcert", "system"):
         _check_file(name, Path(value))
 
@@ -257,9 +256,18 @@ def _tls_url(given: Mapping[str, str]) -> str | None:
     direct = _one_of("sslnegotiation", given.get("sslnegotiation"), ("postgres", "direct")) == "direct"
     if direct and _ssl_mode(given) not in _INSISTING:
         raise SettingsInvalid(f"{URL}: expected sslmode=require or more, which sslnegotiation=direct needs")
-    found = {"sslmode": _ssl_mode(given)} | {name: given.get(name) for name in _TLS}
+    if (mode := _ssl_mode(given)) in _CHECKING and not (given.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")):
+        _check_root(mode)
+    found = {"sslmode": mode} | {name: given.get(name) for name in _TLS}
     query = urlencode({name: value for name, value in found.items() if value})
     return f"postgresql://?{query}" if query else None
+
+
+def _check_root(mode: str | None) -> None:
+    root = Path.home() / ".postgresql" / "root.crt"
+    if not root.exists():
+        remedy = "name another as sslrootcert, or write sslrootcert=system"
+        raise SettingsInvalid(f'{URL}: root certificate file "{root}" does not exist, as sslmode={mode} asks; {remedy}')
 
 
 def _system_trust(given: Mapping[str, str]) -> ssl.SSLContext | None:

@@ -57,7 +57,7 @@ _BY_MESSAGE: Final = (
     # What a message tells apart before anybody is logged in, when it holds no values of rows.
     (
         "28000",
-        "no encryption",
+        "no encryption|SSL connection is required|connection is insecure",
         "it does not let this user in without TLS, or not at all",
         "write sslmode=require in the URL; else pg_hba.conf needs a rule for the user, the database and the address",
     ),
@@ -81,7 +81,12 @@ _BY_MESSAGE: Final = (
         "leave it out of the URL, or add it to ignore_startup_parameters in pgbouncer.ini",
     ),
     (_POOLERS, "statement pooling", "the pooler has pool_mode = statement", "set pool_mode = transaction, or session"),
-    (_POOLERS, "SSL required", "the pooler takes connections with TLS alone", "write sslmode=require in the URL"),
+    (
+        _POOLERS,
+        "SSL required|connection is insecure",
+        "the pooler takes connections with TLS alone",
+        "write sslmode=require in the URL",
+    ),
     (_POOLERS, "no such database", "the pooler knows no database of this name", f"add it there, or mend {URL}"),
     (
         _POOLERS,

@@ -111,7 +111,6 @@ async def answer(engine_of: EngineOf, url: str) -> str:
             f"{REACHED}its certificate is not trusted; name the authority's file as sslrootcert",
         ),
         ("localhost", "sslrootcert=system", f"{REACHED}its certificate is not trusted; name the authority's file"),
-        ("localhost", "sslmode=verify-full", f"{REACHED}root certificate file"),
     ],
 )
 async def test_each_mode_does_what_libpq_says(

@@ -226,6 +226,19 @@ def test_a_search_path_is_ours_to_set(query: str, path: tuple[str, ...], options
     assert (info.search_path, info.arguments["server_settings"].get("options")) == (path, options)
 
 
+def test_a_root_certificate_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that libpq looks for is named; a socket needs none, since nothing leaves the machine."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = tmp_path / ".postgresql" / "root.crt"
+    line = refused("postgresql://me@h/x?sslmode=verify-full")
+    assert f'root certificate file "{root}" does not exist' in line
+    assert "or write sslrootcert=system" in line
+    assert read("postgresql://me@/x?host=/run/postgresql&sslmode=verify-full").arguments["dsn"] is None
+    root.parent.mkdir()
+    root.touch()
+    assert read("postgresql://me@h/x?sslmode=verify-full").arguments["dsn"] == "postgresql://?sslmode=verify-full"
+
+
 def test_two_schemas_are_one_too_many() -> None:
     """Which of both is meant cannot be known."""
     assert "SENTIMENT_DATABASE_SCHEMA" in refused("postgresql://h/x?schema=one", schema="two")
