@@ -87,7 +87,7 @@ class TakeFeedback:
 
     async def _state_of_old(self, prediction_id: UUID) -> str:
         """Return the state of a prediction that should be in Postgres and was not a moment ago."""
-        with self._look_ups.admitted():
+        async with self._look_ups.turn():
             if (await self._look_ups.spooled(prediction_id)).prediction is not None:
                 return "pending"
             # Once more: it may have been shipped meanwhile.

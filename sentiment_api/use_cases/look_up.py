@@ -37,7 +37,7 @@ class LookUpPrediction:
             DatabaseAway: the spool does not have it and Postgres does not answer.
             LookUpsOverloaded: too many others are looked up, or the spool cannot be read in time.
         """
-        with self._look_ups.admitted():
+        async with self._look_ups.turn():
             if self._pending.covers(prediction_id):
                 return await self._in_spool_or_postgres(prediction_id)
             return await self._in_postgres_or_spool(prediction_id)

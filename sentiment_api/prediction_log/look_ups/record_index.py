@@ -45,6 +45,7 @@ class RecordIndex:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self._pages: list[_Page] = []
+        self._numbers: set[int] = set()
 
     @property
     def size_bytes(self) -> int:
@@ -53,6 +54,7 @@ class RecordIndex:
 
     def add(self, number: int, keys: Sequence[int], positions: Sequence[int]) -> None:
         """Add records of the segment of that number: a key and a position, in bytes from the start, for each."""
+        self._numbers.add(number)
         places = np.array(positions, np.uint64) | np.uint64(number << _POSITION_BITS)
         while len(keys):
             if not self._pages or self._pages[-1].used == _PAGE_ROWS:
@@ -63,7 +65,8 @@ class RecordIndex:
             keys, places = keys[taken:], places[taken:]
 
     def keep(self, numbers: AbstractSet[int]) -> None:
-        """Forget segments that are not among these. Their rows go with the last segment that shares a page."""
+        """Forget the segments that are not among these. Their memory is free once no other shares a page with them."""
+        self._numbers &= numbers
         for page in self._pages:
             page.numbers &= numbers
         self._pages = [page for page in self._pages if page.numbers]
@@ -71,12 +74,12 @@ class RecordIndex:
     def places_of(self, key: int, order: Callable[[int], Any]) -> Iterator[tuple[int, int]]:
         """Yield segment and position of each record with this key, the last one first.
 
-        `order` gives what segments are ordered by, from a number. Segments that are forgotten may be among them.
+        `order` gives what segments are ordered by, from a number.
         """
         found = [page.places_of(key) for page in self._pages]
         places = np.concatenate(found) if found else np.empty(0, np.uint64)
         segments = places >> np.uint64(_POSITION_BITS)
-        for number in sorted(np.unique(segments).tolist(), key=order, reverse=True):
+        for number in sorted(self._numbers.intersection(np.unique(segments).tolist()), key=order, reverse=True):
             positions = places[segments == number] & np.uint64(_POSITION_MASK)
             for position in np.sort(positions)[::-1].tolist():
                 yield number, position

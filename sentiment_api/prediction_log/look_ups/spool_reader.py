@@ -101,8 +101,10 @@ class SpoolReader:
         """Bring the segments written to since then into the index, or some of them; return whether it has them all."""
         room = BYTES_AT_ONCE
         for path, number in contents.numbers.items():
+            if number in self._complete:
+                continue
             end = contents.written if path == contents.current else None
-            if number in self._complete or (end is None and _modified_ms(path) < since_ms):
+            if end is None and _modified_ms(path) < since_ms:
                 continue
             if room <= 0:
                 return False
@@ -131,12 +133,8 @@ class SpoolReader:
         Raises:
             _SegmentReplaced: the index does not say any more where it is.
         """
-        tag = str(kind.__struct_config__.tag)
-        # What was forgotten is in no path; it goes to the end and is passed over.
-        order = {number: path.name for number, path in paths.items()}
-        for number, position in self._index.places_of(_key(tag, prediction_id), lambda each: order.get(each, "")):
-            if number not in paths:
-                continue
+        key = _key(str(kind.__struct_config__.tag), prediction_id)
+        for number, position in self._index.places_of(key, lambda each: paths[each].name):
             record = _record_at(paths[number], position)
             if isinstance(record, kind) and record.prediction_id == prediction_id:
                 return record
