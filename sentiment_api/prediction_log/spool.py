@@ -23,6 +23,7 @@ from sentiment_api.prediction_log.spool_folders import (
     NEWER,
     SEGMENT,
     begun_ms,
+    oldest_segment,
     segments_in,
     spool_id_of,
     unused_path,
@@ -133,9 +134,10 @@ class Spool:
 
     def segments(self) -> list[Path]:
         """Return the sealed segments, oldest first."""
+        paths = self._paths()  # before the lock, as there may be thousands: what is begun meanwhile is not among them
         with self._append_lock:
-            current = self._file.name if self._file else ""
-            return [path for path in self._paths() if str(path) != current]
+            current = Path(self._file.name) if self._file else None
+        return [path for path in paths if path != current]
 
     def contents(self) -> SpoolContents:
         """Return which segments there are, the one being written among them; no file is touched for it."""
@@ -191,8 +193,8 @@ class Spool:
 
     def oldest_ms(self) -> int | None:
         """Return when the oldest segment was begun, Unix milliseconds; None when the spool is empty."""
-        paths = self._paths()
-        return begun_ms(paths[0]) if paths else None
+        path = oldest_segment(self.folder)
+        return None if path is None else begun_ms(path)
 
     def close(self) -> None:
         """End the segment and let another process have the spool."""
@@ -263,13 +265,13 @@ class Spool:
 
     def _drop_oldest(self) -> bool:
         """Remove the oldest segment, which may be the one being written; return whether there was one to give way."""
-        paths = [path for path in self._paths() if path.stat().st_size]
-        if not paths:
+        oldest = next((path for path in self._paths() if path.stat().st_size), None)
+        if oldest is None:
             return False
-        if self._file is not None and self._file.name == str(paths[0]):
+        if self._file is not None and self._file.name == str(oldest):
             self._retire()
-        self.dropped_records += len(read_segment(paths[0]).payloads)
-        self._unlink(paths[0])
+        self.dropped_records += len(read_segment(oldest).payloads)
+        self._unlink(oldest)
         return True
 
     def _count_newer(self) -> None:
