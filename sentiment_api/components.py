@@ -22,7 +22,7 @@ from sentiment_api.inference.result_cache import ResultCache
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
-from sentiment_api.prediction_log.look_ups.look_up_pool import LookUpPool
+from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
 from sentiment_api.prediction_log.look_ups.spool_reader import SpoolReader
 from sentiment_api.prediction_log.maintenance import Maintenance
 from sentiment_api.prediction_log.shipper import Shipper
@@ -37,6 +37,7 @@ from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.use_cases.drift import LookUpDrift
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
+from sentiment_api.use_cases.look_up_turns import LookUpTurns
 from sentiment_api.use_cases.pending import PendingWindow
 from sentiment_api.use_cases.predict import PredictReviews
 
@@ -167,7 +168,7 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
     shipper = Shipper(spool, engine, metrics, components.files, revive_database)
     cache = ResultCache(settings.cache_bytes, metrics)
     clear_caches = [cache.clear, *([shadow.forget] if shadow else [])]
-    look_ups = LookUpPool(SpoolReader(spool), components.look_ups)
+    turns, spooled = LookUpTurns(), SpoolLookUps(SpoolReader(spool), components.look_ups)
     pending = PendingWindow(dt.timedelta(hours=settings.pending_window_h))
     manifest = classifier.bundle.manifest
     return StartedComponents(
@@ -177,8 +178,8 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
         shipper=shipper,
         maintenance=Maintenance(spool, shipper, engine, components.files, metrics, clear_caches),
         predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
-        take_feedback=TakeFeedback(manifest, spool, engine, components.feedback, metrics, look_ups, pending),
-        look_up=LookUpPrediction(look_ups, engine, pending),
-        list_predictions=ListPredictions(engine),
-        look_up_drift=LookUpDrift(engine, components.files, manifest.version),
+        take_feedback=TakeFeedback(manifest, spool, engine, components.feedback, metrics, turns, spooled, pending),
+        look_up=LookUpPrediction(engine, turns, spooled, pending),
+        list_predictions=ListPredictions(engine, turns),
+        look_up_drift=LookUpDrift(engine, turns, components.files, manifest.version),
     )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sentiment_api.inference.capacity import Capacity, Lane
     from sentiment_api.inference.lanes import Lanes, Scored
     from sentiment_api.model.engines import BatchLimits
-    from sentiment_api.prediction_log.look_ups.look_up_pool import LookUpPool
+    from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
     from sentiment_api.prediction_log.records import PredictionRecord, Record, ShadowRecord
     from sentiment_api.prediction_log.spool import Spool
     from sentiment_api.settings import DatabaseSettings, ServiceSettings
@@ -258,6 +258,12 @@ class Metric(Protocol):
     def __call__(self, client: httpx.Client, sample: str) -> float: ...
 
 
+class LookUpsWith(Protocol):
+    """A function that gives look-ups with this reader; keyword arguments are those of `SpoolLookUps`."""
+
+    def __call__(self, reader: object, **bounds: float) -> SpoolLookUps: ...
+
+
 class NewBatcher(Protocol):
     """A function that returns a started batcher and its engine; all of them are stopped at the end."""
 
@@ -311,12 +317,6 @@ class Payloads(Protocol):
     """A function that returns all sealed payloads of a spool, oldest first."""
 
     def __call__(self, spool: Spool, /) -> list[bytes]: ...
-
-
-class PoolOf(Protocol):
-    """A function that gives look-ups with this reader; keyword arguments are their bounds."""
-
-    def __call__(self, reader: object, **bounds: float) -> LookUpPool: ...
 
 
 class Predict(Protocol):

@@ -10,11 +10,12 @@ from uuid_utils.compat import uuid7
 from sentiment_api.database.queries import has_prediction
 from sentiment_api.errors import DatabaseAway, FieldError, PredictionUnknown, RequestInvalid
 from sentiment_api.model.bundle import Manifest
-from sentiment_api.prediction_log.look_ups.look_up_pool import LookUpPool
+from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
 from sentiment_api.prediction_log.records import FeedbackRecord, encode
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.schemas.predictions import FeedbackReply, FeedbackRequest
 from sentiment_api.telemetry.metrics import Metrics
+from sentiment_api.use_cases.look_up_turns import LookUpTurns
 from sentiment_api.use_cases.pending import PendingWindow
 
 
@@ -28,7 +29,8 @@ class TakeFeedback:
         engine: AsyncEngine,
         executor: Executor,
         metrics: Metrics,
-        look_ups: LookUpPool,
+        turns: LookUpTurns,
+        spooled: SpoolLookUps,
         pending: PendingWindow,
     ) -> None:
         """`pending` tells which ids Postgres may not yet know; others are looked up in the spool.
@@ -40,7 +42,8 @@ class TakeFeedback:
         self._engine = engine
         self._executor = executor
         self._metrics = metrics
-        self._look_ups = look_ups
+        self._turns = turns
+        self._spooled = spooled
         self._pending = pending
 
     async def take(self, request: FeedbackRequest, request_id: str) -> FeedbackReply:
@@ -87,8 +90,8 @@ class TakeFeedback:
 
     async def _state_of_old(self, prediction_id: UUID) -> str:
         """Return the state of a prediction that should be in Postgres and was not a moment ago."""
-        async with self._look_ups.turn():
-            if (await self._look_ups.spooled(prediction_id)).prediction is not None:
+        async with self._turns.turn():
+            if (await self._spooled.find(prediction_id)).prediction is not None:
                 return "pending"
             # Once more: it may have been shipped meanwhile.
             if not await has_prediction(self._engine, prediction_id):

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from sentiment_api.database.connection import connected
 from sentiment_api.errors import DatabaseAway, PredictionUnknown
 from sentiment_api.model.bundle import Bundle
-from sentiment_api.prediction_log.look_ups.look_up_pool import LookUpPool
+from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
 from sentiment_api.prediction_log.look_ups.spool_reader import SpooledPrediction, SpoolReader
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
 from sentiment_api.prediction_log.shipper import Shipper
@@ -21,6 +21,7 @@ from sentiment_api.schemas.predictions import FeedbackRequest
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import LookUpPrediction
+from sentiment_api.use_cases.look_up_turns import LookUpTurns
 from sentiment_api.use_cases.pending import PendingWindow
 from tests.protocols import NewRecord, SettingsWithoutPostgres, TakesFeedback
 
@@ -30,7 +31,7 @@ DAY = PendingWindow(dt.timedelta(hours=24))
 TWO_DAYS_MS = 48 * 3_600_000
 
 
-class MeddledLookUps(LookUpPool):
+class MeddledLookUps(SpoolLookUps):
     """Look-ups with something that happens right before the spool is looked at, as nothing keeps it from doing."""
 
     def __init__(self, spool: Spool, executor: Executor) -> None:
@@ -38,11 +39,11 @@ class MeddledLookUps(LookUpPool):
         super().__init__(SpoolReader(spool), executor)
         self.meddle: Callable[[], Awaitable[object]] | None = None
 
-    async def spooled(self, prediction_id: uuid.UUID) -> SpooledPrediction:
+    async def find(self, prediction_id: uuid.UUID) -> SpooledPrediction:
         """Return what the spool holds after that."""
         if self.meddle is not None:
             await self.meddle()
-        return await super().spooled(prediction_id)
+        return await super().find(prediction_id)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def take_feedback(bundle: Bundle, spool: Spool, look_ups: MeddledLookUps) -> Ite
     with ThreadPoolExecutor(1) as executor:
 
         async def take(engine: AsyncEngine, prediction_id: uuid.UUID) -> str:
-            use_case = TakeFeedback(bundle.manifest, spool, engine, executor, Metrics(), look_ups, DAY)
+            use_case = TakeFeedback(bundle.manifest, spool, engine, executor, Metrics(), LookUpTurns(), look_ups, DAY)
             return (await use_case.take(FeedbackRequest(prediction_id=prediction_id, rating=1), "request-1")).state
 
         yield take
@@ -91,12 +92,12 @@ def rating_of(prediction_id: uuid.UUID, rating: int) -> FeedbackRecord:
 
 @pytest.mark.parametrize("new_id", [uuid7, old_id])
 async def test_a_spooled_prediction_is_found_without_postgres(
-    away: AsyncEngine, spool: Spool, look_ups: LookUpPool, new_record: NewRecord, new_id: Callable[[], uuid.UUID]
+    away: AsyncEngine, spool: Spool, look_ups: SpoolLookUps, new_record: NewRecord, new_id: Callable[[], uuid.UUID]
 ) -> None:
     """However old it is, with the feedback that waits beside it; of ids that are not there nobody can tell."""
     record = new_record(prediction_id=new_id())
     spooled(spool, record, rating_of(record.prediction_id, 4), rating_of(record.prediction_id, 2))
-    use_case = LookUpPrediction(look_ups, away, DAY)
+    use_case = LookUpPrediction(away, LookUpTurns(), look_ups, DAY)
     found = await use_case.find(record.prediction_id)
     assert (found.state, found.text, found.metadata) == ("spooled", record.text, record.metadata)
     assert found.feedback is not None
@@ -113,7 +114,7 @@ async def test_a_prediction_on_its_way_is_never_missed(
     record = new_record(prediction_id=new_id())
     spooled(spool, record, rating_of(record.prediction_id, 2))
     look_ups.meddle = Shipper(spool, engine, Metrics()).ship
-    found = await LookUpPrediction(look_ups, engine, DAY).find(record.prediction_id)
+    found = await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(record.prediction_id)
     assert spool.size_bytes == 0
     assert (found.state, found.text) == ("stored", record.text)
     assert found.feedback is not None
@@ -129,7 +130,7 @@ async def test_feedback_that_waits_is_newer_than_what_is_stored(
     spooled(spool, record, rating_of(record.prediction_id, 4))
     assert await shipper.ship()
     spooled(spool, rating_of(record.prediction_id, 1))
-    use_case = LookUpPrediction(look_ups, engine, DAY)
+    use_case = LookUpPrediction(engine, LookUpTurns(), look_ups, DAY)
     waits = await use_case.find(record.prediction_id)
     look_ups.meddle = shipper.ship
     shipped = await use_case.find(record.prediction_id)
@@ -139,11 +140,11 @@ async def test_feedback_that_waits_is_newer_than_what_is_stored(
 
 @pytest.mark.parametrize("new_id", [uuid7, old_id, uuid.uuid4])
 async def test_an_id_that_nobody_has_is_unknown(
-    engine: AsyncEngine, look_ups: LookUpPool, new_id: Callable[[], uuid.UUID]
+    engine: AsyncEngine, look_ups: SpoolLookUps, new_id: Callable[[], uuid.UUID]
 ) -> None:
     """Postgres and the spool both say so."""
     with pytest.raises(PredictionUnknown):
-        await LookUpPrediction(look_ups, engine, DAY).find(new_id())
+        await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(new_id())
 
 
 async def test_feedback_is_taken_for_an_old_prediction_that_is_spooled(
@@ -155,7 +156,9 @@ async def test_feedback_is_taken_for_an_old_prediction_that_is_spooled(
     assert await take_feedback(engine, first.prediction_id) == "pending"
     look_ups.meddle = Shipper(spool, engine, Metrics()).ship
     assert await take_feedback(engine, second.prediction_id) == "stored"
-    assert (await LookUpPrediction(look_ups, engine, DAY).find(second.prediction_id)).feedback is not None
+    assert (
+        await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(second.prediction_id)
+    ).feedback is not None
 
 
 async def test_feedback_for_an_old_id_that_nobody_has_leaves_nothing(

@@ -15,7 +15,7 @@ from sentiment_api.app import build_app
 from sentiment_api.components import build_components
 from sentiment_api.lifespan import Lifespan
 from sentiment_api.model.classifier import Classifier
-from sentiment_api.prediction_log.look_ups.look_up_pool import MAX_LOOK_UPS
+from sentiment_api.use_cases.look_up_turns import MAX_LOOK_UPS
 from tests.protocols import AssertProblem, Metric, NewClient, SettingsWithoutPostgres, Slugs, Waiting
 
 Client = TestClient[Litestar]
@@ -120,13 +120,20 @@ def test_look_ups_are_bounded_and_hold_up_nobody_else(
         waiting(
             lambda: metric(client, in_progress) == MAX_LOOK_UPS + 1, "all of them, and this one, are being answered"
         )
-        refused = client.get(f"/predictions/{uuid7()}")
-        assert_problem(refused, 503, "look-ups-overloaded")
-        assert int(refused.headers["Retry-After"]) >= 1
+        for path in (
+            f"predictions/{uuid7()}",
+            "predictions",
+            "drift/reports",
+            "drift/latest",
+            f"drift/reports/{uuid7()}",
+        ):
+            refused = client.get(f"/{path}")
+            assert_problem(refused, 503, "look-ups-overloaded")
+            assert int(refused.headers["Retry-After"]) >= 1
         assert client.post("/feedback", json={"prediction_id": str(uuid7()), "rating": 1}).status_code == 202
         unblock.set()
         assert {each.result().status_code for each in asked} == {503}
-        assert metric(client, 'sentiment_refused_requests_total{reason="look-ups-overloaded"}') >= 1
+        assert metric(client, 'sentiment_refused_requests_total{reason="look-ups-overloaded"}') >= 5
         assert_problem(client.get(f"/predictions/{uuid7()}"), 503, "database-away")
 
 
