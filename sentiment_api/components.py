@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.access.authentication import KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.rate_limits import RateLimiter
-from sentiment_api.database.connection import make_engine
+from sentiment_api.database.connection import make_engine, most_connections
 from sentiment_api.http.admission import Admission
 from sentiment_api.http.problems import REASONS
 from sentiment_api.inference.batching import Batcher
@@ -168,7 +168,7 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
     shipper = Shipper(spool, engine, metrics, components.files, revive_database)
     cache = ResultCache(settings.cache_bytes, metrics)
     clear_caches = [cache.clear, *([shadow.forget] if shadow else [])]
-    turns, spooled = LookUpTurns(), SpoolLookUps(SpoolReader(spool), components.look_ups)
+    turns, spooled = LookUpTurns(most_connections(engine)), SpoolLookUps(SpoolReader(spool), components.look_ups)
     pending = PendingWindow(dt.timedelta(hours=settings.pending_window_h))
     manifest = classifier.bundle.manifest
     return StartedComponents(

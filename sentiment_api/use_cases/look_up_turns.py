@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from sentiment_api.errors import LookUpsOverloaded
 
 MAX_AT_ONCE = 4
-"""Far less than there are connections, so that others find one free. While Postgres is away, who has to wait for one
-waits until the time-out: one that cannot be made wakes nobody. Four of a millisecond each are all that a core answers.
-"""
+"""Of a millisecond each: all that a core answers."""
+_SHARE = 3
+"""Look-ups use one in so many connections, so that others find one free. While Postgres is away, who has to wait for
+one waits until the time-out: one that cannot be made wakes nobody."""
 MAX_LOOK_UPS = 64
 """How many may be in the service, those that wait among them."""
 DEADLINE_S = 5.0
@@ -26,11 +27,9 @@ _WEIGHT = 0.1
 class LookUpTurns:
     """Gives turns, in the order in which they are asked for. Lives on the event loop."""
 
-    def __init__(
-        self, *, max_at_once: int = MAX_AT_ONCE, max_look_ups: int = MAX_LOOK_UPS, deadline_s: float = DEADLINE_S
-    ) -> None:
-        """All turns are free."""
-        self._turns = asyncio.Semaphore(max_at_once)
+    def __init__(self, connections: int, *, max_look_ups: int = MAX_LOOK_UPS, deadline_s: float = DEADLINE_S) -> None:
+        """`connections` is how many the process may have, for look-ups and everything else."""
+        self._turns = asyncio.Semaphore(max(1, min(MAX_AT_ONCE, connections // _SHARE)))
         self._free = max_look_ups
         self._deadline_s = deadline_s
         self._usual_s = 0.0

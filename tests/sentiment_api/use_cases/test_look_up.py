@@ -66,7 +66,7 @@ def take_feedback(bundle: Bundle, spool: Spool, look_ups: MeddledLookUps) -> Ite
     with ThreadPoolExecutor(1) as executor:
 
         async def take(engine: AsyncEngine, prediction_id: uuid.UUID) -> str:
-            use_case = TakeFeedback(bundle.manifest, spool, engine, executor, Metrics(), LookUpTurns(), look_ups, DAY)
+            use_case = TakeFeedback(bundle.manifest, spool, engine, executor, Metrics(), LookUpTurns(15), look_ups, DAY)
             return (await use_case.take(FeedbackRequest(prediction_id=prediction_id, rating=1), "request-1")).state
 
         yield take
@@ -97,7 +97,7 @@ async def test_a_spooled_prediction_is_found_without_postgres(
     """However old it is, with the feedback that waits beside it; of ids that are not there nobody can tell."""
     record = new_record(prediction_id=new_id())
     spooled(spool, record, rating_of(record.prediction_id, 4), rating_of(record.prediction_id, 2))
-    use_case = LookUpPrediction(away, LookUpTurns(), look_ups, DAY)
+    use_case = LookUpPrediction(away, LookUpTurns(15), look_ups, DAY)
     found = await use_case.find(record.prediction_id)
     assert (found.state, found.text, found.metadata) == ("spooled", record.text, record.metadata)
     assert found.feedback is not None
@@ -114,7 +114,7 @@ async def test_a_prediction_on_its_way_is_never_missed(
     record = new_record(prediction_id=new_id())
     spooled(spool, record, rating_of(record.prediction_id, 2))
     look_ups.meddle = Shipper(spool, engine, Metrics()).ship
-    found = await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(record.prediction_id)
+    found = await LookUpPrediction(engine, LookUpTurns(15), look_ups, DAY).find(record.prediction_id)
     assert spool.size_bytes == 0
     assert (found.state, found.text) == ("stored", record.text)
     assert found.feedback is not None
@@ -130,7 +130,7 @@ async def test_feedback_that_waits_is_newer_than_what_is_stored(
     spooled(spool, record, rating_of(record.prediction_id, 4))
     assert await shipper.ship()
     spooled(spool, rating_of(record.prediction_id, 1))
-    use_case = LookUpPrediction(engine, LookUpTurns(), look_ups, DAY)
+    use_case = LookUpPrediction(engine, LookUpTurns(15), look_ups, DAY)
     waits = await use_case.find(record.prediction_id)
     look_ups.meddle = shipper.ship
     shipped = await use_case.find(record.prediction_id)
@@ -144,7 +144,7 @@ async def test_an_id_that_nobody_has_is_unknown(
 ) -> None:
     """Postgres and the spool both say so."""
     with pytest.raises(PredictionUnknown):
-        await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(new_id())
+        await LookUpPrediction(engine, LookUpTurns(15), look_ups, DAY).find(new_id())
 
 
 async def test_feedback_is_taken_for_an_old_prediction_that_is_spooled(
@@ -157,7 +157,7 @@ async def test_feedback_is_taken_for_an_old_prediction_that_is_spooled(
     look_ups.meddle = Shipper(spool, engine, Metrics()).ship
     assert await take_feedback(engine, second.prediction_id) == "stored"
     assert (
-        await LookUpPrediction(engine, LookUpTurns(), look_ups, DAY).find(second.prediction_id)
+        await LookUpPrediction(engine, LookUpTurns(15), look_ups, DAY).find(second.prediction_id)
     ).feedback is not None
 
 
