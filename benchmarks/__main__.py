@@ -26,6 +26,7 @@ STEPS = {
     "scaling": ("harm.scaling", "replicas behind nginx, restarted or killed; and the model as a process of its own"),
     "drill": ("harm.drill", "real faults, and whether the real alerts fire, arrive at a webhook, and end"),
     "log_memory": ("harm", "the service's memory under load while Postgres is away"),
+    "look_ups": ("harm", "feedback beside look-ups of old predictions, while Postgres is away"),
     "dashboards": ("pictures", "no measurement: draws what Grafana would show of a busy service"),
     "console_pictures": ("pictures", "no measurement: takes the pictures of docs/console.md"),
 }

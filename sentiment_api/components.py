@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sentiment_api.access.authentication import KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.rate_limits import RateLimiter
-from sentiment_api.database.connection import make_engine
+from sentiment_api.database.connection import make_engine, most_connections
 from sentiment_api.http.admission import Admission
 from sentiment_api.http.problems import REASONS
 from sentiment_api.inference.batching import Batcher
@@ -22,6 +22,8 @@ from sentiment_api.inference.result_cache import ResultCache
 from sentiment_api.model.bundle import open_bundle
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.model.cores import usable_cores
+from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
+from sentiment_api.prediction_log.look_ups.spool_reader import SpoolReader
 from sentiment_api.prediction_log.maintenance import Maintenance
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -35,9 +37,13 @@ from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.use_cases.drift import LookUpDrift
 from sentiment_api.use_cases.feedback import TakeFeedback
 from sentiment_api.use_cases.look_up import ListPredictions, LookUpPrediction
+from sentiment_api.use_cases.look_up_turns import LookUpTurns
+from sentiment_api.use_cases.pending import PendingWindow
 from sentiment_api.use_cases.predict import PredictReviews
 
 _FILE_THREADS = 4
+_FEEDBACK_THREADS = 4
+"""Threads that wait for the disk with SENTIMENT_SPOOL_FSYNC=append share one round of it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,11 @@ class Components:
     engine: AsyncEngine
     """Of Postgres. It connects on its first query."""
     files: ThreadPoolExecutor
-    """Threads that read and write files, so that the event loop does not."""
+    """Threads that read and write files, so that the event loop does not: for the shipper and the chores."""
+    feedback: ThreadPoolExecutor
+    """Threads that append feedback to the spool; they wait for nothing but that."""
+    look_ups: ThreadPoolExecutor
+    """The thread that reads the spool for look-ups."""
     metrics: Metrics
     capacity: Capacity
     admission: Admission
@@ -110,6 +120,8 @@ def build_components(
         shadow_scorer=shadow_scorer,
         engine=engine,
         files=files,
+        feedback=ThreadPoolExecutor(_FEEDBACK_THREADS, "feedback"),
+        look_ups=ThreadPoolExecutor(1, "look-ups"),
         metrics=metrics,
         capacity=capacity,
         admission=admission,
@@ -156,7 +168,8 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
     shipper = Shipper(spool, engine, metrics, components.files, revive_database)
     cache = ResultCache(settings.cache_bytes, metrics)
     clear_caches = [cache.clear, *([shadow.forget] if shadow else [])]
-    pending_window = dt.timedelta(hours=settings.pending_window_h)
+    turns, spooled = LookUpTurns(most_connections(engine)), SpoolLookUps(SpoolReader(spool), components.look_ups)
+    pending = PendingWindow(dt.timedelta(hours=settings.pending_window_h))
     manifest = classifier.bundle.manifest
     return StartedComponents(
         spool=spool,
@@ -165,8 +178,8 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
         shipper=shipper,
         maintenance=Maintenance(spool, shipper, engine, components.files, metrics, clear_caches),
         predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
-        take_feedback=TakeFeedback(manifest, spool, engine, components.files, metrics, pending_window),
-        look_up=LookUpPrediction(spool, engine, components.files),
-        list_predictions=ListPredictions(engine),
-        look_up_drift=LookUpDrift(engine, components.files, manifest.version),
+        take_feedback=TakeFeedback(manifest, spool, engine, components.feedback, metrics, turns, spooled, pending),
+        look_up=LookUpPrediction(engine, turns, spooled, pending),
+        list_predictions=ListPredictions(engine, turns),
+        look_up_drift=LookUpDrift(engine, turns, components.files, manifest.version),
     )

@@ -25,6 +25,7 @@ SentimentError
 │   ├── PredictionUnknown    no prediction has this id
 │   ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
 │   ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
+│   │   └── LookUpsOverloaded  more look-ups than the bound allows, or the spool was not read in time for one
 │   ├── RateLimited          the key has asked as much as it may; try again after `retry_after_s`
 │   ├── DeadlineExceeded     the answer did not come in time
 │   ├── SpoolFull            the prediction cannot be recorded, so it is not given
@@ -187,6 +188,10 @@ class Overloaded(RequestRefused):
         """Keep after how many seconds a client should try again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class LookUpsOverloaded(Overloaded):
+    """More predictions are looked up than the bound allows, or the spool was not read in time for one."""
 
 
 class RateLimited(RequestRefused):

@@ -128,7 +128,8 @@ class Lifespan:
         spool.close()
 
     def _shut_down_pools(self) -> None:
-        for pool in (self.components.files, self._syncing, self._handlers):
+        files, feedback, look_ups = self.components.files, self.components.feedback, self.components.look_ups
+        for pool in (files, feedback, look_ups, self._syncing, self._handlers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _ship_the_rest(self) -> None:

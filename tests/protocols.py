@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sentiment_api.inference.capacity import Capacity, Lane
     from sentiment_api.inference.lanes import Lanes, Scored
     from sentiment_api.model.engines import BatchLimits
+    from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
     from sentiment_api.prediction_log.records import PredictionRecord, Record, ShadowRecord
     from sentiment_api.prediction_log.spool import Spool
     from sentiment_api.settings import DatabaseSettings, ServiceSettings
@@ -257,6 +258,12 @@ class Metric(Protocol):
     def __call__(self, client: httpx.Client, sample: str) -> float: ...
 
 
+class LookUpsWith(Protocol):
+    """A function that gives look-ups with this reader; keyword arguments are those of `SpoolLookUps`."""
+
+    def __call__(self, reader: object, **bounds: float) -> SpoolLookUps: ...
+
+
 class NewBatcher(Protocol):
     """A function that returns a started batcher and its engine; all of them are stopped at the end."""
 
@@ -383,6 +390,12 @@ class Submit(Protocol):
     def __call__(
         self, batcher: Batcher, *texts: list[int], lane: Lane = ..., deadline_s: float = ...
     ) -> list[Future[Scored]]: ...
+
+
+class TakesFeedback(Protocol):
+    """A function that takes feedback for a prediction and gives its state."""
+
+    async def __call__(self, engine: AsyncEngine, prediction_id: uuid.UUID) -> str: ...
 
 
 class Told(Protocol):

@@ -32,6 +32,7 @@ READ_ONLY = "25006"
 
 _COMMAND_TIMEOUT_S = 60.0
 _READ_TIMEOUT = "sentiment_read_timeout_s"
+_CONNECTIONS = "sentiment_connections"
 _SEARCH_PATH = "sentiment_search_path"
 _MOST_CONNECTIONS = 15
 """Of one process, unless the URL has a `connection_limit`."""
@@ -85,7 +86,7 @@ def make_engine(settings: DatabaseSettings, command_timeout_s: float | None = _C
         pool_size=min(most, _KEPT_CONNECTIONS),
         max_overflow=max(0, most - _KEPT_CONNECTIONS),
         hide_parameters=True,
-        execution_options={_READ_TIMEOUT: settings.read_timeout_s, _SEARCH_PATH: info.search_path},
+        execution_options={_READ_TIMEOUT: settings.read_timeout_s, _CONNECTIONS: most, _SEARCH_PATH: info.search_path},
     )
     event.listen(engine.sync_engine, "handle_error", _leave_read_only)
     if info.search_path:
@@ -117,6 +118,12 @@ def read_timeout_s(engine: AsyncEngine) -> float:
     """Return how long a reply may wait for what this engine reads."""
     seconds: float = engine.get_execution_options()[_READ_TIMEOUT]
     return seconds
+
+
+def most_connections(engine: AsyncEngine) -> int:
+    """Return how many connections this engine makes at most."""
+    most: int = engine.get_execution_options()[_CONNECTIONS]
+    return most
 
 
 def own_schema(engine: AsyncEngine) -> str | None:

@@ -7,6 +7,7 @@ A frame is
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 _MAGIC = b"SPL1"
@@ -30,25 +31,42 @@ def frame(payload: bytes) -> bytes:
 def read_segment(path: Path) -> Segment:
     """Return what can be read of a segment, whatever happened to the file.
 
-    After damage the reading goes on at the next magic whose record has the right checksum.
-
     Raises:
         FileNotFoundError: the segment is gone.
     """
     data = path.read_bytes()
-    payloads: list[bytes] = []
+    payloads = [payload for _, payload in frames_in(data)]
+    return Segment(payloads, len(data) - sum(_HEADER.size + len(payload) for payload in payloads))
+
+
+def frames_in(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the payloads in a segment's bytes, each with the place of its frame, in bytes from the start.
+
+    After damage the reading goes on at the next magic whose record has the right checksum.
+    """
     position = 0
-    good = 0
     while (position := data.find(_MAGIC, position)) != -1:
         payload = _payload_at(data, position)
         if payload is None:
             position += 1
             continue
-        payloads.append(payload)
-        size = _HEADER.size + len(payload)
-        good += size
-        position += size
-    return Segment(payloads, len(data) - good)
+        yield position, payload
+        position += _HEADER.size + len(payload)
+
+
+def read_payload(path: Path, position: int) -> bytes | None:
+    """Return the payload whose frame begins at that place of a segment, None where there is none or it is damaged.
+
+    Raises:
+        FileNotFoundError: the segment is gone.
+    """
+    with path.open("rb") as file:
+        file.seek(position)
+        header = file.read(_HEADER.size)
+        if not header.startswith(_MAGIC) or len(header) < _HEADER.size:
+            return None
+        _, length, _ = _HEADER.unpack(header)
+        return _payload_at(header + file.read(length), 0)
 
 
 def _payload_at(data: bytes, position: int) -> bytes | None:

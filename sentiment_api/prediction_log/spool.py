@@ -12,9 +12,9 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 from sentiment_api.errors import SpoolFull
 from sentiment_api.files import sync_folder, write_whole
@@ -23,14 +23,13 @@ from sentiment_api.prediction_log.spool_folders import (
     NEWER,
     SEGMENT,
     begun_ms,
+    oldest_segment,
     segments_in,
     spool_id_of,
     unused_path,
 )
 
 _SEGMENT_BYTES = 4 << 20
-_CLOCK_SLACK_MS = 60_000
-"""How far the clock may have been set back between a prediction and its append."""
 _SAME_MOMENT_MS = 1_000
 """Names run ahead of the clock by no more than this; beyond it the clock was set back."""
 _DISK_FULL = "The disk of the prediction log is full, so no prediction can be given."
@@ -39,6 +38,17 @@ Fsync = Literal["append", "interval", "never"]
 """When appended records are made to survive a power cut: before `append` returns, when `sync` is called, or when the
 operating system sees fit."""
 WhenFull = Literal["refuse", "drop_oldest"]
+
+
+class SpoolContents(NamedTuple):
+    """Which segments a spool consists of, at one moment."""
+
+    numbers: dict[Path, int]
+    """A number for each segment, which no other ever has; one that is rewritten gets another number."""
+    current: Path | None
+    """The segment being written; None when there is none."""
+    written: int
+    """How many bytes of that one are whole records."""
 
 
 class Spool:
@@ -69,6 +79,8 @@ class Spool:
         self._begun_ms = 0
         self._retired: list[IO[bytes]] = []
         self._sealed_bytes = sum(path.stat().st_size for path in self._paths())
+        self._next_number = count()
+        self._numbers = {path: next(self._next_number) for path in self._paths()}
         self._dirty = False
 
     @property
@@ -108,7 +120,8 @@ class Spool:
                 return False
             if not is_here and self.size_bytes + size > self._max_bytes:
                 return False
-            path.rename(unused_path(self.folder, begun_ms(path)))
+            segment = path.rename(unused_path(self.folder, begun_ms(path)))
+            self._numbers[segment] = next(self._next_number)
             self._sealed_bytes += size
             self.adopted_files += not is_here
         return True
@@ -121,9 +134,16 @@ class Spool:
 
     def segments(self) -> list[Path]:
         """Return the sealed segments, oldest first."""
+        paths = self._paths()  # before the lock, as there may be thousands: what is begun meanwhile is not among them
         with self._append_lock:
-            current = self._file.name if self._file else ""
-            return [path for path in self._paths() if str(path) != current]
+            current = Path(self._file.name) if self._file else None
+        return [path for path in paths if path != current]
+
+    def contents(self) -> SpoolContents:
+        """Return which segments there are, the one being written among them; no file is touched for it."""
+        with self._append_lock:
+            current = Path(self._file.name) if self._file else None
+            return SpoolContents(self._numbers.copy(), current, self._file_bytes)
 
     def discard(self, segment: Path) -> None:
         """Remove a sealed segment; nothing when it had to give way meanwhile."""
@@ -149,7 +169,9 @@ class Spool:
             if segment.exists():
                 grown = rewritten.stat().st_size - segment.stat().st_size
                 rewritten.rename(segment)
-                self._sealed_bytes += grown if segment.suffix == SEGMENT else 0
+                if segment.suffix == SEGMENT:
+                    self._sealed_bytes += grown
+                    self._numbers[segment] = next(self._next_number)
 
     def newer_files(self) -> list[Path]:
         """Return the files of records that wait for a newer release."""
@@ -169,18 +191,10 @@ class Spool:
         with self._sync_lock:
             self._sync()
 
-    def payloads_since(self, milliseconds: int) -> Iterator[bytes]:
-        """Yield the payloads appended since that Unix time, by any process, and some earlier ones."""
-        for path in self._paths():
-            with contextlib.suppress(FileNotFoundError):  # shipped meanwhile
-                # Not by name: what was begun long before may have been written until then.
-                if path.stat().st_mtime_ns // 1_000_000 >= milliseconds - _CLOCK_SLACK_MS:
-                    yield from read_segment(path).payloads
-
     def oldest_ms(self) -> int | None:
         """Return when the oldest segment was begun, Unix milliseconds; None when the spool is empty."""
-        paths = self._paths()
-        return begun_ms(paths[0]) if paths else None
+        path = oldest_segment(self.folder)
+        return None if path is None else begun_ms(path)
 
     def close(self) -> None:
         """End the segment and let another process have the spool."""
@@ -251,19 +265,20 @@ class Spool:
 
     def _drop_oldest(self) -> bool:
         """Remove the oldest segment, which may be the one being written; return whether there was one to give way."""
-        paths = [path for path in self._paths() if path.stat().st_size]
-        if not paths:
+        oldest = next((path for path in self._paths() if path.stat().st_size), None)
+        if oldest is None:
             return False
-        if self._file is not None and self._file.name == str(paths[0]):
+        if self._file is not None and self._file.name == str(oldest):
             self._retire()
-        self.dropped_records += len(read_segment(paths[0]).payloads)
-        self._unlink(paths[0])
+        self.dropped_records += len(read_segment(oldest).payloads)
+        self._unlink(oldest)
         return True
 
     def _count_newer(self) -> None:
         self.newer_records = sum(len(read_segment(path).payloads) for path in self.newer_files())
 
     def _unlink(self, segment: Path) -> None:
+        self._numbers.pop(segment, None)
         size = segment.stat().st_size
         segment.unlink()
         self._sealed_bytes -= size if segment.suffix == SEGMENT else 0
@@ -275,6 +290,7 @@ class Spool:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise _refusal(error) from error
+        self._numbers[path] = next(self._next_number)
         self._begun_ms = begun_ms(path)
         self._folder_synced = False
         return self._file

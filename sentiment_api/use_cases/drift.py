@@ -19,6 +19,7 @@ from sentiment_api.database.drift_results import (
 from sentiment_api.errors import DriftReportUnknown, FieldError, RequestInvalid
 from sentiment_api.schemas.drift import DriftMetric, DriftReport, DriftReportPage, DriftReportsQuery, DriftReportSummary
 from sentiment_api.schemas.service import ModelName
+from sentiment_api.use_cases.look_up_turns import LookUpTurns
 
 NO_SUCH_REPORT = "No drift report has this id; GET /drift/reports lists them."
 
@@ -26,9 +27,10 @@ NO_SUCH_REPORT = "No drift report has this id; GET /drift/reports lists them."
 class LookUpDrift:
     """The use case."""
 
-    def __init__(self, engine: AsyncEngine, executor: Executor, model_version: str) -> None:
+    def __init__(self, engine: AsyncEngine, turns: LookUpTurns, executor: Executor, model_version: str) -> None:
         """`model_version` is the one that serves. `executor` unpacks pages, so that the event loop does not."""
         self._engine = engine
+        self._turns = turns
         self._executor = executor
         self._model_version = model_version
 
@@ -38,11 +40,13 @@ class LookUpDrift:
         Raises:
             RequestInvalid: `before` is no run.
             DatabaseAway: Postgres does not answer in time.
+            LookUpsOverloaded: too many others look something up.
         """
-        before = None if query.before is None else await find_drift_run(self._engine, query.before)
-        if query.before is not None and before is None:
-            raise RequestInvalid([FieldError("before", "expected `next` of a page; begin again without it")])
-        rows = await select_drift_runs(self._engine, query.model_version, before, query.limit + 1)
+        async with self._turns.turn():
+            before = None if query.before is None else await find_drift_run(self._engine, query.before)
+            if query.before is not None and before is None:
+                raise RequestInvalid([FieldError("before", "expected `next` of a page; begin again without it")])
+            rows = await select_drift_runs(self._engine, query.model_version, before, query.limit + 1)
         found = [DriftReportSummary(**_summary(row)) for row in rows[: query.limit]]
         return DriftReportPage(found, found[-1].run_id if len(rows) > query.limit else None)
 
@@ -52,7 +56,12 @@ class LookUpDrift:
         Raises:
             DriftReportUnknown: there is none with this id.
             DatabaseAway: Postgres does not answer in time.
+            LookUpsOverloaded: too many others look something up.
         """
+        async with self._turns.turn():
+            return await self._find(run_id)
+
+    async def _find(self, run_id: UUID) -> DriftReport:
         run = await find_drift_run(self._engine, run_id)
         if run is None:
             raise DriftReportUnknown(NO_SUCH_REPORT)
@@ -64,12 +73,14 @@ class LookUpDrift:
         Raises:
             DriftReportUnknown: there is none yet.
             DatabaseAway: Postgres does not answer in time.
+            LookUpsOverloaded: too many others look something up.
         """
-        run = await latest_drift_run(self._engine, self._model_version)
-        if run is None:
-            remedy = "`drift-jobs nightly` makes the first; GET /drift/reports lists those of other models."
-            raise DriftReportUnknown(f"No drift report yet on the model that serves, {self._model_version}; {remedy}")
-        return await self._report(run)
+        async with self._turns.turn():
+            run = await latest_drift_run(self._engine, self._model_version)
+            if run is not None:
+                return await self._report(run)
+        remedy = "`drift-jobs nightly` makes the first; GET /drift/reports lists those of other models."
+        raise DriftReportUnknown(f"No drift report yet on the model that serves, {self._model_version}; {remedy}")
 
     async def html(self, run_id: UUID, *, packed: bool) -> bytes:
         """Return the page of a run, compressed with gzip if it may be `packed`.
@@ -77,10 +88,13 @@ class LookUpDrift:
         Raises:
             DriftReportUnknown: there is no run with this id, or its page was removed.
             DatabaseAway: Postgres does not answer in time.
+            LookUpsOverloaded: too many others look something up.
         """
-        page = await find_drift_page(self._engine, run_id)
+        async with self._turns.turn():
+            page = await find_drift_page(self._engine, run_id)
+            if page is None:
+                await self._find(run_id)
         if page is None:
-            await self.find(run_id)
             raise DriftReportUnknown("The page of this report was removed; without .html its path gives the figures.")
         if packed:
             return page

@@ -74,21 +74,24 @@ def test_a_payload_that_holds_the_magic_is_one_record(write_one_segment: WriteOn
     assert read_segment(segment).payloads == [b"SPL1 SPL1", b"SPL1"]
 
 
-def test_payloads_since_gives_what_was_appended_from_a_time_on(claim: Claim, tmp_path: Path) -> None:
-    """Those segments come that were written to since then, whenever and by whomever they were begun, oldest first."""
-    now_s = time.time()
+def test_its_contents_are_numbered_segments(claim: Claim, tmp_path: Path) -> None:
+    """Those found, taken in, rewritten and being written have each a number of their own; what is gone has none."""
+    left = claim(tmp_path)
+    left.append(b"left")
+    left.close()
     spool = claim(tmp_path)
-    for hours in (3, 2, 1):
-        spool.append(b"%d hours ago" % hours)
-        spool.seal()
-        os.utime(spool.segments()[-1], (now_s - hours * 3600,) * 2)
     spool.append(b"now")
-    begun_long_ago = spool.segments()[0].with_name("000000000000001.seg")
-    begun_long_ago.write_bytes(frame(b"of another process"))
-    assert list(spool.payloads_since(round(1000 * now_s))) == [b"of another process", b"now"]
-    assert list(spool.payloads_since(round(1000 * (now_s - 2 * 3600)))) == [
-        *(b"of another process", b"2 hours ago", b"1 hours ago", b"now")
-    ]
+    found, current = spool.contents().numbers
+    assert spool.contents() == ({found: 0, current: 1}, current, FRAME + 3)
+    spool.seal()
+    assert spool.contents() == ({found: 0, current: 1}, None, 0)
+    spool.rewrite(found, [b"less"])
+    assert spool.contents().numbers == {found: 2, current: 1}
+    spool.discard(current)
+    newer = spool.folder / "000000000000001.newer"
+    newer.write_bytes(frame(b"newer"))
+    assert spool.take_in(newer)
+    assert spool.contents().numbers == {found: 2, newer.with_suffix(".seg"): 3}
     spool.close()
 
 

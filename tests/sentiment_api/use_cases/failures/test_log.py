@@ -1,14 +1,22 @@
 """A spool that is full, and a database that is away."""
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from uuid_utils.compat import uuid7
 
-from tests.protocols import AssertProblem, Metric, NewClient, Slugs, Waiting
+from sentiment_api.app import build_app
+from sentiment_api.components import build_components
+from sentiment_api.lifespan import Lifespan
+from sentiment_api.model.classifier import Classifier
+from sentiment_api.use_cases.look_up_turns import MAX_LOOK_UPS
+from tests.protocols import AssertProblem, Metric, NewClient, SettingsWithoutPostgres, Slugs, Waiting
 
 Client = TestClient[Litestar]
 
@@ -89,6 +97,44 @@ def test_a_spooled_prediction_shows_its_latest_feedback(
 def test_an_unknown_prediction_needs_the_database(new_client: NewClient, assert_problem: AssertProblem) -> None:
     """Without Postgres nobody can say that an id is unknown, so its look-up gets 503."""
     assert_problem(new_client().get(f"/predictions/{uuid.uuid4()}"), 503, "database-away")
+
+
+def test_look_ups_are_bounded_and_hold_up_nobody_else(
+    classifier: Classifier,
+    without_postgres: SettingsWithoutPostgres,
+    assert_problem: AssertProblem,
+    metric: Metric,
+    waiting: Waiting,
+) -> None:
+    """While look-ups wait for the spool feedback is taken, and one look-up too many is refused at once and counted."""
+    components = build_components(without_postgres(), classifier)
+    blocked, unblock = threading.Barrier(2, timeout=60), threading.Event()
+    components.look_ups.submit(lambda: (blocked.wait(), unblock.wait(60)))
+    blocked.wait()
+    with (
+        TestClient(build_app(Lifespan(components)), base_url="http://127.0.0.1") as client,
+        ThreadPoolExecutor(MAX_LOOK_UPS) as clients,
+    ):
+        asked = [clients.submit(client.get, f"/predictions/{uuid7()}") for _ in range(MAX_LOOK_UPS)]
+        in_progress = "sentiment_http_requests_in_progress"
+        waiting(
+            lambda: metric(client, in_progress) == MAX_LOOK_UPS + 1, "all of them, and this one, are being answered"
+        )
+        for path in (
+            f"predictions/{uuid7()}",
+            "predictions",
+            "drift/reports",
+            "drift/latest",
+            f"drift/reports/{uuid7()}",
+        ):
+            refused = client.get(f"/{path}")
+            assert_problem(refused, 503, "look-ups-overloaded")
+            assert int(refused.headers["Retry-After"]) >= 1
+        assert client.post("/feedback", json={"prediction_id": str(uuid7()), "rating": 1}).status_code == 202
+        unblock.set()
+        assert {each.result().status_code for each in asked} == {503}
+        assert metric(client, 'sentiment_refused_requests_total{reason="look-ups-overloaded"}') >= 5
+        assert_problem(client.get(f"/predictions/{uuid7()}"), 503, "database-away")
 
 
 def test_an_idle_service_knows_that_its_database_is_up(
