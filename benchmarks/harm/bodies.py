@@ -7,6 +7,7 @@ Writes bodies.json. Each attack runs against a fresh service without Postgres, f
 again for the time of `--seconds`:
 
 - `feedback`, `batch`: 60 connections post 8 MiB to the route at once, and come back a second after each reply;
+- `texts`: the same to /predict/batch, and the bodies are full batches of the longest texts;
 - `values`: the same to /predict/batch, and the bodies are JSON with as many values as fit;
 - `gzip`: the same, and each body unpacks to a gigabyte;
 - `slow`: 500 connections announce 8 MiB to /predict/batch and send ten bytes a second;
@@ -138,6 +139,11 @@ def _flood_batch(port: int, lasting_s: float) -> None:
     asyncio.run(_flood(port, lasting_s, "/predict/batch", body.ljust(_BODY_BYTES)))
 
 
+def _flood_texts(port: int, lasting_s: float) -> None:
+    text = (f"{_REVIEW['text']} " * 400)[:20_000]
+    asyncio.run(_flood(port, lasting_s, "/predict/batch", json.dumps({"items": [{"text": text}] * 256}).encode()))
+
+
 def _flood_values(port: int, lasting_s: float) -> None:
     body = b",".join(b'"%07x":1' % number for number in range(_BODY_BYTES // 12))
     asyncio.run(_flood(port, lasting_s, "/predict/batch", b"{" + body + b"}"))
@@ -219,6 +225,7 @@ def _head(path: str, length: int) -> bytes:
 _ATTACKS: dict[str, Callable[[int, float], None]] = {
     "feedback": _flood_feedback,
     "batch": _flood_batch,
+    "texts": _flood_texts,
     "values": _flood_values,
     "gzip": _flood_gzip,
     "slow": _send_slowly,

@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 PIECE_BYTES: Final = 16 << 10
 """The server holds up to four pieces beside its own buffer."""
+READ_BYTES: Final = 4 * PIECE_BYTES
+"""Of a file at once: each time takes a thread."""
 _log = structlog.get_logger(__name__)
 
 
