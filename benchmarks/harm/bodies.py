@@ -36,7 +36,7 @@ import psutil
 from benchmarks import result_files
 from benchmarks.processes import free_port, let_pass
 from benchmarks.service_process import Service, running
-from benchmarks.steps import Namespace, seconds
+from benchmarks.steps import Namespace, option, seconds
 
 _MIB = 1 << 20
 _BODY_BYTES = 8 * _MIB
@@ -47,12 +47,16 @@ _PAUSE_S = 1.0
 _SAMPLE_S = 0.02
 _REVIEW = {"text": "The lid never closes properly, and the handle is too hot to hold."}
 _PAGE = "/docs/assets/swagger-ui-bundle.js"
-OPTIONS = (seconds(10.0, "how long each attack lasts"),)
+OPTIONS = (
+    seconds(10.0, "how long each attack lasts"),
+    option("--attacks", nargs="+", metavar="NAME", help="only these (default all)"),
+)
 
 
 def run(options: Namespace) -> None:
     """Measure each attack and write the results."""
-    figures = {name: _measured(attack, options.seconds) for name, attack in _ATTACKS.items()}
+    names = options.attacks or [*_ATTACKS]
+    figures = {name: _measured(attack, options.seconds) for name, attack in _ATTACKS.items() if name in names}
     print(json.dumps(figures, indent=2))
     result_files.write(options.out, "bodies", {"seconds": options.seconds, "attacks": figures})
 

@@ -13,8 +13,6 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 PIECE_BYTES: Final = 16 << 10
 """The server holds up to four pieces beside its own buffer."""
-READ_BYTES: Final = 4 * PIECE_BYTES
-"""Of a file at once: each time takes a thread."""
 _log = structlog.get_logger(__name__)
 
 
@@ -25,6 +23,8 @@ class UnreadReplies:
         """Wrap `app`. A client has `timeout_s` for each piece of its reply; then the rest is dropped."""
         self._app = app
         self._timeout_s = timeout_s
+        self._turn = asyncio.Semaphore(1)
+        """Of long replies one is sent at a time, a piece in each round of the event loop."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of ASGI scope pass through."""
@@ -41,11 +41,17 @@ class UnreadReplies:
                 try:
                     async with asyncio.timeout(self._timeout_s):
                         await send(piece)
+                        if piece.get("more_body"):
+                            await self._yield_to_short_replies()
                 except TimeoutError:
                     given_up = True
                     _log.info("reply dropped: the client takes nothing of it", timeout_s=self._timeout_s)
 
         await self._app(scope, receive, send_in_pieces)
+
+    async def _yield_to_short_replies(self) -> None:
+        async with self._turn:
+            await asyncio.sleep(0)
 
 
 def _pieces(message: Message) -> Iterator[Message]:

@@ -13,7 +13,7 @@ from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
 from sentiment_api.access.authentication import PUBLIC, security_schemes
-from sentiment_api.http.unread_replies import READ_BYTES
+from sentiment_api.http.unread_replies import PIECE_BYTES
 from sentiment_api.routes.openapi import TAGS
 
 _ASSETS = {
@@ -78,5 +78,5 @@ async def asset(name: FromPath[str]) -> File:
         media_type=_ASSETS[name],
         content_disposition_type="inline",
         headers=headers,
-        chunk_size=READ_BYTES,
+        chunk_size=PIECE_BYTES,
     )
