@@ -25,6 +25,7 @@ STEPS = {
     "chaos": ("harm.chaos", "harm to service, Postgres and disks: is an acknowledged prediction lost or doubled?"),
     "scaling": ("harm.scaling", "replicas behind nginx, restarted or killed; and the model as a process of its own"),
     "drill": ("harm.drill", "real faults, and whether the real alerts fire, arrive at a webhook, and end"),
+    "bodies": ("harm", "bodies too large, too slow or too many: memory, and latency beside them"),
     "log_memory": ("harm", "the service's memory under load while Postgres is away"),
     "look_ups": ("harm", "feedback beside look-ups of old predictions, while Postgres is away"),
     "dashboards": ("pictures", "no measurement: draws what Grafana would show of a busy service"),

@@ -18,6 +18,8 @@ from sentiment_api.components import build_components
 from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.edge import Edge
 from sentiment_api.http.problems import EXCEPTION_HANDLERS
+from sentiment_api.http.unread_bodies import UnreadBodies
+from sentiment_api.http.unread_replies import UnreadReplies
 from sentiment_api.lifespan import Lifespan
 from sentiment_api.model.classifier import Classifier
 from sentiment_api.routes import documentation
@@ -26,7 +28,7 @@ from sentiment_api.routes.drift import ReportPages, drift_report, drift_report_p
 from sentiment_api.routes.operations import live, metrics, model, ready
 from sentiment_api.routes.predict import predict, predict_batch
 from sentiment_api.routes.predictions import feedback, logged_prediction, logged_predictions
-from sentiment_api.schemas.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
+from sentiment_api.schemas.limits import MAX_SINGLE_BYTES
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.process import Scorer
 
@@ -62,7 +64,7 @@ def build_app(lifespan: Lifespan) -> Litestar:
         middleware=[
             *(
                 AuthenticationMiddleware(components.key_checker),
-                BodyMiddleware(settings.body_timeout_s, MAX_BATCH_BYTES),
+                BodyMiddleware(settings.body_timeout_s, components.body_budget),
             ),
             *(RateLimitMiddleware(components.rate_limiter, components.admission.expected_tokens), components.admission),
         ],
@@ -76,7 +78,8 @@ def build_app(lifespan: Lifespan) -> Litestar:
     )
     pages: ASGIApp = ReportPages(app.asgi_handler)
     alone = settings.keys == "off" and not settings.behind_proxy
-    app.asgi_handler = Edge(LoopbackHostsOnly(pages) if alone else pages, components.metrics)
+    edge = Edge(LoopbackHostsOnly(pages) if alone else pages, components.metrics)
+    app.asgi_handler = UnreadBodies(UnreadReplies(edge))
     return app
 
 

@@ -17,6 +17,7 @@ from sentiment_api.access.rate_limits import RateLimiter
 from sentiment_api.database.connection import make_engine, most_connections
 from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.http.admission import Admission
+from sentiment_api.http.body_budget import BodyBudget
 from sentiment_api.http.problems import REASONS
 from sentiment_api.inference.batching import Batcher
 from sentiment_api.inference.capacity import Capacity
@@ -67,6 +68,7 @@ class Components:
     metrics: Metrics
     capacity: Capacity
     admission: Admission
+    body_budget: BodyBudget
     rate_limiter: RateLimiter
     key_checker: KeyChecker
 
@@ -129,6 +131,7 @@ def build_components(
         metrics=metrics,
         capacity=capacity,
         admission=admission,
+        body_budget=BodyBudget(settings.bodies_max_bytes, metrics),
         rate_limiter=RateLimiter(engine),
         key_checker=KeyChecker(engine, metrics, key_file, required=required),
     )

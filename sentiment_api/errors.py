@@ -23,11 +23,15 @@ SentimentError
 │   ├── NotJson              the body is not JSON
 │   ├── RequestInvalid       the body is JSON that fails the schema
 │   ├── BodyTooSlow          the body did not arrive in time
+│   ├── BodyTooLarge         the body is larger than its route takes
+│   ├── BodyDamaged          the body does not unpack as its Content-Encoding says
+│   ├── EncodingUnsupported  the body's Content-Encoding is none that the service reads
 │   ├── WrongMediaType       the body is not declared as JSON
 │   ├── PredictionUnknown    no prediction has this id
 │   ├── DriftReportUnknown   no drift run has this id, or its page was removed, or there is none yet
 │   ├── Overloaded           more work than the bound allows; try again after `retry_after_s`
-│   │   └── LookUpsOverloaded  more look-ups than the bound allows, or the spool was not read in time for one
+│   │   ├── LookUpsOverloaded  more look-ups than the bound allows, or the spool was not read in time for one
+│   │   └── BodiesFull       more bytes of bodies than the bound allows
 │   ├── RateLimited          the key has asked as much as it may; try again after `retry_after_s`
 │   ├── DeadlineExceeded     the answer did not come in time
 │   ├── SpoolFull            the prediction cannot be recorded, so it is not given
@@ -174,6 +178,23 @@ class BodyTooSlow(RequestRefused):
     """The body did not arrive in time."""
 
 
+class BodyTooLarge(RequestRefused):
+    """The body is larger than its route takes."""
+
+
+class BodyDamaged(RequestRefused):
+    """The body does not unpack as its Content-Encoding says."""
+
+
+class EncodingUnsupported(RequestRefused):
+    """The body's Content-Encoding is none that the service reads."""
+
+    def __init__(self, message: str, headers: dict[str, str]) -> None:
+        """Keep the headers that tell what the service reads."""
+        super().__init__(message)
+        self.headers = headers
+
+
 class WrongMediaType(RequestRefused):
     """The body is not declared as JSON."""
 
@@ -197,6 +218,10 @@ class Overloaded(RequestRefused):
 
 class LookUpsOverloaded(Overloaded):
     """More predictions are looked up than the bound allows, or the spool was not read in time for one."""
+
+
+class BodiesFull(Overloaded):
+    """The process holds as many bytes of bodies as it may."""
 
 
 class RateLimited(RequestRefused):

@@ -5,8 +5,10 @@ import ctypes
 import gc
 import math
 import os
+import resource
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -36,6 +39,15 @@ _STOP_PATIENCE_S = LAST_PASS_S + SHADOW_STOP_TIMEOUT_S + SIGN_OFF_TIMEOUT_S + 3.
 """What a stop takes at most beside the last batch and the drain: engine and shadow that hang, a last word to Postgres,
 and 3 s for all that has no time-out of its own."""
 _PARENT_POLL_S = 1.0
+_READ_BUFFER_BYTES = 32 << 10
+"""Of one connection: bounds what the head of a request may be long, and what of a body waits to be asked for."""
+_HEAD_TIMEOUT_MS = 30_000
+"""How long the head of a request may take, or a connection may be idle: as long as Granian's own."""
+_UNSENT_TIMEOUT_MS = 60_000
+"""How long a client may take nothing of its reply."""
+_LISTENER_POLL_S = 0.1
+_OTHER_FILES = 256
+"""Beside the connections and the files that they are sent: the spool's, Postgres's, the event loop's."""
 _M_ARENA_MAX = -8
 _MALLOC_ARENAS = 2
 _log = structlog.get_logger(__name__)
@@ -58,6 +70,11 @@ def serve(settings: ServiceSettings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        # Of HTTP/2 a connection may hold 200 requests, and Granian bounds connections; it also never ends idle ones
+        # while it waits to learn which HTTP they speak.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_TIMEOUT_MS, max_buffer_size=_READ_BUFFER_BYTES),
+        backpressure=_connections(settings.max_connections),
         loop=Loops.asyncio,
         workers=1,
         websockets=False,
@@ -72,6 +89,7 @@ def serve(settings: ServiceSettings) -> None:
     def load() -> Any:  # noqa: ANN401 - any ASGI application
         _end_with_parent(main_process, kill_timeout_s(settings))
         _share_malloc_arenas()
+        end_stalled_replies(settings.port)
         try:
             lifespan = Lifespan(build_components(settings))
             app = build_app(lifespan)
@@ -88,6 +106,53 @@ def serve(settings: ServiceSettings) -> None:
 def kill_timeout_s(settings: ServiceSettings) -> int:
     """Return after how many seconds a service that was told to stop is killed: later than all its own deadlines."""
     return math.ceil(settings.batch_timeout_s + settings.drain_timeout_s + _STOP_PATIENCE_S)
+
+
+def _connections(wanted: int) -> int:
+    """Return how many connections may be served: as many as wanted, or as there may be open files.
+
+    Without files Granian would try to accept the next connection for ever, at full load.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < needed:
+            _log.warning("fewer connections than SENTIMENT_MAX_CONNECTIONS; raise `ulimit -n`", open_files=soft)
+            return max(1, (soft - _OTHER_FILES) // 2)
+    return wanted
+
+
+def end_stalled_replies(port: int, timeout_ms: int = _UNSENT_TIMEOUT_MS) -> None:
+    """Have the system end a connection whose client takes nothing of its reply for so long; Granian keeps it for ever.
+
+    Connections inherit the option from the socket that listens on `port`. Granian makes it after the application, and
+    gives it to nobody: a thread waits for it. Only Linux has the option.
+    """
+
+    def wait() -> None:
+        while not any(_limit_unsent(int(file.name), port, timeout_ms) for file in Path("/proc/self/fd").iterdir()):
+            time.sleep(_LISTENER_POLL_S)
+
+    if sys.platform == "linux":
+        threading.Thread(target=wait, name="listener-watch", daemon=True).start()
+
+
+def _limit_unsent(number: int, port: int, timeout_ms: int) -> bool:
+    """Set the option if the open file is the socket that listens on `port`; return whether it is."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(number).st_mode):
+            return False
+        with socket.socket(fileno=os.dup(number)) as found:
+            if found.family not in (socket.AF_INET, socket.AF_INET6) or found.getsockname()[1] != port:
+                return False
+            if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return False
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+            return True
+    except OSError:  # it was closed meanwhile
+        return False
 
 
 def _check_data_dir(data_dir: Path) -> None:

@@ -175,6 +175,10 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
     """Room for the answers of texts seen before; 0 turns the cache off."""
     body_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request's body may take to arrive."""
+    bodies_max_bytes: int = Field(default=24 << 20, ge=16 << 20)
+    """Bound of all bodies that are in the service at once. An idle service takes any legal body."""
+    max_connections: int = Field(default=1024, ge=16)
+    """Connections that are served at once; others wait in the system's queue."""
     request_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request may wait for its answer. What would wait longer is refused at once."""
     batch_timeout_s: float = Field(default=60.0, gt=0)

@@ -250,6 +250,22 @@ def service(new_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     return new_service()
 
 
+@pytest.fixture(scope="module")
+def new_shared_service() -> Iterator[Callable[..., ServiceProcess]]:
+    """A function that starts a service that all tests of a module share, with Postgres away."""
+    with contextlib.ExitStack() as at_end:
+
+        def start(**environment: str) -> ServiceProcess:
+            folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="sentiment-test-")))
+            away, port = (at_end.enter_context(held_port()) for _ in range(2))
+            process = ServiceProcess(f"postgresql://nobody@127.0.0.1:{away}/nothing", folder, port, **environment)
+            process.start()
+            at_end.callback(process.stop, signal.SIGKILL)
+            return process
+
+        yield start
+
+
 @contextlib.contextmanager
 def held_port() -> Iterator[int]:
     """Yield a TCP port of the loopback interface that nothing listens on.

@@ -1,4 +1,7 @@
-"""Request bodies: each is read whole, within a time and a size, before the request takes anything else; then parsed.
+"""Request bodies: each is read whole, within a time and bounds, before the request takes anything else; then parsed.
+
+What a request's head already says is refused before any byte is read: another content type or encoding, a length over
+the route's limit, or over what the process may hold of all bodies together (`body_budget`).
 
 pydantic parses the bytes as they came, in strict JSON mode. Litestar's own `PydanticDTO` decodes with msgspec first: it
 loses the index of a list item in an error's path, refuses aware datetimes, turns "5" into 5, and quotes the client's
@@ -6,9 +9,10 @@ values in its messages.
 """
 
 import asyncio
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from litestar._openapi.schema_generation import SchemaCreator
+from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi.spec import Reference, Schema
 from litestar.plugins.pydantic import PydanticDTO
@@ -16,86 +20,161 @@ from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 from litestar.typing import FieldDefinition
 from pydantic import BaseModel
 
-from sentiment_api.errors import BodyTooSlow, ClientGone, WrongMediaType
-from sentiment_api.request_state import BODY_BYTES, RECEIVE
+from sentiment_api.errors import BodyTooLarge, BodyTooSlow, ClientGone, NotJson, WrongMediaType
+from sentiment_api.http.body_budget import SMALL_BYTES, BodyBudget, HeldBody
+from sentiment_api.http.content_codings import Decoder, decoder_of
+from sentiment_api.http.headers import announced_bytes, header
+from sentiment_api.request_state import BODY, BODY_BYTES, RECEIVE
+from sentiment_api.schemas.json_bodies import EMPTY
+from sentiment_api.schemas.limits import MAX_BATCH_VALUES, MAX_SINGLE_VALUES
 from sentiment_api.schemas.predictions import BatchRequest, DocumentedBatchRequest
 from sentiment_api.schemas.validation import parse
 
 M = TypeVar("M", bound=BaseModel)
 _JSON: Final = "application/json"
 _METHODS_WITHOUT_BODY: Final = ("GET", "HEAD", "OPTIONS")
+_LONGEST_PAUSE_S: Final = 5.0
+"""Between two pieces of a body."""
+_PIECE_BYTES: Final = 64 << 10
 
 
 class BodyMiddleware(ASGIMiddleware):
     """Reads the body of a request before anything behind it runs. A slow client holds only its own connection."""
 
-    def __init__(self, timeout_s: float, max_bytes: int) -> None:
-        """Reading stops after `max_bytes`. Each route refuses bodies over its own limit, as Litestar checks it."""
+    def __init__(self, timeout_s: float, budget: BodyBudget) -> None:
+        """`timeout_s` is how long a whole body may take to arrive."""
         self._timeout_s = timeout_s
-        self._max_bytes = max_bytes
+        self._budget = budget
+        self._turn = asyncio.Semaphore(1)
+        """Of large bodies one is unpacked at a time, a piece in each round of the event loop."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on once its body has arrived; note its size in the state.
+        """Pass the request on once its body has arrived; note the body and its size in the state.
 
         Raises:
+            NotJson: there is none.
+            WrongMediaType, EncodingUnsupported: the request does not declare JSON, plain or in a known encoding.
+            BodyTooLarge: there is more of it than the route takes, packed or unpacked.
+            BodiesFull: the process holds too many bytes of bodies.
             BodyTooSlow: it did not arrive in time. Half a request must not keep the process from stopping.
+            BodyDamaged: it does not unpack.
             ClientGone: the client disconnected before the end.
         """
         if scope.get("method") in _METHODS_WITHOUT_BODY:
             await next_app(scope, receive, send)
             return
+        announced = announced_bytes(scope)
+        if announced == 0:
+            raise NotJson(EMPTY)
+        _insist_on_json(scope)
+        decoder = decoder_of(scope["headers"])
+        max_bytes = cast("HTTPRouteHandler", scope["route_handler"]).resolve_request_max_body_size() or 0
+        if (announced or 0) > max_bytes:
+            raise _too_large(max_bytes)
+        self._budget.check(announced or 0)
+        with self._budget.hold() as held:
+            body = await self._read(receive, decoder, held, max_bytes)
+            scope["state"].update({BODY: body, BODY_BYTES: body.size, RECEIVE: receive})
+            del body  # or it would be kept beside what is parsed from it
+            await next_app(scope, _BodyRead(receive), send)
+
+    async def _read(self, receive: Receive, decoder: Decoder, held: HeldBody, max_bytes: int) -> "Pieces":
+        """Return the body, unpacked."""
+        end = asyncio.get_running_loop().time() + self._timeout_s
+        body, sent, more = Pieces(), 0, True
         try:
-            async with asyncio.timeout(self._timeout_s):
-                messages = await self._read(receive)
+            async with asyncio.timeout_at(end) as timer:
+                while more:
+                    timer.reschedule(min(end, asyncio.get_running_loop().time() + _LONGEST_PAUSE_S))
+                    piece, more = _piece(await receive())
+                    sent += len(piece)
+                    if sent > max_bytes:
+                        raise _too_large(max_bytes)
+                    await self._unpack(decoder, piece, body, held, max_bytes)
         except TimeoutError:
-            raise BodyTooSlow(f"The body did not arrive within {self._timeout_s:g} s.") from None
-        if messages[-1]["type"] == "http.disconnect":
-            raise ClientGone("The body broke off before it was whole.")
-        scope["state"][BODY_BYTES] = sum(map(_size, messages))
-        scope["state"][RECEIVE] = receive
-        await next_app(scope, _ReplayedBody(messages, receive), send)
+            pause_s = min(_LONGEST_PAUSE_S, self._timeout_s)
+            message = f"The body did not arrive within {self._timeout_s:g} s, or nothing of it for {pause_s:g} s."
+            raise BodyTooSlow(message) from None
+        decoder.finish()
+        return body
 
-    async def _read(self, receive: Receive) -> list[ReceiveMessage]:
-        messages: list[ReceiveMessage] = []
-        size = 0
-        while size <= self._max_bytes:
-            message = await receive()
-            messages.append(message)
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
-            size += _size(message)
-        return messages
+    async def _unpack(self, decoder: Decoder, piece: bytes, body: "Pieces", held: HeldBody, max_bytes: int) -> None:
+        for unpacked in decoder.decode(piece):
+            if body.size + len(unpacked) > max_bytes:
+                raise _too_large(max_bytes)
+            held.grow(len(unpacked))
+            body.append(unpacked)
+            if body.size > SMALL_BYTES:
+                async with self._turn:
+                    await asyncio.sleep(0)
 
 
-class _ReplayedBody:
-    """A `receive` that returns the messages read before, then those that follow."""
+class Pieces:
+    """The bytes of a body, in pieces of one size: what grows as one leaves holes in memory, and takes twice as much."""
 
-    def __init__(self, messages: list[ReceiveMessage], receive: Receive) -> None:
-        self._messages = iter(messages)
+    def __init__(self) -> None:
+        self.size = 0
+        self._whole: list[bytes] = []
+        self._last = bytearray()  # clients choose how little comes at once; an object for each byte would be too much
+
+    def append(self, more: bytes) -> None:
+        """Add bytes at the end."""
+        self.size += len(more)
+        self._last += more
+        if len(self._last) >= _PIECE_BYTES:
+            self._whole.append(bytes(self._last))
+            self._last.clear()
+
+    def joined(self) -> bytes:
+        """Return all of it."""
+        return b"".join([*self._whole, self._last])
+
+
+class _BodyRead:
+    """A `receive` that has Litestar ask the DTO for the body, and then returns what follows it."""
+
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self._asked = False
 
     async def __call__(self) -> ReceiveMessage:
-        return next(self._messages, None) or await self._receive()
+        if self._asked:
+            return await self._receive()
+        self._asked = True
+        return {"type": "http.request", "body": b"0", "more_body": False}  # Litestar asks no DTO about an empty one
 
 
-def _size(message: ReceiveMessage) -> int:
-    return len(message.get("body", b"")) if message["type"] == "http.request" else 0
+def _piece(message: ReceiveMessage) -> tuple[bytes, bool]:
+    """Return the bytes of a message, and whether more follow."""
+    if message["type"] != "http.request":
+        raise ClientGone("The body broke off before it was whole.")
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _insist_on_json(scope: Scope) -> None:
+    declared = header(scope, b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
+    if declared != _JSON and not declared.endswith("+json"):
+        raise WrongMediaType(f"expected the content type {_JSON}")
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"Expected at most {max_bytes} bytes, which is what this path takes; found more.")
 
 
 class StrictDTO(PydanticDTO[M], Generic[M]):
-    """A `PydanticDTO` that validates the raw body, and insists on its content type."""
+    """A `PydanticDTO` that validates the raw body."""
 
-    def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401 - Litestar's signature
-        """Return the body as the model.
+    def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401, ARG002 - Litestar's signature
+        """Return the body as the model, and free its bytes. `value` is none of it, but what `_BodyRead` says.
 
         Raises:
-            WrongMediaType: the request does not declare JSON.
             NotJson, RequestInvalid: as `validation.parse` says.
         """
-        declared = self.asgi_connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if declared != _JSON and not declared.endswith("+json"):
-            raise WrongMediaType(f"expected the content type {_JSON}")
-        return parse(self.model_type, value)
+        max_values = MAX_BATCH_VALUES if self.model_type is BatchRequest else MAX_SINGLE_VALUES
+        body: Pieces = self.asgi_connection.scope["state"].pop(BODY)
+        joined = body.joined()
+        del body
+        return parse(self.model_type, joined, max_values)
 
     @classmethod
     def create_openapi_schema(

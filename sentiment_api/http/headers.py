@@ -1,10 +1,12 @@
 """The headers that every reply gets, whoever answers: a route, Litestar or an error. Add one here.
 
-No header admits other origins (CORS).
+No header admits other origins (CORS). Beside them, what the ASGI layers read of a request's headers.
 """
 
 from collections.abc import Iterable
 from typing import Final
+
+from litestar.types import Scope
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
 SERVER_TIMING: Final = b"server-timing"
@@ -34,3 +36,16 @@ def with_reply_headers(
         (REQUEST_ID_HEADER, request_id.encode()),
         (SERVER_TIMING, b", ".join([*timings, b"total;dur=%.2f" % (1000 * elapsed_s)])),
     ]
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """Return the first header of a request with this name, in lower case; empty if there is none."""
+    return next((value for other, value in scope["headers"] if other == name), b"")
+
+
+def announced_bytes(scope: Scope) -> int | None:
+    """Return how long a request says that its body is; None if it sends it in chunks and does not say."""
+    if header(scope, b"transfer-encoding"):
+        return None
+    length = header(scope, b"content-length")
+    return int(length) if length.isdigit() else 0

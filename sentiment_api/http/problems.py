@@ -14,12 +14,16 @@ from litestar.utils import normalize_path
 from sentiment_api.errors import (
     AccessDenied,
     ApiKeyRequired,
+    BodiesFull,
+    BodyDamaged,
+    BodyTooLarge,
     BodyTooSlow,
     ClientGone,
     DatabaseAway,
     DeadlineExceeded,
     Draining,
     DriftReportUnknown,
+    EncodingUnsupported,
     HostNotAllowed,
     InferenceFailed,
     LookUpsOverloaded,
@@ -49,11 +53,15 @@ _KINDS: dict[type[RequestRefused], tuple[int, str, str]] = {
     NotJson: (400, "not-json", "The body is not JSON"),
     RequestInvalid: (422, "invalid", "The request does not match the schema"),
     BodyTooSlow: (408, "body-too-slow", "The body did not arrive in time"),
+    BodyTooLarge: (413, "body-too-large", "The body is too large"),
+    BodyDamaged: (400, "body-damaged", "The body cannot be unpacked"),
+    EncodingUnsupported: (415, "body-encoding", "Unsupported content encoding"),
     WrongMediaType: (415, "media-type", "Unsupported media type"),
     PredictionUnknown: (404, "prediction-unknown", "No such prediction"),
     DriftReportUnknown: (404, "drift-report-unknown", "No such drift report"),
     Overloaded: (503, "overloaded", "Too much work is waiting"),
     LookUpsOverloaded: (503, "look-ups-overloaded", "Too many look-ups are waiting"),
+    BodiesFull: (503, "bodies-full", "Too many bodies at once"),
     RateLimited: (429, "rate-limited", "The API key has asked as much as it may"),
     DeadlineExceeded: (504, "deadline", "The deadline passed"),
     SpoolFull: (503, "log-full", "Predictions cannot be recorded"),
@@ -67,7 +75,6 @@ _HTTP_TITLES = {
     400: ("Bad request", "The request cannot be understood."),
     404: ("Not found", "There is nothing at this path; GET /docs lists what there is."),
     405: ("Method not allowed", "This path does not take this method; the Allow header lists those it takes."),
-    413: ("Body too large", "The body is larger than this path takes; GET /model lists the limits."),
 }
 _UNEXPECTED = (
     "Internal error",
@@ -102,7 +109,7 @@ def refused(request: AnyRequest, refusal: RequestRefused) -> Response[Problem]:
     metrics: Metrics = request.app.state.metrics
     metrics.refused.labels(_KINDS[type(refusal)][1]).inc()
     _log_defect(request, refusal)
-    headers = dict(refusal.headers) if isinstance(refusal, RateLimited) else {}
+    headers = dict(refusal.headers) if isinstance(refusal, RateLimited | EncodingUnsupported) else {}
     if isinstance(refusal, Overloaded | RateLimited):
         headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after_s)))
     if isinstance(refusal, AccessDenied):

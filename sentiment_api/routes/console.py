@@ -15,6 +15,7 @@ from litestar.params import FromPath
 from litestar.response import File
 
 from sentiment_api.access.authentication import PUBLIC
+from sentiment_api.http.unread_replies import PIECE_BYTES
 from sentiment_api.routes.drift import REPORT_POLICY
 
 _POLICY: Final = (
@@ -61,4 +62,5 @@ def _file(name: str) -> File:
         media_type=_MEDIA_TYPES[Path(name).suffix],
         content_disposition_type="inline",
         headers=headers,
+        chunk_size=PIECE_BYTES,
     )

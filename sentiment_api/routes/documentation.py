@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
 from sentiment_api.access.authentication import PUBLIC, security_schemes
+from sentiment_api.http.unread_replies import PIECE_BYTES
 from sentiment_api.routes.openapi import TAGS
 
 _ASSETS = {
@@ -72,4 +73,10 @@ async def asset(name: FromPath[str]) -> File:
     if name not in _ASSETS:
         raise NotFoundException
     headers = {"Cache-Control": "no-cache"}  # as for the console's files
-    return File(_FOLDER / name, media_type=_ASSETS[name], content_disposition_type="inline", headers=headers)
+    return File(
+        _FOLDER / name,
+        media_type=_ASSETS[name],
+        content_disposition_type="inline",
+        headers=headers,
+        chunk_size=PIECE_BYTES,
+    )

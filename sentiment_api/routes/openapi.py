@@ -21,12 +21,12 @@ TAGS: Final = [
     Tag(SERVICE, "The model that serves, its limits, and probes. These need no key."),
 ]
 _PROBLEMS: Final = {
-    400: "Not JSON.",
+    400: "Not JSON, or compressed data that does not unpack.",
     401: "No living API key; only where the service asks for keys.",
     403: "The API key does not hold the scope; `detail` names it.",
     404: "There is none; `detail` says of what.",
     413: "The body is too large.",
-    415: "The body is not declared as JSON.",
+    415: "The body is not declared as JSON, or has a Content-Encoding other than gzip and deflate.",
     422: "The request fails the schema; `errors` has the path of each field, parameter or header.",
     429: "The API key has asked as many tokens as it may; Retry-After says when to try again.",
     503: "No room or no database now; Retry-After says when to try again, where that is known.",

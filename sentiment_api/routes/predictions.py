@@ -12,6 +12,7 @@ from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.routes import examples
 from sentiment_api.routes.openapi import FEEDBACK, PREDICTIONS, QueryOperation, replies_with, reply
 from sentiment_api.routes.requests import REQUEST_ID_DEPENDENCY, prediction_id_of, query_as
+from sentiment_api.schemas.limits import MAX_FEEDBACK_BYTES
 from sentiment_api.schemas.predictions import (
     FeedbackReply,
     FeedbackRequest,
@@ -61,6 +62,7 @@ async def logged_prediction(
     dto=StrictDTO[FeedbackRequest],
     return_dto=None,
     status_code=200,
+    request_max_body_size=MAX_FEEDBACK_BYTES,
     responses={
         **replies_with(
             examples.FEEDBACK_STORED, "Postgres holds the prediction.", 400, 401, 403, 404, 413, 415, 422, 503

@@ -8,20 +8,24 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from sentiment_api.errors import FieldError, NotJson, RequestInvalid
+from sentiment_api.schemas.json_bodies import NOT_JSON, checked_json
+from sentiment_api.schemas.limits import MAX_SINGLE_VALUES
 
 M = TypeVar("M", bound=BaseModel)
+_MAX_ERRORS = 100
 _MAX_PARAMETERS = 32
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _LONE_SURROGATE = "must not contain lone surrogates (U+D800 to U+DFFF)"
 
 
-def parse(model: type[M], body: bytes) -> M:
+def parse(model: type[M], body: bytes, max_values: int = MAX_SINGLE_VALUES) -> M:
     """Return `body` as a `model`.
 
     Raises:
         NotJson: the body is not JSON in UTF-8.
-        RequestInvalid: with one error for each field that failed.
+        RequestInvalid: the body holds more than `max_values` values; or with one error for each field that failed.
     """
+    body = checked_json(body, max_values)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -61,8 +65,11 @@ def _pairs(query: bytes) -> list[tuple[str, str]] | None:
 
 
 def field_errors(error: ValidationError, within: tuple[int | str, ...] = ()) -> list[FieldError]:
-    """Return an error for each field that failed, with paths below `within`. Messages state the rule, not the value."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    """Return an error for each field that failed, with paths below `within`. Messages state the rule, not the value.
+
+    After a hundred errors the rest is left out.
+    """
+    problems = error.errors(include_url=False, include_input=False, include_context=False)[:_MAX_ERRORS]
     return [
         FieldError(_path((*within, *problem["loc"])), _message(problem["type"], problem["msg"])) for problem in problems
     ]
@@ -91,9 +98,9 @@ def _why_not_json(body: bytes) -> NotJson | RequestInvalid:
     try:
         found = _surrogate_path(json.loads(body, parse_constant=_refuse_constant), ())
     except (ValueError, RecursionError):
-        return NotJson("The body is not JSON in UTF-8, or is nested too deeply.")
+        return NotJson(NOT_JSON)
     if found is None:
-        return NotJson("The body is not JSON in UTF-8, or is nested too deeply.")
+        return NotJson(NOT_JSON)
     return RequestInvalid([FieldError(_path(found), _LONE_SURROGATE)])
 
 

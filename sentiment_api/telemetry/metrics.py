@@ -84,6 +84,10 @@ class Metrics:
             "http_request_duration_seconds", "From the request's head to the last byte of the reply.", _SECONDS, "route"
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
+        self.body_bytes = self._gauge(
+            "body_bytes", "Bytes of the bodies that are being read or whose requests are being answered."
+        )
+        self.body_max_bytes = self._gauge("body_max_bytes", "Bound of the bytes of bodies.")
         self.keys_read = self._gauge(
             "keys_read_timestamp_seconds", "When API keys were last read, Unix time; 0 where none are."
         )

@@ -58,10 +58,9 @@ def message_of(body: dict[str, Any]) -> str:
         pytest.param(f'{{"text": "{MARKER}"'.encode(), id="cut off"),
         pytest.param(MARKER.encode(), id="plain text"),
         pytest.param(b'{"text": "' + MARKER.encode() + b' \xff"}', id="bad UTF-8"),
-        pytest.param(b"\xef\xbb\xbf" + json.dumps({"text": MARKER}).encode(), id="byte order mark"),
         pytest.param(json.dumps({"text": MARKER}).encode("utf-16"), id="UTF-16"),
         pytest.param(b"", id="empty"),
-        pytest.param(b'{"text": ' + b"[" * 100_000, id="nested without end"),
+        pytest.param(b'{"text": ' + b"[" * 50_000, id="nested without end"),
         pytest.param(b'{"text": "a", "metadata": {"a": ' + b"9" * 5000 + b"}}", id="a number of 5,000 digits"),
     ],
 )
@@ -265,10 +264,10 @@ def test_every_way_to_say_json_is_accepted(client: Client, content_type: str) ->
     assert (reply.status_code, reply.json()["label"]) == (200, "positive")
 
 
-@pytest.mark.parametrize(("path", "limit_mib"), [("/predict", 1), ("/predict/batch", 8), ("/feedback", 1)])
-def test_a_body_over_the_limit_is_too_large(client: Client, path: str, limit_mib: int) -> None:
+@pytest.mark.parametrize(("path", "limit_kib"), [("/predict", 1024), ("/predict/batch", 8192), ("/feedback", 64)])
+def test_a_body_over_the_limit_is_too_large(client: Client, path: str, limit_kib: int) -> None:
     """One byte more than the route takes gets 413, with a declared length and in chunks alike."""
-    body = json.dumps({"text": MARKER}).encode().ljust((limit_mib << 20) + 1)
+    body = json.dumps({"text": MARKER}).encode().ljust((limit_kib << 10) + 1)
     assert_problem(client.post(path, content=body, headers=JSON), 413)
     half = len(body) // 2
     assert_problem(client.post(path, content=iter([body[:half], body[half:]]), headers=JSON), 413)
