@@ -8,6 +8,7 @@ import typer
 
 from sentiment_api import __version__
 from sentiment_api.commands import console, database, keys, set_aside, shadow
+from sentiment_api.commands.disk import check_disk
 from sentiment_api.commands.drain import drain
 from sentiment_api.commands.options import EngineOption, ModelOption
 from sentiment_api.commands.postgres import check_database
@@ -59,7 +60,7 @@ def serve(
 
 @app.command()
 def check(model: ModelOption = None, engine: EngineOption = None) -> None:
-    """Check the bundle, the engine and the database, one line each, without serving."""
+    """Check the bundle, the engine, the disk and the database, one line each, without serving."""
     settings = read_settings(ServiceSettings, model=model, engine=engine)
     classifier = _load(settings)
     classifier.self_check()
@@ -67,6 +68,7 @@ def check(model: ModelOption = None, engine: EngineOption = None) -> None:
     console.print(
         f"model     {manifest.name} {manifest.version} on {classifier.engine.name}: golden texts answered as at export"
     )
+    console.print(f"disk      {check_disk(settings)}")
     may_make_months = asyncio.run(check_database(settings))
     console.print("database  reachable and migrated")
     if not may_make_months:

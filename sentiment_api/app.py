@@ -92,6 +92,7 @@ def _dependencies(lifespan: Lifespan) -> dict[str, Provide]:
         "spool": _provide(lambda: lifespan.running.spool),
         "shipper": _provide(lambda: lifespan.running.shipper),
         "shadow": _provide(lambda: lifespan.running.shadow),
+        "disk_gauges": _provide(lambda: lifespan.running.disk_gauges),
         "predict_reviews": _provide(lambda: lifespan.running.predict_reviews),
         "take_feedback": _provide(lambda: lifespan.running.take_feedback),
         "look_up": _provide(lambda: lifespan.running.look_up),

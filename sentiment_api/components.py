@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,6 +15,7 @@ from sentiment_api.access.authentication import KeyChecker
 from sentiment_api.access.key_file import FILE_NAME, KeyFile
 from sentiment_api.access.rate_limits import RateLimiter
 from sentiment_api.database.connection import make_engine, most_connections
+from sentiment_api.database.embedded import EmbeddedServer
 from sentiment_api.http.admission import Admission
 from sentiment_api.http.problems import REASONS
 from sentiment_api.inference.batching import Batcher
@@ -33,6 +35,7 @@ from sentiment_api.schemas.limits import MAX_BATCH_ITEMS
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.shadow.comparison import Shadow
 from sentiment_api.shadow.process import Scorer, ShadowProcess
+from sentiment_api.telemetry.disk_gauges import DiskGauges
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_api.use_cases.drift import LookUpDrift
 from sentiment_api.use_cases.feedback import TakeFeedback
@@ -77,6 +80,7 @@ class StartedComponents:
     batcher: Batcher
     shipper: Shipper
     maintenance: Maintenance
+    disk_gauges: DiskGauges
     predict_reviews: PredictReviews
     take_feedback: TakeFeedback
     look_up: LookUpPrediction
@@ -177,9 +181,19 @@ def open_components(components: Components, revive_database: Callable[[], Awaita
         batcher=batcher,
         shipper=shipper,
         maintenance=Maintenance(spool, shipper, engine, components.files, metrics, clear_caches),
+        disk_gauges=DiskGauges(_disks(settings, spool.folder), metrics),
         predict_reviews=PredictReviews(classifier, batcher, cache, spool, keeper, metrics, shadow),
         take_feedback=TakeFeedback(manifest, spool, engine, components.feedback, metrics, turns, spooled, pending),
         look_up=LookUpPrediction(engine, turns, spooled, pending),
         list_predictions=ListPredictions(engine, turns),
         look_up_drift=LookUpDrift(engine, turns, components.files, manifest.version),
     )
+
+
+def _disks(settings: ServiceSettings, spool_folder: Path) -> dict[str, Path]:
+    """Return the folders whose disks are watched: the spool's, and the embedded Postgres' if it has another disk."""
+    folders = {"spool": spool_folder}
+    postgres = EmbeddedServer(settings.data_dir).folder
+    if settings.database == "embedded" and postgres.exists() and postgres.stat().st_dev != spool_folder.stat().st_dev:
+        folders["postgres"] = postgres
+    return folders

@@ -8,6 +8,7 @@ SentimentError
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── DatabaseNotReady     no embedded server can be started, the schema is not migrated, or a month is in use
 │   ├── DatabaseUnusable     Postgres is not what it must be, or no Postgres answers at its address
+│   ├── DiskUnusable         the disk of the data folder is full, or does not answer
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
 │   ├── ReviewFileInvalid    a file of reviews cannot be read, lacks a column, or holds what is no rating or time
@@ -96,6 +97,10 @@ class DatabaseUnusable(OperatorError):
         """Keep whether there is a Postgres, which answers."""
         super().__init__(message)
         self.answers = answers
+
+
+class DiskUnusable(OperatorError):
+    """The disk of the data folder is full, or does not answer."""
 
 
 class ExportRefused(OperatorError):

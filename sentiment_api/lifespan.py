@@ -15,9 +15,11 @@ from litestar.concurrency import set_asyncio_executor
 from sentiment_api.access.authentication import KEYS_REFRESH_S
 from sentiment_api.components import Components, StartedComponents, open_components
 from sentiment_api.database.embedded import EmbeddedServer
+from sentiment_api.disk_space import STATED_RATE, shown_bytes, spool_room
 from sentiment_api.errors import place_of
 from sentiment_api.prediction_log.draining import announce, is_draining, withdraw
 from sentiment_api.prediction_log.maintenance import MAINTENANCE_INTERVAL_S
+from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.drift_gauges import DRIFT_REFRESH_S, refresh_drift_gauges
 
@@ -58,6 +60,7 @@ class Lifespan:
             server.start()
             revive = _reviving(server, self.components.files)
         self._running = open_components(self.components, revive)
+        _look_at_disk(settings, self._running.spool)
         announce(self._running.spool.folder, settings.port)
 
     @asynccontextmanager
@@ -123,6 +126,7 @@ class Lifespan:
 
     def _give_spool_back(self) -> None:
         spool = self.running.spool
+        self.running.disk_gauges.close()
         self._running = None
         withdraw(spool.folder)
         spool.close()
@@ -173,6 +177,23 @@ class _HandlerPools(ThreadPoolExecutor):
 
 
 _handler_pools: Final = _HandlerPools()
+
+
+def _look_at_disk(settings: ServiceSettings, spool: Spool) -> None:
+    """Log when the disk has less room than the spool may take. Nothing is refused: what is shipped makes room."""
+    try:
+        room = spool_room(spool.folder, settings.spool_max_bytes, spool.size_bytes)
+    except OSError as error:
+        _log.warning("the disk does not say how much room it has", error=type(error).__name__, reason=error.strerror)
+        return
+    free = shown_bytes(room.disk.free_bytes)
+    if room.disk.is_full:
+        remedy = "make room on the disk of SENTIMENT_DATA_DIR"
+        _log.error("the disk is full: predictions may be refused", free=free, files=room.disk.free_files, remedy=remedy)
+    elif room.is_short:
+        lasts = {f"hours_at_{STATED_RATE}_predictions_per_s": round(room.hours, 1)}
+        remedy = "make room, or lower SENTIMENT_SPOOL_MAX_BYTES"
+        _log.warning("the disk has less room than the spool may take", free=free, remedy=remedy, **lasts)
 
 
 def _reviving(server: EmbeddedServer, files: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:

@@ -21,6 +21,7 @@ from sentiment_api.routes.openapi import SERVICE, replies_with, reply
 from sentiment_api.schemas.limits import LIMITS
 from sentiment_api.schemas.service import HealthReply, LogHealth, ModelReply
 from sentiment_api.shadow.comparison import Shadow
+from sentiment_api.telemetry.disk_gauges import DiskGauges
 from sentiment_api.telemetry.metrics import Metrics
 
 _OPENMETRICS = "application/openmetrics-text"
@@ -115,7 +116,10 @@ async def ready(
 
 
 @get("/metrics", include_in_schema=False, **requires(Scope.METRICS))
-async def metrics(metrics: NamedDependency[Metrics], request: AnyRequest) -> Response[bytes]:
+async def metrics(
+    metrics: NamedDependency[Metrics], disk_gauges: NamedDependency[DiskGauges], request: AnyRequest
+) -> Response[bytes]:
     """Return all metrics: as OpenMetrics, which alone has exemplars, if that is asked for, else as Prometheus' text."""
+    await disk_gauges.refresh()
     asked = openmetrics if _OPENMETRICS in request.headers.get("accept", "") else exposition
     return Response(asked.generate_latest(metrics.registry), headers={"Content-Type": asked.CONTENT_TYPE_LATEST})

@@ -211,12 +211,14 @@ class Shadow:
         if self._spool.fill_ratio > MAX_SPOOL_SHARE:
             self._drop("log-full", 1)
             return
+        payload = encode(record)
         try:
-            self._spool.append(encode(record))
+            self._spool.append(payload)
         except SpoolFull:
             self._drop("log-full", 1)
         else:
             self._metrics.spooled.labels("shadow").inc()
+            self._metrics.spooled_bytes.inc(len(payload))
 
     def _end(self, state: State, dropped_as: str, reason: str | None) -> None:
         """Give up what waits and the model, for good; nothing when that was done before."""

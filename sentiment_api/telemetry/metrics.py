@@ -53,6 +53,7 @@ class Metrics:
         self._add_cache()
         self._add_shadow()
         self._add_prediction_log()
+        self._add_disks()
         self._add_drift_gauges()
 
     def initialize_counters(self, *, labels: Iterable[str], reasons: Iterable[str]) -> None:
@@ -172,6 +173,7 @@ class Metrics:
     def _add_prediction_log(self) -> None:
         """Register what becomes of records on their way to Postgres."""
         self.spooled = self._counter("spooled_records", "Records appended to the spool, by kind.", "kind")
+        self.spooled_bytes = self._counter("spooled_bytes", "Bytes of records appended to the spool.")
         self.shipped = self._counter("shipped_records", "Records that Postgres holds, by kind.", "kind")
         self.set_aside = self._counter(
             "set_aside_records", "Records that Postgres refused as data, by SQLSTATE.", "sqlstate"
@@ -194,6 +196,16 @@ class Metrics:
         self.spool_max_bytes = self._gauge("spool_max_bytes", "Bound of the bytes in the spool.")
         self.spool_lag = self._gauge(
             "spool_lag_seconds", "Age of the oldest record that Postgres does not hold yet; NaN when unknown."
+        )
+
+    def _add_disks(self) -> None:
+        """Register what the disks have on which the spool and the embedded Postgres lie."""
+        self.disk_free = self._gauge(
+            "disk_free_bytes", "Bytes that the service can still write to the disk; NaN when unknown.", "folder"
+        )
+        self.disk_size = self._gauge("disk_size_bytes", "Size of the disk; NaN when unknown.", "folder")
+        self.disk_free_files = self._gauge(
+            "disk_free_files", "Files that can still be made on the disk; +Inf without such a bound.", "folder"
         )
 
     def _add_drift_gauges(self) -> None:

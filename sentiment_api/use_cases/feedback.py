@@ -65,8 +65,10 @@ class TakeFeedback:
             label=request.label,
             request_id=request_id,
         )
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._spool.append, encode(record))
+        payload = encode(record)
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._spool.append, payload)
         self._metrics.spooled.labels("feedback").inc()
+        self._metrics.spooled_bytes.inc(len(payload))
         return FeedbackReply(request.prediction_id, state)
 
     def _check_label(self, request: FeedbackRequest) -> None:

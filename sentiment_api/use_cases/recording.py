@@ -102,9 +102,11 @@ class PredictionRecorder:
         )
 
     def _append(self, record: PredictionRecord) -> None:
+        payload = encode(record)
         started = time.monotonic()
-        self._spool.append(encode(record))
+        self._spool.append(payload)
         ended = time.monotonic()
+        self._metrics.spooled_bytes.inc(len(payload))
         self._metrics.append_seconds.observe(ended - started)
         if (phases := current_phases()) is not None:
             phases.note(SPOOL, started, ended)
