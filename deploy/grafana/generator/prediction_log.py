@@ -3,9 +3,22 @@
 
 from deploy.grafana.generator.boards import Board
 from deploy.grafana.generator.panels import above, bars, below, lines, override, stat, table
-from deploy.grafana.generator.promql import by_process, happened, increase, quantile, rate, ratio, series
+from deploy.grafana.generator.promql import (
+    INSTANCE,
+    by_process,
+    happened,
+    increase,
+    quantile,
+    rate,
+    ratio,
+    series,
+)
 
-_FILL = f"{series('spool_bytes')} / {series('spool_max_bytes')}"
+_ROOM = f"sentiment:spool_room:bytes{{{INSTANCE}}}"
+_LASTS = f"sentiment:spool_room:seconds{{{INSTANCE}}}"
+_FILL = f"{series('spool_bytes')} / on (instance) ({series('spool_bytes')} + on (instance) {_ROOM})"
+"""Of what a spool can hold: its bound, or less on a disk that has less."""
+_HOUR = 3600
 
 _NOW = (
     stat(
@@ -15,13 +28,35 @@ _NOW = (
         "s",
         {"lag": f"max({series('spool_lag_seconds')})"},
         above(60, 600),
+        width=3,
     ),
     stat(
         "Fullest spool",
-        "Share of its bound. From 80 % on SentimentSpoolFilling pages; once it is full predictions are refused.",
+        "Share of its bound, or of what its disk has room for if that is less. From 80 % on SentimentSpoolFilling"
+        " pages; once it is full predictions are refused.",
         "percentunit",
         {"fullest": f"max({_FILL})"},
         above(0.5, 0.8),
+        width=3,
+    ),
+    stat(
+        "Lasts without Postgres",
+        "How long the spool with the least room takes records if Postgres goes away now, at the rate of the last 15"
+        " minutes; at most a year. Below 4 hours a night's outage is too long: raise SENTIMENT_SPOOL_MAX_BYTES, or give"
+        " the disk more room.",
+        "s",
+        {"lasts": f"min({_LASTS})"},
+        below(12 * _HOUR, 4 * _HOUR),
+        width=3,
+    ),
+    stat(
+        "Free on the disk",
+        "Share of the fullest disk that can still be written. SentimentDiskShort is a ticket below 5 %, or when there"
+        " is less than a spool may still take.",
+        "percentunit",
+        {"free": f"min({series('disk_free_bytes')} / {series('disk_size_bytes')})"},
+        below(0.2, 0.05),
+        width=3,
     ),
     stat(
         "Lost, in a day",
@@ -30,6 +65,7 @@ _NOW = (
         "short",
         {"dropped": increase("dropped_records_total", "1d")},
         above(red=1),
+        width=3,
     ),
     stat(
         "Set aside",
@@ -38,6 +74,7 @@ _NOW = (
         "short",
         {"waiting": f"sum({series('set_aside_records_waiting')})"},
         above(1),
+        width=3,
     ),
     stat(
         "Of a newer release",
@@ -46,6 +83,7 @@ _NOW = (
         "short",
         {"waiting": f"sum({series('newer_records_waiting')})"},
         above(1),
+        width=3,
     ),
     stat(
         "Damaged, in a day",
@@ -54,6 +92,7 @@ _NOW = (
         "bytes",
         {"damaged": increase("damaged_spool_bytes_total", "1d")},
         above(1),
+        width=3,
     ),
 )
 
@@ -79,15 +118,15 @@ _WAY = (
     ),
     lines(
         "Spool",
-        "Bytes in the spool, by process, and their bound (SENTIMENT_SPOOL_MAX_BYTES). At the bound predictions are"
-        " refused, or the oldest records dropped.",
+        "Bytes in the spool, by process, and their bound (SENTIMENT_SPOOL_MAX_BYTES). At the bound, or earlier when the"
+        " disk is full, predictions are refused, or the oldest records dropped.",
         "bytes",
         {"{{instance}}": by_process("spool_bytes"), "bound {{instance}}": by_process("spool_max_bytes")},
     ),
     lines(
         "How full the spools are",
-        "Share of the bound, by process. From 80 % on, or when it will be full within 4 hours, SentimentSpoolFilling"
-        " pages.",
+        "Share of what each can hold: its bound, or less on a disk that has less. From 80 % on, or when it grows and is"
+        " full within 4 hours, SentimentSpoolFilling pages.",
         "percentunit",
         {"{{instance}}": f"sum by (instance) ({_FILL})"},
         above(0.5, 0.8),
@@ -95,7 +134,8 @@ _WAY = (
     bars(
         "Failed attempts",
         "Attempts to ship that will be repeated, by SQLSTATE or exception. Normal while Postgres is away or restarts;"
-        " 42P01 says that migrations are missing. SentimentShipperDefect pages when the reason is the service itself.",
+        " 42P01 says that migrations are missing. SentimentDatabaseRefuses pages when somebody has to mend the login,"
+        " rights or address, SentimentShipperDefect when the reason is the service itself.",
         "ops",
         {"{{kind}}": happened("ship_failures_total", "kind")},
     ),
@@ -106,6 +146,33 @@ _WAY = (
         "s",
         {"p50": quantile(0.5, "spool_append_duration_seconds"), "p99": quantile(0.99, "spool_append_duration_seconds")},
         above(0.01, 0.1),
+    ),
+)
+
+_DISK = (
+    lines(
+        "How long the spools last without Postgres",
+        "What each spool can still take, at the rate at which records came in the 15 minutes before. While Postgres is"
+        " away this is how long is left. Replicas on one disk share its room: see Free bytes.",
+        "s",
+        {"{{instance}}": f"sum by (instance) ({_LASTS})"},
+        below(12 * _HOUR, 4 * _HOUR),
+    ),
+    lines(
+        "Free bytes",
+        "What the service can still write to the disk of each folder; postgres is shown where the embedded server has"
+        " another disk. When it falls so fast that nothing is left in 4 hours SentimentDiskFilling pages. A gap while"
+        " the process answers: the disk does not.",
+        "bytes",
+        {"{{folder}} {{instance}}": f"sum by (folder, instance) ({series('disk_free_bytes')})"},
+    ),
+    lines(
+        "Free files",
+        "How many files can still be made on it; a disk may run out of them while it has bytes. Below 10,000"
+        " SentimentDiskShort is a ticket. Nothing is drawn where the file system has no such bound.",
+        "short",
+        {"{{folder}} {{instance}}": f"sum by (folder, instance) ({series('disk_free_files')})"},
+        below(10_000),
     ),
 )
 
@@ -226,6 +293,7 @@ BOARD = Board(
     rows={
         "Now": _NOW,
         "On its way": _WAY,
+        "Room": _DISK,
         "What went astray": _ASTRAY,
         "By day": _DAYS,
         "In Postgres": _POSTGRES,

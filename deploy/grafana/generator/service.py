@@ -120,8 +120,8 @@ _PREDICTING = 'route=~"/predict|/predict/batch"'
 _REFUSED = (
     bars(
         "Refused, by reason",
-        "Requests that got a problem, by the last word of its type. overloaded and log-full are ours to mend, the"
-        " others mostly the client's.",
+        "Requests that got a problem, by the last word of its type. The runbook tells them apart under Too many errors."
+        " bodies-full, look-ups-overloaded, overloaded and log-full are ours to mend, the others mostly the client's.",
         "reqps",
         {"{{reason}}": happened("refused_requests_total", "reason")},
     ),
@@ -169,6 +169,23 @@ _REFUSED = (
         "s",
         {"{{instance}}": f"(time() - {_KEYS_READ}) * ({_KEYS_READ} > bool 0)"},
         above(60, 6 * 3600),
+    ),
+    bars(
+        "Refused bodies",
+        "bodies-full: a process holds as many bytes of bodies as it may, and SentimentBodiesRefused pages after 10"
+        " minutes. body-too-slow: it did not arrive in time; above 1 a second SentimentBodiesSlow is a ticket. The"
+        " others are mistakes of a client: too large, damaged, or packed as the service does not read it.",
+        "reqps",
+        {"{{reason}}": happened("refused_requests_total", "reason", 'reason=~"bod.+"')},
+        width=12,
+    ),
+    bars(
+        "Refused look-ups",
+        "Predictions that could not be read. look-ups-overloaded: more are read than take turns, and"
+        " SentimentLookUpsRefused is a ticket after 10 minutes. database-away: Postgres does not answer.",
+        "reqps",
+        {"{{reason}}": happened("refused_requests_total", "reason", 'reason=~"look-ups-overloaded|database-away"')},
+        width=12,
     ),
 )
 
