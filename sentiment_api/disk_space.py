@@ -1,5 +1,6 @@
 """How much room a disk has for this process's user, and how long the spool lasts on it without Postgres."""
 
+import errno
 import math
 import os
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ LEAST_FREE_BYTES: Final = 16 << 20
 """Below it the disk counts as full: at the stated rate it lasts a quarter of an hour."""
 LEAST_FREE_FILES: Final = 100
 """Each segment of the spool is a file, and so are reports, keys and what Postgres writes."""
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What writing fails with on a full disk: bytes, files or a quota have run out."""
 STATED_RATE: Final = 10
 """Predictions a second that hours are stated for where nobody has measured any."""
 _RECORD_BYTES: Final = 1_584

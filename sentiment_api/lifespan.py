@@ -191,7 +191,7 @@ def _look_at_disk(settings: ServiceSettings, spool: Spool) -> None:
         remedy = "make room on the disk of SENTIMENT_DATA_DIR"
         _log.error("the disk is full: predictions may be refused", free=free, files=room.disk.free_files, remedy=remedy)
     elif room.is_short:
-        lasts = {f"hours_at_{STATED_RATE}_predictions_per_s": round(room.hours, 1)}
+        lasts = {"hours_without_postgres": round(room.hours, 1), "at_predictions_per_s": STATED_RATE}
         remedy = "make room, or lower SENTIMENT_SPOOL_MAX_BYTES"
         _log.warning("the disk has less room than the spool may take", free=free, remedy=remedy, **lasts)
 

@@ -22,6 +22,7 @@ from sentiment_api.app import build_app
 from sentiment_api.components import build_components
 from sentiment_api.database.connection import DATABASE_ERRORS, check_schema, connected
 from sentiment_api.database.refusals import refusal_line, sqlstate_of
+from sentiment_api.disk_space import NO_ROOM
 from sentiment_api.errors import OperatorError, SettingsInvalid
 from sentiment_api.inference.batching import LAST_PASS_S
 from sentiment_api.lifespan import Lifespan
@@ -95,6 +96,8 @@ def _check_data_dir(data_dir: Path) -> None:
         (data_dir / ".writable").touch()
         (data_dir / ".writable").unlink()
     except OSError as error:
+        if error.errno in NO_ROOM and data_dir.is_dir():
+            return  # what lies in the spool is to be shipped all the same, which makes room
         raise SettingsInvalid(f"cannot write to SENTIMENT_DATA_DIR={data_dir}: {error.strerror}") from error
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from sentiment_api.disk_space import STATED_RATE, SpoolRoom, shown_bytes, spool_room
+from sentiment_api.disk_space import LEAST_FREE_BYTES, LEAST_FREE_FILES, STATED_RATE, SpoolRoom, shown_bytes, spool_room
 from sentiment_api.errors import DiskUnusable
 from sentiment_api.prediction_log.spool_folders import SEGMENT
 from sentiment_api.settings import SpoolSettings
@@ -15,12 +15,21 @@ def check_disk(settings: SpoolSettings) -> str:
     Raises:
         DiskUnusable: the disk is full, or does not say how much room it has.
     """
-    room = _room(settings)
+    return line_on(_room(settings), settings)
+
+
+def line_on(room: SpoolRoom, settings: SpoolSettings) -> str:
+    """Return the line of `check_disk` on a disk with this room.
+
+    Raises:
+        DiskUnusable: the disk is full.
+    """
     free, bound = shown_bytes(room.disk.free_bytes), shown_bytes(settings.spool_max_bytes)
     if room.disk.is_full:
         raise DiskUnusable(
-            f"expected room on the disk of SENTIMENT_DATA_DIR={settings.data_dir}, found {free} and "
-            f"{room.disk.free_files:g} files free: predictions may be refused; make room there"
+            f"expected at least {shown_bytes(LEAST_FREE_BYTES)} and {LEAST_FREE_FILES} files free on the disk of "
+            f"SENTIMENT_DATA_DIR={settings.data_dir}, found {free} and {room.disk.free_files:,.0f} files; "
+            "make room there, or predictions are refused"
         )
     lasts = f"without Postgres {room.hours:.1f} hours at {STATED_RATE} predictions a second"
     if room.is_short:

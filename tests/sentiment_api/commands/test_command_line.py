@@ -1,6 +1,7 @@
 """`sentiment-api` as an operator types it: what it prints, what it refuses, and its exit codes."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -237,12 +238,13 @@ async def test_serve_refuses_an_unmigrated_database(
 
 
 async def test_check_says_what_is_well(database_settings: DatabaseSettings, data_dir: Path) -> None:
-    """One line for the model and one for the database, and exit code 0."""
+    """One line for the model, one for the disk and one for the database, and exit code 0."""
     finished = run("check", SENTIMENT_DATABASE_URL=url_of(database_settings), SENTIMENT_DATA_DIR=str(data_dir))
     assert (finished.returncode, finished.stderr) == (0, "")
-    model, database = finished.stdout.splitlines()
+    model, disk, database = finished.stdout.splitlines()
     assert model.startswith("model     starter ")
     assert model.endswith(" on cpu: golden texts answered as at export")
+    assert re.fullmatch(r"disk      .+ free, .+: without Postgres [\d.]+ hours at 10 predictions a second", disk)
     assert database == "database  reachable and migrated"
 
 

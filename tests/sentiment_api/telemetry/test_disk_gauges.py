@@ -1,10 +1,14 @@
 """The gauges of the data folder's disk: as it is now, and unknown rather than waited for."""
 
+import asyncio
 import math
 import os
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -65,28 +69,27 @@ async def test_a_disk_that_does_not_answer_holds_up_nobody_and_takes_one_thread(
         assert shown(metrics, "free_bytes", "postgres") == 3_000
     assert asked.count("dead") == 1
     answers.set()
-    while math.isnan(shown(metrics, "free_bytes")):
-        await gauges.refresh()
+    async with asyncio.timeout(10):
+        while math.isnan(shown(metrics, "free_bytes")):
+            await gauges.refresh()
     gauges.close()
 
 
-def test_a_scrape_shows_the_disk_of_the_spool(client: TestClient[Litestar], tmp_path: Path) -> None:
+def test_a_scrape_shows_the_disk_of_the_spool(
+    client: TestClient[Litestar], metric: Callable[[httpx.Client, str], float]
+) -> None:
     """The free bytes are what this user can still write, within what others write meanwhile."""
-    lines = client.get("/metrics").text.splitlines()
-    (free,) = (float(line.split()[1]) for line in lines if line.startswith('sentiment_disk_free_bytes{folder="spool"}'))
-    (size,) = (float(line.split()[1]) for line in lines if line.startswith('sentiment_disk_size_bytes{folder="spool"}'))
-    disk = os.statvfs(tmp_path)
+    size = metric(client, 'sentiment_disk_size_bytes{folder="spool"}')
+    disk = os.statvfs(tempfile.gettempdir())
     assert size == disk.f_blocks * disk.f_frsize
+    free = metric(client, 'sentiment_disk_free_bytes{folder="spool"}')
     assert free == pytest.approx(disk.f_bavail * disk.f_frsize, abs=0.05 * size)
 
 
-def test_bytes_are_counted_as_they_are_spooled(client: TestClient[Litestar]) -> None:
-    """A prediction adds its record's bytes, the text among them: the rate by which hours are told."""
-    name = "sentiment_spooled_bytes_total"
-
-    def count() -> float:
-        return next(float(x.split()[1]) for x in client.get("/metrics").text.splitlines() if x.startswith(f"{name} "))
-
-    before = count()
+def test_bytes_are_counted_as_they_are_spooled(
+    client: TestClient[Litestar], metric: Callable[[httpx.Client, str], float]
+) -> None:
+    """A prediction adds the bytes of its record, its text among them: hours are told by their rate."""
+    before = metric(client, "sentiment_spooled_bytes_total")
     assert client.post("/predict", json={"text": "Works as described. " * 50}).status_code == 200
-    assert 1_000 < count() - before < 4_000
+    assert 1_000 < metric(client, "sentiment_spooled_bytes_total") - before < 4_000
