@@ -7,7 +7,8 @@ SentimentError
 │   ├── EngineUnavailable    the engine's package is not installed, or it cannot run this bundle
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── DatabaseNotReady     no embedded server can be started, the schema is not migrated, or a month is in use
-│   ├── DatabaseUnusable     Postgres is not what it must be, or no Postgres answers at its address
+│   ├── DatabaseUnusable     Postgres is not what it must be
+│   │   └── DatabaseUnreachable  no Postgres answers at its address
 │   ├── DiskUnusable         the disk of the data folder is full, or does not answer
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
@@ -91,12 +92,11 @@ class DatabaseNotReady(OperatorError):
 
 
 class DatabaseUnusable(OperatorError):
-    """Postgres is not what it must be, or no Postgres answers at its address. The shipper waits for another."""
+    """Postgres is not what it must be. The shipper waits for another."""
 
-    def __init__(self, message: str, *, answers: bool = False) -> None:
-        """Keep whether there is a Postgres, which answers."""
-        super().__init__(message)
-        self.answers = answers
+
+class DatabaseUnreachable(DatabaseUnusable):
+    """No Postgres answers at its address."""
 
 
 class DiskUnusable(OperatorError):

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from sentiment_api.errors import DatabaseUnusable
+from sentiment_api.errors import DatabaseUnreachable, DatabaseUnusable
 
 CREATE_DATABASE: Final = "createdb --encoding=UTF8 --template=template0 NAME"
 URL: Final = "SENTIMENT_DATABASE_URL"
@@ -133,7 +133,7 @@ def sqlstate_of(error: BaseException) -> str | None:
 def is_refusal(error: BaseException) -> bool:
     """Return whether Postgres, or a pooler, answered and refused; False when nothing answers, or it broke off."""
     if isinstance(error, DatabaseUnusable):
-        return error.answers
+        return not isinstance(error, DatabaseUnreachable)
     sqlstate = sqlstate_of(error)
     return sqlstate is not None and (sqlstate == _POOLERS or not sqlstate.startswith("08"))
 
@@ -150,14 +150,14 @@ def refusal_line(error: BaseException) -> str:
     return str(unreachable(*_unanswered(error, cause)))
 
 
-def unreachable(found: str, remedy: str) -> DatabaseUnusable:
+def unreachable(found: str, remedy: str) -> DatabaseUnreachable:
     """Return the error for a server that does not answer, or not as Postgres does."""
-    return DatabaseUnusable(f"Postgres cannot be reached: {found}; {remedy}")
+    return DatabaseUnreachable(f"Postgres cannot be reached: {found}; {remedy}")
 
 
 def unusable(found: str, remedy: str) -> DatabaseUnusable:
     """Return the error for a server that answers and cannot be used."""
-    return DatabaseUnusable(f"Postgres cannot be used: {found}; {remedy}", answers=True)
+    return DatabaseUnusable(f"Postgres cannot be used: {found}; {remedy}")
 
 
 def refusal_of(sqlstate: str, message: str = "") -> str:

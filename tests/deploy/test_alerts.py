@@ -10,6 +10,8 @@ import httpx
 import pytest
 import yaml
 
+from sentiment_api.database.refusals import refusal_of
+from sentiment_api.errors import DatabaseUnusable
 from tests.packages import command_of
 
 RECORDED = re.compile(r"\bsentiment:\w+:\w+")
@@ -110,6 +112,17 @@ def test_rules_read_only_what_the_service_shows(service: Running, rules: list[di
     assert bounds
     for bound in bounds:
         assert f'sentiment_http_request_duration_seconds_bucket{{le="{bound}",route="/predict"}}' in shown
+
+
+def test_a_refusal_that_is_alerted_is_explained(alerts: dict[str, dict[str, Any]], root: Path) -> None:
+    """Each SQLSTATE of the alert has a line of its own with a remedy, and a row in the runbook."""
+    (kinds,) = re.findall(r'kind=~"([^"]+)"', alerts["SentimentDatabaseRefuses"]["expr"])
+    _, _, section = (root / "docs/runbook.md").read_text().partition("## Postgres refuses")
+    section, _, _ = section.partition("\n## ")
+    rows = set(re.findall(r"`([0-9A-Z]{5}|DatabaseUnusable)`", section))
+    assert set(kinds.split("|")) == rows
+    lines = [refusal_of(each, "not currently accepting connections") for each in rows - {DatabaseUnusable.__name__}]
+    assert not [line for line in lines if "it does not do what it was asked" in line]
 
 
 def test_alerts_read_only_what_is_recorded(rules: list[dict[str, Any]]) -> None:

@@ -121,6 +121,7 @@ async def test_a_database_that_is_not_in_utf8(
     spool.append(encode(new_record(text="Love it 😍, 5 €")))
     assert not await shipper.ship()
     assert (shipper.database, shipper.totals.set_aside) == ("refuses", 0)
+    assert shipper.totals.last_error == "DatabaseUnusable"  # the alert on what does not pass by itself goes by it
     assert (shipper.reason or "").startswith(expected)
     environment = {"SENTIMENT_DATABASE_URL": cluster.url(name)}
     for command in (["db", "upgrade"], ["keys", "list"]):
