@@ -12,6 +12,7 @@ import yaml
 
 from sentiment_api.database.refusals import refusal_of
 from sentiment_api.errors import DatabaseUnusable
+from sentiment_api.http.problems import REASONS
 from tests.packages import command_of
 
 RECORDED = re.compile(r"\bsentiment:\w+:\w+")
@@ -123,6 +124,12 @@ def test_a_refusal_that_is_alerted_is_explained(alerts: dict[str, dict[str, Any]
     assert set(kinds.split("|")) == rows
     lines = [refusal_of(each, "not currently accepting connections") for each in rows - {DatabaseUnusable.__name__}]
     assert not [line for line in lines if "it does not do what it was asked" in line]
+
+
+def test_reasons_that_alerts_name_exist(rules: list[dict[str, Any]]) -> None:
+    """A problem's slug that was renamed would silence its alert."""
+    named = {reason for rule in rules for reason in re.findall(r'reason="([^"]+)"', rule["expr"])}
+    assert named - set(REASONS) == set()
 
 
 def test_alerts_read_only_what_is_recorded(rules: list[dict[str, Any]]) -> None:

@@ -177,7 +177,13 @@ _REFUSED = (
         " others are mistakes of a client: too large, damaged, or packed as the service does not read it.",
         "reqps",
         {"{{reason}}": happened("refused_requests_total", "reason", 'reason=~"bod.+"')},
-        width=12,
+    ),
+    lines(
+        "Bytes of bodies",
+        "Bytes of bodies that are being read, or whose requests are being answered, by process, and their bound"
+        " (SENTIMENT_BODIES_MAX_BYTES). At the bound bodies are refused before they are read.",
+        "bytes",
+        {"{{instance}}": by_process("body_bytes"), "bound {{instance}}": by_process("body_max_bytes")},
     ),
     bars(
         "Refused look-ups",
@@ -185,7 +191,6 @@ _REFUSED = (
         " SentimentLookUpsRefused is a ticket after 10 minutes. database-away: Postgres does not answer.",
         "reqps",
         {"{{reason}}": happened("refused_requests_total", "reason", 'reason=~"look-ups-overloaded|database-away"')},
-        width=12,
     ),
 )
 
