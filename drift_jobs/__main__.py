@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, EXIT_CODES
 from drift_jobs.commands.options import (
     JUDGING,
     NOTICES,
@@ -25,6 +24,8 @@ from drift_jobs.commands.options import (
 from drift_jobs.runs import Level
 from drift_jobs.settings import AUTO, DriftSettings
 
+_EXIT_CODES = "Exit codes: 0 none or watch, 1 drift, 2 could not be judged (and why, on stderr)."
+
 _EXAMPLES = f"""\b
 Examples:
   drift-jobs run --start 2026-11-21 --end 2026-11-22 --html report.html
@@ -37,7 +38,7 @@ Examples:
 Each command has more: drift-jobs COMMAND --help
 
 \b
-{EXIT_CODES}
+{_EXIT_CODES}
 Settings come from the environment: SENTIMENT_DATABASE_URL or SENTIMENT_DATABASE=embedded, SENTIMENT_MODEL,
 SENTIMENT_TIMEZONE, SENTIMENT_DRIFT_MIN_ROWS, SENTIMENT_DRIFT_SAMPLE, SENTIMENT_DRIFT_QUIET_WINDOWS,
 SENTIMENT_DRIFT_SEGMENT_KEYS, SENTIMENT_SERVICE_URL, SENTIMENT_SERVICE_KEY, SENTIMENT_NOTIFY_URL,
@@ -61,7 +62,7 @@ Examples:
   drift-jobs run --start 2026-10-01 --end 2026-11-01 --reference bundle --sample 20000 --json october.json
 
 \b
-{EXIT_CODES}
+{_EXIT_CODES}
 """
 
 
@@ -92,7 +93,7 @@ Examples:
   drift-jobs nightly --service-url http://127.0.0.1:8000 --notify-url https://hooks.example.com/drift
 
 \b
-{EXIT_CODES}
+{_EXIT_CODES}
 """
 
 
@@ -144,7 +145,7 @@ Examples:
   drift-jobs backfill --from 2026-10-01 --to 2026-10-31 --timezone Europe/Paris
 
 \b
-{EXIT_CODES}
+{_EXIT_CODES}
 """
 
 
@@ -278,10 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except Exception as error:  # noqa: BLE001 - Python would end with 1, which means drift here
-        from drift_jobs.commands.failures import failure_line  # noqa: PLC0415 - slow: --help needs none of it
+        from drift_jobs.commands import endings  # noqa: PLC0415 - slow: --help needs none of it
 
-        typer.echo(f"drift-jobs: {failure_line(error)}", err=True)
-        sys.exit(COULD_NOT_BE_JUDGED)
+        typer.echo(f"drift-jobs: {endings.failure_line(error)}", err=True)
+        sys.exit(endings.COULD_NOT_BE_JUDGED)
 
 
 if __name__ == "__main__":

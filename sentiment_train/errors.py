@@ -94,8 +94,11 @@ def missing_library_translated() -> Iterator[None]:
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
+    except (ModuleNotFoundError, PackageMissing) as error:
+        # What readers of review files raise names their extra, and training needs more than that.
+        missing = error.__cause__ if isinstance(error, PackageMissing) else error
+        name = missing.name if isinstance(missing, ModuleNotFoundError) else None
+        library = (name or "").partition(".")[0]
         if library in {"", "sentiment_api", "sentiment_train"}:
             raise
-        raise PackageMissing(f"this command needs {library}, which is not installed: make install-train") from error
+        raise PackageMissing(f"this command needs {library}, which is not installed: make install-train") from missing

@@ -52,6 +52,17 @@ def test_a_public_class_name_stands_for_one_thing() -> None:
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
+def test_typer_is_known_to_command_lines_alone() -> None:
+    """Only `__main__` and `commands` import it: the domain can be read and used without any command line."""
+    places = {
+        path.relative_to(ROOT).parts[1]
+        for package in ("sentiment_api", "sentiment_train", "drift_jobs")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"^(from|import) typer", path.read_text(), re.MULTILINE)
+    }
+    assert places == {"__main__.py", "commands"}
+
+
 @of_each_page
 def test_a_link_leads_somewhere(page: Path) -> None:
     """Files that a page links to exist, and so do the headings."""

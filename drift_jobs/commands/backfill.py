@@ -5,8 +5,7 @@ import datetime as dt
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code, until_done
-from drift_jobs.commands.failures import MENDABLE, failure_line
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, MENDABLE, exit_code, failure_line, until_done
 from drift_jobs.commands.output import OutcomePrinter, Progress, outcome_printer
 from drift_jobs.errors import WindowInvalid
 from drift_jobs.nights.night import day_tasks, judge_day

@@ -3,8 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
-from drift_jobs.commands.endings import exit_code, runs_of, until_done
-from drift_jobs.commands.failures import MENDABLE, failure_line
+from drift_jobs.commands.endings import MENDABLE, exit_code, failure_line, runs_of, until_done
 from drift_jobs.commands.output import OutcomePrinter, Progress, outcome_printer, write_files
 from drift_jobs.nights.golden import check_golden
 from drift_jobs.nights.night import judge_night

@@ -10,6 +10,7 @@ import typer
 
 from drift_jobs.settings import DriftSettings
 from sentiment_api.settings import read_settings
+from sentiment_api.signatures import declare_parameters, keyword
 
 Reference = Annotated[
     str,
@@ -88,12 +89,7 @@ def settings_from(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
             command(read_settings(DriftSettings, **chosen), **given)
 
         _, *own = inspect.signature(command).parameters.values()
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_OF_SETTINGS[name][1])
-            for name in names
-        ]
-        # Typer reads the signature.
-        called.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        declare_parameters(called, [*own, *(keyword(name, _OF_SETTINGS[name][1], None) for name in names)])
         return called
 
     return decorated

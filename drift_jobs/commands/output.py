@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.failures import MENDABLE, failure_line
+from drift_jobs.commands.endings import MENDABLE, failure_line
 from drift_jobs.nights.notices import KEPT, due_notices, post_due
 from drift_jobs.nights.plan import Tell
 from drift_jobs.reporting.console import run_line, write_json

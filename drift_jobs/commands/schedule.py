@@ -5,8 +5,7 @@ import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
 
-from drift_jobs.commands.endings import until_done
-from drift_jobs.commands.failures import failure_line
+from drift_jobs.commands.endings import failure_line, until_done
 from drift_jobs.commands.nightly import ask_golden, maintain
 from drift_jobs.commands.output import OutcomePrinter, outcome_printer
 from drift_jobs.nights.cron import cron_trigger, run_schedule, was_due

@@ -13,12 +13,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.csv
-
 from sentiment_api.errors import ReviewFileInvalid
 from sentiment_api.review_files.decoding import UnzippedFile, is_zipped
+from sentiment_api.review_files.libraries import pa, pl
 from sentiment_api.review_files.row_batches import BATCH_ROWS, ReadOptions, RowBatch, with_roles
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}

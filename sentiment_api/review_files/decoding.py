@@ -9,10 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self, cast
 
-import polars as pl
-import pyarrow as pa
-
 from sentiment_api.errors import ReviewFileInvalid
+from sentiment_api.review_files.libraries import pa, pl
 
 _DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
 """What unzipping raises for bytes that were changed or cut off."""

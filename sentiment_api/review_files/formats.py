@@ -7,20 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from sentiment_api.errors import PackageMissing, ReviewFileInvalid
+from sentiment_api.errors import ReviewFileInvalid
 from sentiment_api.review_files.columns import match_columns
-
-try:
-    from sentiment_api.review_files.csv_files import csv_batches, csv_columns
-    from sentiment_api.review_files.decoding import errors_translated
-    from sentiment_api.review_files.json_lines import json_batches, json_columns
-    from sentiment_api.review_files.parquet_files import parquet_batches, parquet_columns
-    from sentiment_api.review_files.row_batches import ReadOptions, RowBatch
-except ModuleNotFoundError as error:
-    raise PackageMissing(
-        f"reading files of reviews needs {error.name}, which is not installed: "
-        "pip install 'sentiment-service[files]', or make install-train"
-    ) from error
+from sentiment_api.review_files.csv_files import csv_batches, csv_columns
+from sentiment_api.review_files.decoding import errors_translated
+from sentiment_api.review_files.json_lines import json_batches, json_columns
+from sentiment_api.review_files.parquet_files import parquet_batches, parquet_columns
+from sentiment_api.review_files.row_batches import ReadOptions, RowBatch
 
 
 class FileFormat(NamedTuple):

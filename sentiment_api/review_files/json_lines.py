@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-import polars as pl
 
 from sentiment_api.errors import ReviewFileInvalid
 from sentiment_api.review_files.decoding import UnzippedFile
+from sentiment_api.review_files.libraries import pl
 from sentiment_api.review_files.row_batches import BATCH_ROWS, ReadOptions, RowBatch, as_texts, with_roles
 
 _LINES_FOR_COLUMNS = 1_000

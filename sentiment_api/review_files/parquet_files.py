@@ -3,10 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet
-
+from sentiment_api.review_files.libraries import pa, pl
 from sentiment_api.review_files.row_batches import BATCH_ROWS, ReadOptions, RowBatch, with_roles
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-import polars as pl
 
 from sentiment_api.review_files.columns import ROLES
+from sentiment_api.review_files.libraries import pl
 
 BATCH_ROWS = 32_768
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
-
 from sentiment_api.errors import ReviewFileInvalid
 from sentiment_api.review_files.formats import ReviewFile
+from sentiment_api.review_files.libraries import pl
 from sentiment_api.review_files.row_batches import RowBatch
 
 _UTC = pl.Datetime("us", "UTC")

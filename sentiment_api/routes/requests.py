@@ -5,7 +5,6 @@ of them. Values are checked here or by the pydantic model, which name the field 
 """
 
 import datetime as dt
-import inspect
 import re
 from typing import Annotated, Any, Final, TypeVar, get_args
 from uuid import UUID
@@ -22,6 +21,7 @@ from sentiment_api.http.problems import AnyRequest
 from sentiment_api.inference.capacity import Ticket
 from sentiment_api.request_state import KEY_NAME, REQUEST_ID, TICKET
 from sentiment_api.schemas.validation import parse_query
+from sentiment_api.signatures import declare_parameters, keyword
 from sentiment_api.use_cases.drift import NO_SUCH_REPORT
 from sentiment_api.use_cases.recording import Caller
 
@@ -140,17 +140,8 @@ def query_as(model: type[M]) -> dict[str, Provide]:
         return parse_query(model, request.scope["query_string"])
 
     # Litestar has no query models. It documents what a dependency's signature declares, so `read` declares the fields.
-    declared = {"request": AnyRequest} | {name: _query_parameter(name, of) for name, of in model.model_fields.items()}
-    defaults = {name: of.default for name, of in model.model_fields.items()}
-    read.__annotations__ = declared | {"return": model}
-    read.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # what `inspect.signature` returns
-        [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, annotation=of, default=defaults.get(name, inspect.Parameter.empty)
-            )
-            for name, of in declared.items()
-        ]
-    )
+    fields = [keyword(name, _query_parameter(name, of), of.default) for name, of in model.model_fields.items()]
+    declare_parameters(read, [keyword("request", AnyRequest), *fields], model)
     return {"filters": Provide(read, sync_to_thread=False)}
 
 

@@ -2,21 +2,33 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from sentiment_api.errors import SentimentError, place_of
 from sentiment_api.model.engines import EngineName
 from sentiment_train.commands import console
-from sentiment_train.commands.option_groups import grouped_options
+from sentiment_train.commands.option_groups import OptionGroup, grouped_options
 from sentiment_train.comparison.tables import models_table, remarks, slices_table
 from sentiment_train.comparison.verdict import Bounds
 from sentiment_train.errors import NotComparable, NotWritten, TrainingError, missing_library_translated
 from sentiment_train.folders import replace_files
 
+_BOUNDS: Final[OptionGroup] = {
+    "accuracy_loss_points": typer.Option(
+        "--max-accuracy-loss", min=0.0, help="Points; the lower end of the 95 % interval must be above it."
+    ),
+    "slice_loss_points": typer.Option(
+        "--max-slice-loss", min=0.0, max=100.0, help="Points; no slice may be shown to lose more."
+    ),
+    "slice_rows": typer.Option("--min-slice-rows", min=1, help="Smaller slices are not judged."),
+    "calibration_loss": typer.Option("--max-calibration-loss", min=0.0, help="Of the calibration error, 0 to 1."),
+    "slowdown": typer.Option("--max-slowdown", min=0.0, help="B's p95 over A's."),
+}
 
-@grouped_options
+
+@grouped_options(bounds=_BOUNDS)
 def compare(  # noqa: PLR0913 - each is an option of the command line
     a: Annotated[Path, typer.Argument(help="What serves: a bundle, or a folder that `fit` made.")],
     b: Annotated[Path, typer.Argument(help="The candidate: a bundle, or a folder that `fit` made.")],

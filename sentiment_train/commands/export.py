@@ -1,16 +1,49 @@
 """`export`: a model to a bundle that the service takes; and `card`, which writes a bundle's model card again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from sentiment_train.commands import NewFolder, console
-from sentiment_train.commands.option_groups import grouped_options
-from sentiment_train.exporting.card_statements import StatedOptions
+from sentiment_train.commands.option_groups import OptionGroup, grouped_options
+from sentiment_train.exporting.card_statements import CardStatements, read_notes
+
+_STATED: Final[OptionGroup] = {
+    "licence": typer.Option(help="Of the weights, for the model card."),
+    "terms": typer.Option(help="Of the training data, for the model card."),
+    "notes": typer.Option(help="A Markdown file on the model's limits, for the card."),
+    "base_model": typer.Option(help="The hub's name of the base, for the card, where it was fitted from a folder."),
+    "dataset": typer.Option(help="The hub's name of a data set, for the card; can be repeated."),
+}
 
 
-@grouped_options
+class StatedOptions(msgspec.Struct, frozen=True):
+    """What the owner of a model states for its card, as options."""
+
+    licence: str | None = None
+    terms: str | None = None
+    notes: Path | None = None
+    base_model: str | None = None
+    dataset: list[str] | None = None
+
+    def read(self) -> CardStatements:
+        """Return what is stated, the notes read from their file.
+
+        Raises:
+            UnusableData: that file cannot be read.
+        """
+        return CardStatements(
+            licence=self.licence,
+            terms=self.terms,
+            notes=None if self.notes is None else read_notes(self.notes),
+            base_model=self.base_model,
+            datasets=self.dataset or [],
+        )
+
+
+@grouped_options(stated=_STATED)
 def export(
     run: Annotated[Path, typer.Argument(help="The folder that `fit` made, or a bundle, to export its weights again.")],
     data: Annotated[Path, typer.Option("--data", help="The folder that `prepare` made.")],
@@ -39,7 +72,7 @@ def export(
     )
 
 
-@grouped_options
+@grouped_options(stated=_STATED)
 def card(
     model: Annotated[Path, typer.Argument(help="A bundle that `export` made.")],
     *,

@@ -7,13 +7,14 @@ import msgspec
 import typer
 
 from sentiment_train.commands import NewFolder, console
+from sentiment_train.commands.fit_options import FIT_RUN, RECIPE, learning_option, run_option
 from sentiment_train.commands.option_groups import grouped_options
-from sentiment_train.fitting.recipe import TEACHER_SHARE, FitRunOptions, Recipe, learning_option, run_option
+from sentiment_train.fitting.recipe import TEACHER_SHARE, FitRunOptions, Recipe
 
 _TEACHER_SHARE = f"What counts their mean answer; the label counts the rest.  [default: {TEACHER_SHARE} with teachers]"
 
 
-@grouped_options
+@grouped_options(recipe=RECIPE, run_options=FIT_RUN)
 def fit(
     data: Annotated[Path, typer.Argument(help="The folder that `prepare` made.")],
     base: Annotated[str, typer.Option(help="A DistilBERT to start from: a folder or a hub name.")],

@@ -1,45 +1,46 @@
-"""Options that belong together, as one parameter of a command: a Struct whose fields are options each."""
+"""Options that fill one parameter of a command: a Struct of the domain, some of whose fields are options."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from typer.models import OptionInfo
 
+from sentiment_api.signatures import declare_parameters, keyword
+
 Command = Callable[..., None]
+OptionGroup = Mapping[str, OptionInfo]
+"""By field of a Struct, its option. The type and the default are the field's."""
 
 
-def grouped_options(command: Command) -> Command:
-    """Return `command` as Typer takes it: each parameter that is a Struct is replaced by options for its fields.
+def grouped_options(**groups: OptionGroup) -> Callable[[Command], Command]:
+    """Return a decorator that replaces parameters, each of them a Struct, by the options of its group.
 
-    A field is an option when it is declared as one, `Annotated[float, typer.Option(...)]`; its default is the option's.
-    The others keep their defaults.
+    Fields without an option keep their defaults.
     """
-    hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
-    options = {name: list(_options(kind)) for name, kind in groups.items()}
-    parameters = []
-    for parameter in inspect.signature(command).parameters.values():
-        plain = parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters += options.get(parameter.name, [plain])
 
-    @wraps(command)
-    def run(**given: Any) -> None:  # noqa: ANN401 - what the options were given
-        for name, kind in groups.items():
-            given[name] = kind(**{option.name: given.pop(option.name) for option in options[name]})
-        command(**given)
+    def decorated(command: Command) -> Command:
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            plain = [keyword(name, hints[name], parameter.default)]
+            parameters += _options(hints[name], groups[name]) if name in groups else plain
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by Typer through `inspect`
-    return run
+        @wraps(command)
+        def run(**given: Any) -> None:  # noqa: ANN401 - what the options were given
+            for name, group in groups.items():
+                given[name] = hints[name](**{field: given.pop(field) for field in group})
+            command(**given)
+
+        declare_parameters(run, parameters)
+        return run
+
+    return decorated
 
 
-def _options(group: type[msgspec.Struct]) -> Iterator[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    for field in msgspec.structs.fields(group):
-        annotation = hints[field.name]
-        if any(isinstance(each, OptionInfo) for each in get_args(annotation)[1:]):
-            yield inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
-            )
+def _options(struct: type[msgspec.Struct], group: OptionGroup) -> list[inspect.Parameter]:
+    types, fields = get_type_hints(struct), {field.name: field for field in msgspec.structs.fields(struct)}
+    annotated: Any = Annotated  # its arguments are no types that mypy could know
+    return [keyword(name, annotated[types[name], option], fields[name].default) for name, option in group.items()]

@@ -1,34 +1,24 @@
 """Whether B may replace A: the rules alone, as a pure function of what was measured."""
 
-from typing import Annotated
-
 import msgspec
-import typer
 
 FAMILY_ERROR = 0.05
 """The chance that any slice at all is refused although none is worse by more than the bound."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much worse B may be; each is an option of `sentiment-train compare`."""
+    """How much worse B may be."""
 
-    accuracy_loss_points: Annotated[
-        float,
-        typer.Option(
-            "--max-accuracy-loss", min=0.0, help="Points; the lower end of the 95 % interval must be above it."
-        ),
-    ] = 0.5
+    accuracy_loss_points: float = 0.5
     """The lower end of the interval of the accuracy difference must lie above its negative."""
-    slice_loss_points: Annotated[
-        float,
-        typer.Option("--max-slice-loss", min=0.0, max=100.0, help="Points; no slice may be shown to lose more."),
-    ] = 2.0
-    slice_rows: Annotated[int, typer.Option("--min-slice-rows", min=1, help="Smaller slices are not judged.")] = 200
-    """They are shown."""
-    calibration_loss: Annotated[
-        float, typer.Option("--max-calibration-loss", min=0.0, help="Of the calibration error, 0 to 1.")
-    ] = 0.01
-    slowdown: Annotated[float, typer.Option("--max-slowdown", min=0.0, help="B's p95 over A's.")] = 1.25
+    slice_loss_points: float = 2.0
+    """No slice may be shown to lose more."""
+    slice_rows: int = 200
+    """Smaller slices are shown and not judged."""
+    calibration_loss: float = 0.01
+    """Of the calibration error, 0 to 1."""
+    slowdown: float = 1.25
+    """B's p95 over A's."""
 
 
 class SliceFigures(msgspec.Struct, frozen=True, kw_only=True):

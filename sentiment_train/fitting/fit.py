@@ -99,23 +99,11 @@ def fit(
         )
     tensorboard = run_options.tensorboard if accelerator.is_main_process else None
     with Reporter(console, training.steps, training.step, tensorboard) as report:
-        if signal_number := training.run(folder, run_options, identity, report):
-            raise Interrupted(
-                f"stopped after step {training.step} of {training.steps}; the same command with --resume goes on",
-                signal_number,
-            )
+        _run_to_the_end(training, folder, run_options, identity, report)
 
     outcome = _outcome(training, inputs, base, recipe, accelerator)
-
     if accelerator.is_main_process:
-        model = training.model(folder)
-
-        def write(staging: Path) -> None:
-            inputs.tokenizer.save_pretrained(staging)
-            model.save_pretrained(staging)
-            (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
-
-        folder.finish(write)
+        _write_model(folder, training, inputs.tokenizer, outcome)
     accelerator.wait_for_everyone()
     accelerator.end_training()
     figures = outcome["validation"]
@@ -190,6 +178,28 @@ def _identity(inputs: FitInputs, base: str, recipe: Recipe) -> dict[str, Any]:
         "base sha256": weights_hash(base),
         "teachers": ", ".join(teacher.record["sha256"][:12] for teacher in inputs.teachers) or "none",
     }
+
+
+def _run_to_the_end(
+    training: Training, folder: RunFolder, run_options: FitRunOptions, identity: dict[str, Any], report: Reporter
+) -> None:
+    if signal_number := training.run(folder, run_options, identity, report):
+        raise Interrupted(
+            f"stopped after step {training.step} of {training.steps}; the same command with --resume goes on",
+            signal_number,
+        )
+
+
+def _write_model(folder: RunFolder, training: Training, tokenizer: Any, outcome: dict[str, Any]) -> None:  # noqa: ANN401 - transformers' tokenizers have no common type
+    """Write what the fit made, and its record, as a whole or not at all."""
+    model = training.model(folder)
+
+    def write(staging: Path) -> None:
+        tokenizer.save_pretrained(staging)
+        model.save_pretrained(staging)
+        (staging / "fit.json").write_text(json.dumps(outcome, indent=2) + "\n")
+
+    folder.finish(write)
 
 
 def _outcome(

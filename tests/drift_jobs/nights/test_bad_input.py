@@ -10,8 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code
-from drift_jobs.commands.failures import failure_line
+from drift_jobs.commands.endings import COULD_NOT_BE_JUDGED, exit_code, failure_line
 from drift_jobs.nights.night import judge_window
 from drift_jobs.nights.plan import JudgingPlan, Tell
 from drift_jobs.runs import Failed, Outcome, StoredRun

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from drift_jobs.commands.failures import failure_line
+from drift_jobs.commands.endings import failure_line
 from sentiment_api.database import refusals
 from sentiment_api.database.connection import DATABASE_ERRORS
 from sentiment_api.database.connector import _usable
