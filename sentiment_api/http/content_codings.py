@@ -14,6 +14,9 @@ _PIECE_BYTES: Final = 64 << 10
 _FREE_BYTES: Final = 64 << 10
 _MAX_RATIO: Final = 250
 """Beyond the first bytes. Reviews as JSON shrink to a fifth, repeated ones to a hundredth, zeros to a thousandth."""
+_GZIP_MAGIC: Final = b"\x1f"  # its first byte: the second may come later
+_MAX_MEMBERS: Final = 64
+"""Programs that pack in parallel make one of each 128 KiB. Empty ones cost time, and no bytes."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
@@ -70,18 +73,21 @@ class _Identity:
 
 
 class _Inflater:
-    """Unpacks one gzip member or one zlib stream; `deflate` also without zlib's frame, as some clients send it."""
+    """Unpacks gzip members, or one zlib stream; `deflate` also without zlib's frame, as some clients send it."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
         self._inflate: zlib._Decompress | None = None
         self._taken = self._given = 0
+        self._members = 0
 
     def decode(self, sent: bytes) -> Iterator[bytes]:
         self._taken += len(sent)
         more = bool(sent)
         while more:
-            inflate = self._inflate or self._begin(sent)
+            inflate = self._inflate
+            if inflate is None or (inflate.eof and self._coding == "gzip" and sent.startswith(_GZIP_MAGIC)):
+                inflate = self._begin(sent)
             piece = self._unpack(inflate, sent)
             self._given += len(piece)
             if self._given > _FREE_BYTES + _MAX_RATIO * self._taken:
@@ -97,6 +103,9 @@ class _Inflater:
             raise BodyDamaged(f"The body ends before its {self._coding} data does.")
 
     def _begin(self, sent: bytes) -> "zlib._Decompress":
+        self._members += 1
+        if self._members > _MAX_MEMBERS:
+            raise BodyDamaged(f"The body has more than {_MAX_MEMBERS} gzip members.")
         bits = _GZIP_WINDOW if self._coding == "gzip" else zlib.MAX_WBITS
         if self._coding == "deflate" and not _has_zlib_header(sent):
             bits = -bits

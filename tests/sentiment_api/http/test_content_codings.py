@@ -52,3 +52,19 @@ def test_a_bomb_is_unpacked_in_small_pieces_until_it_is_refused() -> None:
             assert len(piece) <= PIECE
             taken += len(piece)
     assert taken <= PIECE + 250 * len(bomb)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1 << 20])
+def test_members_of_gzip_are_one_body(cut: int) -> None:
+    """As RFC 1952 has it: programs that pack in parallel write several."""
+    packed = b"".join(gzip.compress(part) for part in (b'{"text": ', b"", b'"Lovely."}'))
+    assert unpacked(b"gzip", [packed[start : start + cut] for start in range(0, len(packed), cut)]) == (
+        b'{"text": "Lovely."}'
+    )
+
+
+@pytest.mark.parametrize("end", [b"more", b"\x1fmore", gzip.compress(b"{}")[:-1], gzip.compress(b"") * 64])
+def test_what_follows_a_member_is_one(end: bytes) -> None:
+    """Other bytes, half a member, or members without end are refused."""
+    with pytest.raises(BodyDamaged):
+        unpacked(b"gzip", [gzip.compress(b"{}") + end])
