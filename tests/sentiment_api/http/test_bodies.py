@@ -74,7 +74,6 @@ DAMAGED = {
     "damaged within": ("gzip", PACKED[:20] + bytes(8) + PACKED[28:], "is not gzip"),
     "wrong check": ("gzip", PACKED[:-8] + bytes(8), "is not gzip"),
     "more after it": ("gzip", PACKED + b"more", "after the end"),
-    "two members": ("gzip", PACKED + PACKED, "after the end"),
     "a head alone": ("deflate", b"\x78", "ends before"),
     "a bomb": ("gzip", gzip.compress(bytes(1 << 20)), "more than 250 times"),
 }
