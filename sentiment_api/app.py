@@ -17,6 +17,7 @@ from sentiment_api.access.rate_limits import RateLimitMiddleware
 from sentiment_api.components import build_components
 from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.edge import Edge
+from sentiment_api.http.head_requests import HeadRequests
 from sentiment_api.http.problems import EXCEPTION_HANDLERS
 from sentiment_api.http.unread_bodies import UnreadBodies
 from sentiment_api.http.unread_replies import UnreadReplies
@@ -78,7 +79,7 @@ def build_app(lifespan: Lifespan) -> Litestar:
     )
     pages: ASGIApp = ReportPages(app.asgi_handler)
     alone = settings.keys == "off" and not settings.behind_proxy
-    edge = Edge(LoopbackHostsOnly(pages) if alone else pages, components.metrics)
+    edge = Edge(HeadRequests(LoopbackHostsOnly(pages) if alone else pages), components.metrics)
     app.asgi_handler = UnreadBodies(UnreadReplies(edge))
     return app
 
