@@ -7,6 +7,7 @@ DriftError                 a window cannot be judged: one line for the operator,
 ├── RunUnknown             no run has this id
 ├── WindowUnsettled        other jobs store runs on the window each time that it is judged
 ├── GoldenUnavailable      the service gives no answers to the golden texts that can be compared
+├── HttpEnvironmentInvalid the environment names a proxy, or certificates, that cannot be used
 └── ScheduleInvalid        the cron expression cannot be read, or means something else here than in cron
 
 Messages say what was expected, what was found and the remedy. They never contain a client's text.
@@ -39,6 +40,10 @@ class WindowUnsettled(DriftError):
 
 class GoldenUnavailable(DriftError):
     """The service gives no answers to the golden texts that can be compared."""
+
+
+class HttpEnvironmentInvalid(DriftError):
+    """The environment names a proxy, or certificates, that cannot be used."""
 
 
 class ScheduleInvalid(DriftError):

@@ -70,6 +70,10 @@ class DriftSettings(DatabaseSettings):
 
 
 def _check_web_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message quotes the address, or a part of it
+        is_address = False
+    if not is_address:
         raise ValueError("expected an address such as http://127.0.0.1:8000")

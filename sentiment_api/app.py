@@ -17,6 +17,8 @@ from sentiment_api.access.rate_limits import RateLimitMiddleware
 from sentiment_api.components import build_components
 from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.edge import Edge
+from sentiment_api.http.head_requests import HeadRequests
+from sentiment_api.http.path_prefix import PathPrefix
 from sentiment_api.http.problems import EXCEPTION_HANDLERS
 from sentiment_api.http.unread_bodies import UnreadBodies
 from sentiment_api.http.unread_replies import UnreadReplies
@@ -50,7 +52,7 @@ def build_app(lifespan: Lifespan) -> Litestar:
     """Build the application around the components that `lifespan` starts and stops.
 
     Raises:
-        SettingsInvalid: what is set as Apitally's token is none.
+        SettingsInvalid: what is set as Apitally's token is none, or the root path is one of the routes.
     """
     components, settings = lifespan.components, lifespan.components.settings
     app = Litestar(
@@ -76,9 +78,11 @@ def build_app(lifespan: Lifespan) -> Litestar:
         request_max_body_size=MAX_SINGLE_BYTES,
         logging_config=None,  # ours is set in __main__; Litestar's would replace the root logger
     )
-    pages: ASGIApp = ReportPages(app.asgi_handler)
+    own_paths = [route.path for route in app.routes]
+    pages = ReportPages(app.asgi_handler)
+    paths: ASGIApp = PathPrefix(pages, settings.root_path, settings.trusted_proxies, own_paths)
     alone = settings.keys == "off" and not settings.behind_proxy
-    edge = Edge(LoopbackHostsOnly(pages) if alone else pages, components.metrics)
+    edge = Edge(HeadRequests(LoopbackHostsOnly(paths) if alone else paths), components.metrics)
     app.asgi_handler = UnreadBodies(UnreadReplies(edge))
     return app
 

@@ -8,7 +8,11 @@ from typing import Final
 REQUEST_ID: Final = "request_id"
 """str: the client's `X-Request-ID` if it is short and plain, else a new UUID. Written by `http.edge`."""
 PATH: Final = "path"
-"""str: the path as it was requested; `routes.drift` replaces the scope's for report pages. Written by `http.edge`."""
+"""str: the path that the client asked for, with the prefix; `http.path_prefix` and `routes.drift` replace the scope's.
+Written by `http.edge`, and by `http.path_prefix`."""
+PREFIX: Final = "prefix"
+"""str: what a proxy puts before the service's paths, such as `/reviews`; empty without one. Written by
+`http.path_prefix`."""
 CREDENTIALS: Final = "credentials"
 """tuple[str, ...]: the API keys presented; the scope's headers no longer hold them. Written by `http.edge`."""
 KEY: Final = "key"

@@ -5,17 +5,21 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sentiment_api.errors import SettingsInvalid
 from sentiment_api.model.engines import EngineName
 
 S = TypeVar("S", bound=BaseSettings)
+Network = IPv4Network | IPv6Network
+
+PATH_PREFIX: Final = re.compile(r"(?!.{201})(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?", re.ASCII)
+"""A plain path: no `//`, which a browser takes for a host, no `..`, nothing that some decode and others do not."""
 
 _PREFIX = "SENTIMENT_"
 _OF_THE_DRIFT_JOB = (
@@ -173,6 +177,10 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
     """Bound of the work in the service. An idle service admits any legal batch."""
     cache_bytes: int = Field(default=0, ge=0)
     """Room for the answers of texts seen before; 0 turns the cache off."""
+    root_path: str = ""
+    """The path below which a proxy shows the service, such as `/reviews`, whether it strips that path or not."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = (ip_network("127.0.0.0/8"), ip_network("::1"))
+    """Whose `X-Forwarded-Prefix` is believed where `root_path` is not set: addresses or networks, with commas."""
     body_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request's body may take to arrive."""
     bodies_max_bytes: int = Field(default=24 << 20, ge=16 << 20)
@@ -206,6 +214,21 @@ class ServiceSettings(ModelSettings, ShadowSettings, DatabaseSettings, SpoolSett
             return str(ip_address(host))
         except ValueError:
             raise ValueError("expected an IP address such as 127.0.0.1") from None
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, path: str) -> str:
+        if not PATH_PREFIX.fullmatch(path):
+            raise ValueError("expected a path of letters, digits and -._~, such as /reviews")
+        return path.removesuffix("/")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, given: Any) -> Any:  # noqa: ANN401 - what the environment has
+        try:
+            return [ip_network(each.strip()) for each in given.split(",")] if isinstance(given, str) else given
+        except ValueError:
+            raise ValueError("expected addresses or networks such as 127.0.0.1,10.0.0.0/8") from None
 
     @model_validator(mode="after")
     def _require_keys_beyond_loopback(self) -> Self:

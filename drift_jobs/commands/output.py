@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from drift_jobs.commands.endings import MENDABLE, failure_line
+from drift_jobs.http_client import odd_exemptions
 from drift_jobs.nights.notices import KEPT, due_notices, post_due
 from drift_jobs.nights.plan import Tell
 from drift_jobs.reporting.console import run_line, write_json
@@ -104,6 +105,9 @@ def outcome_printer(
     complain: Callable[[str], None] = _print_error,
 ) -> OutcomePrinter:
     """Return what says what a command found: runs on stdout, what cannot be judged on stderr, unless told otherwise."""
+    if settings.notify_url or settings.service_url:
+        for line in odd_exemptions():
+            complain(line)
     url = settings.notify_url.get_secret_value() if settings.notify_url else None
     return OutcomePrinter(say=say, complain=complain, tell=tell, notify_url=url)
 

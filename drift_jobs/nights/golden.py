@@ -12,7 +12,8 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from drift_jobs.errors import GoldenUnavailable
+from drift_jobs.errors import GoldenUnavailable, HttpEnvironmentInvalid
+from drift_jobs.http_client import http_client, through_proxy
 from drift_jobs.runs import MetricRow, RunVerdict
 from sentiment_api.model.bundle import GOLDEN_TOLERANCE, Bundle, Manifest
 
@@ -47,13 +48,16 @@ async def check_golden(bundle: Bundle, service_url: str, service_key: SecretStr 
     """
     key = {"Authorization": f"Bearer {service_key.get_secret_value()}"} if service_key else {}
     try:
-        async with httpx.AsyncClient(base_url=service_url, timeout=_TIMEOUT_S, headers=key) as client:
+        async with http_client(service_url, timeout_s=_TIMEOUT_S, base_url=service_url, headers=key) as client:
             engine = (await _served(client, bundle.manifest)).engine
             recorded = recorded_answers(bundle.manifest, engine)
             answers = [await _answer(client, golden.text) for golden in bundle.manifest.golden]
         return compare_answers(bundle.manifest.labels, recorded, answers)
-    except GoldenUnavailable as error:
-        return MetricRow(metric=METRIC, family="model", n=0, note=str(error))
+    except (GoldenUnavailable, HttpEnvironmentInvalid) as error:
+        note = str(error)
+    except httpx.InvalidURL:
+        note = "expected --service-url to be an address such as http://127.0.0.1:8000, found something else"
+    return MetricRow(metric=METRIC, family="model", n=0, note=note)
 
 
 def recorded_answers(manifest: Manifest, engine: str) -> list[list[float]]:
@@ -162,6 +166,6 @@ async def _reply(request: httpx.Request, client: httpx.AsyncClient, kind: type[D
     except (msgspec.MsgspecError, UnicodeDecodeError):
         found = "what the service does not say"
     raise GoldenUnavailable(
-        f"expected an answer from {request.method} {request.url.path} of the service, found {found}; see that it runs "
-        "and that --service-url is its address"
+        f"expected an answer from {request.method} {request.url.path} of the service, found {found}"
+        f"{through_proxy(str(request.url))}; see that it runs and that --service-url is its address"
     )

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from tenacity.wait import wait_base
 
+from drift_jobs.errors import HttpEnvironmentInvalid
+from drift_jobs.http_client import http_client, through_proxy
 from drift_jobs.runs import DriftRun, Level, MetricRow, is_alarm
 from sentiment_api.database.drift_results import shown_segment
 
@@ -94,13 +96,16 @@ async def notify(run: DriftRun, url: str, *, timeout_s: float = TIMEOUT_S) -> No
     """
     content = msgspec.json.encode(notice(run))
     try:
-        async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s) as client:
+        async with asyncio.timeout(timeout_s), http_client(url, timeout_s=timeout_s) as client:
             await _post(client, url, content)
+    except HttpEnvironmentInvalid as error:  # stays as it is for a while, and is so for every receiver
+        told = f"the notice of run {run.run_id} was not sent: {error}"
+        raise NotificationFailed(told, may_pass=False, is_away=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        is_away = isinstance(error, httpx.TransportError | TimeoutError)
-        may_pass = is_away or (isinstance(error, httpx.HTTPStatusError) and _is_busy(error.response))
-        told = f"the notice of run {run.run_id} was not taken: {_found(error)}"
-        raise NotificationFailed(told, may_pass=may_pass, is_away=is_away) from error
+        is_silent = isinstance(error, httpx.TransportError | TimeoutError)
+        may_pass = is_silent or (isinstance(error, httpx.HTTPStatusError) and _is_busy(error.response))
+        told = f"the notice of run {run.run_id} was not taken: {_found(error)}{through_proxy(url)}"
+        raise NotificationFailed(told, may_pass=may_pass, is_away=is_silent) from error
 
 
 async def _post(client: httpx.AsyncClient, url: str, content: bytes) -> None:

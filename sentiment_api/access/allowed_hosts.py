@@ -8,7 +8,6 @@ routes only.
 """
 
 import re
-from ipaddress import ip_address
 from typing import Any
 
 from litestar import Request
@@ -17,6 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from sentiment_api.errors import HostNotAllowed
 from sentiment_api.http.problems import refused
+from sentiment_api.loopback import is_loopback
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z.-]+))(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
 _REFUSAL = HostNotAllowed(
@@ -35,7 +35,7 @@ class LoopbackHostsOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request for another host."""
-        if scope["type"] != ScopeType.HTTP or all(map(_is_loopback, _hosts(scope))):
+        if scope["type"] != ScopeType.HTTP or all(map(_is_this_machine, _hosts(scope))):
             await self._app(scope, receive, send)
             return
         request = Request[Any, Any, Any](scope, receive, send)
@@ -47,15 +47,7 @@ def _hosts(scope: HTTPScope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host" and value]
 
 
-def _is_loopback(host: str) -> bool:
+def _is_this_machine(host: str) -> bool:
     """Return whether the host, with or without a port, is localhost or a loopback address."""
     found = _HOST.fullmatch(host)
-    if found is None:
-        return False
-    name = (found[1] or found[2]).lower()
-    if f".{name}".endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return found is not None and is_loopback(found[1] or found[2])

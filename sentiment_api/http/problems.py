@@ -154,8 +154,8 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
 
 
 def _instance(request: AnyRequest) -> str:
-    """Return the path that was asked for, as the edge has seen it, as RFC 9457 wants it: a URI reference."""
-    return quote(request.scope["state"][PATH])
+    """Return the path that was asked for, as RFC 9457 wants it: a URI reference, which `//` would make another host."""
+    return quote("/" + request.scope["state"][PATH].lstrip("/"))
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

@@ -6,14 +6,16 @@ from typing import Any
 from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, SwaggerRenderPlugin
 from litestar.params import FromPath
 from litestar.response import File
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from sentiment_api import __version__
 from sentiment_api.access.authentication import PUBLIC, security_schemes
+from sentiment_api.http.problems import AnyRequest
 from sentiment_api.http.unread_replies import PIECE_BYTES
+from sentiment_api.request_state import PATH, PREFIX
 from sentiment_api.routes.openapi import TAGS
 
 _ASSETS = {
@@ -31,13 +33,6 @@ _FOLDER = Path(__file__).parents[1] / "static" / "swagger-ui"
 
 def openapi() -> OpenAPIConfig:
     """Return the configuration of the schema and its page."""
-    page = SwaggerRenderPlugin(
-        js_url="/docs/assets/swagger-ui-bundle.js",
-        css_url="/docs/assets/swagger-ui.css",
-        standalone_preset_js_url="/docs/assets/swagger-ui-standalone-preset.js",
-        favicon="<link rel='icon' href='data:,'>",  # Litestar's own is on a public server
-        path="/",
-    )
     return OpenAPIConfig(
         title="Sentiment service",
         version=__version__,
@@ -52,8 +47,32 @@ def openapi() -> OpenAPIConfig:
             opt=PUBLIC,
         ),
         components=security_schemes(),
-        render_plugins=[page],
+        render_plugins=[_Page(path="/"), _Document()],
     )
+
+
+class _Page(OpenAPIRenderPlugin):
+    """Swagger UI. Its links are relative, so that they hold below any path of a proxy, known or not."""
+
+    def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
+        """Return the page."""
+        root = "../" if request.scope["state"][PATH].endswith("/") else "./"
+        page = SwaggerRenderPlugin(
+            js_url=f"{root}docs/assets/swagger-ui-bundle.js",
+            css_url=f"{root}docs/assets/swagger-ui.css",
+            standalone_preset_js_url=f"{root}docs/assets/swagger-ui-standalone-preset.js",
+            favicon="<link rel='icon' href='data:,'>",  # Litestar's own is on a public server
+        )
+        return page.render(request, openapi_schema | {"servers": [{"url": root}]})
+
+
+class _Document(JsonRenderPlugin):
+    """The schema, for programs."""
+
+    def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
+        """Return it with the path below which the client sees the service."""
+        servers = [{"url": request.scope["state"][PREFIX] or "/"}]
+        return super().render(request, openapi_schema | {"servers": servers})
 
 
 async def _as_ours(response: Response[Any]) -> Response[Any]:

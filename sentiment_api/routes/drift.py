@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
@@ -12,15 +12,16 @@ from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIType, Operation
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Send
 from litestar.types import Scope as Connection
+from msgspec.structs import replace
 
 from sentiment_api.access.authentication import requires
 from sentiment_api.access.keys import Scope
 from sentiment_api.http.problems import AnyRequest
-from sentiment_api.request_state import RUN_ID
+from sentiment_api.request_state import PREFIX, RUN_ID
 from sentiment_api.routes import examples
 from sentiment_api.routes.openapi import DRIFT, QueryOperation, problems, replies_with
 from sentiment_api.routes.requests import accepts_gzip, query_as, run_id_of
-from sentiment_api.schemas.drift import DriftReport, DriftReportPage, DriftReportsQuery
+from sentiment_api.schemas.drift import DriftReport, DriftReportPage, DriftReportsQuery, DriftReportSummary
 from sentiment_api.use_cases.drift import LookUpDrift
 
 REPORT_POLICY: Final = (
@@ -42,6 +43,8 @@ _PAGE: Final = "/drift/reports/{run_id}.html"
 """The page's path in OpenAPI, metrics and log. To Litestar it has no parameter: its paths know no suffix."""
 _PAGE_REQUESTED: Final = re.compile(r"/drift/reports/([^/]+)\.html")
 
+Summary = TypeVar("Summary", bound=DriftReportSummary)
+
 
 @get(
     "/drift/reports",
@@ -53,10 +56,11 @@ _PAGE_REQUESTED: Final = re.compile(r"/drift/reports/([^/]+)\.html")
     **requires(Scope.READ),
 )
 async def drift_reports(
-    filters: NamedDependency[DriftReportsQuery], look_up_drift: NamedDependency[LookUpDrift]
+    request: AnyRequest, filters: NamedDependency[DriftReportsQuery], look_up_drift: NamedDependency[LookUpDrift]
 ) -> DriftReportPage:
     """Return drift runs without their metrics: the latest window first, and of a window the latest revision first."""
-    return await look_up_drift.page(filters)
+    page = await look_up_drift.page(filters)
+    return replace(page, reports=[_linked(report, request) for report in page.reports])
 
 
 @get(
@@ -66,13 +70,13 @@ async def drift_reports(
     responses=replies_with(examples.DRIFT_REPORT, "The run.", 401, 403, 404, 503),
     **requires(Scope.READ),
 )
-async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
+async def latest_drift_report(request: AnyRequest, look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
     """Return the run on the latest window of the model that serves, as it was judged last; 404 before the first.
 
     The latest window is the one that ends last. A window that was judged by hand up to this minute is the latest one
     until a night ends after it; `reference` says what each run was compared with.
     """
-    return await look_up_drift.latest()
+    return _linked(await look_up_drift.latest(), request)
 
 
 @get(
@@ -83,9 +87,17 @@ async def latest_drift_report(look_up_drift: NamedDependency[LookUpDrift]) -> Dr
     operation_class=QueryOperation,
     **requires(Scope.READ),
 )
-async def drift_report(run_id: FromPath[str], look_up_drift: NamedDependency[LookUpDrift]) -> DriftReport:
+async def drift_report(
+    request: AnyRequest, run_id: FromPath[str], look_up_drift: NamedDependency[LookUpDrift]
+) -> DriftReport:
     """Return a run of the drift job with its metrics and details."""
-    return await look_up_drift.find(run_id_of(run_id))
+    return _linked(await look_up_drift.find(run_id_of(run_id)), request)
+
+
+def _linked(report: Summary, request: AnyRequest) -> Summary:
+    """Return the report with the path of its page as the client has to ask for it."""
+    prefix: str = request.scope["state"][PREFIX]
+    return replace(report, page=prefix + report.page) if prefix and report.page else report
 
 
 @dataclass

@@ -17,8 +17,10 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
+from requests import Session
 
 from sentiment_api import __version__
+from sentiment_api.loopback import is_loopback
 from sentiment_api.settings import ServiceSettings
 from sentiment_api.telemetry.spans import TracingMiddleware
 
@@ -124,9 +126,17 @@ def _exporters(settings: ServiceSettings) -> list[SpanExporter]:
     named = settings.trace_exporters()
     exporters: list[SpanExporter] = [ConsoleSpanExporter()] if "console" in named else []
     if "otlp" in named:
-        receiver = urlsplit(settings.otel_endpoint or _DEFAULT_ENDPOINT).netloc.rpartition("@")[2]
-        exporters.append(_OutageReportingExporter(OTLPSpanExporter(), receiver))
+        url = urlsplit(settings.otel_endpoint or _DEFAULT_ENDPOINT)
+        exporter = OTLPSpanExporter(session=_session_without_proxy() if is_loopback(url.hostname or "") else None)
+        exporters.append(_OutageReportingExporter(exporter, url.netloc.rpartition("@")[2]))
     return exporters
+
+
+def _session_without_proxy() -> Session:
+    """Return what sends to a receiver on this machine: a proxy of the environment would send to its own."""
+    session = Session()
+    session.trust_env = False
+    return session
 
 
 def _provider(exporters: list[SpanExporter]) -> TracerProvider:

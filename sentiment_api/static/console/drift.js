@@ -3,7 +3,7 @@
 import { element } from "./elements.js";
 import { count, moment, span } from "./formats.js";
 import { pagedList } from "./lists.js";
-import { key } from "./requests.js";
+import { at, key } from "./requests.js";
 
 const LIMIT = 10;
 const VERDICTS = { none: "no drift", watch: "watch", drift: "drift", not_judged: "not judged" };
@@ -36,8 +36,8 @@ function item(run) {
 function link(run, window, verdict) {
   const way =
     key() === null
-      ? { href: `/drift/reports/${run.run_id}.html`, rel: "noopener" }
-      : { href: `/console/report.html?run=${run.run_id}`, rel: "opener" }; // as an opener's, the tab gets the key, too
+      ? { href: at(`/drift/reports/${run.run_id}.html`), rel: "noopener" }
+      : { href: at(`/console/report.html?run=${run.run_id}`), rel: "opener" }; // as an opener's, the tab gets the key, too
   const name = `Report of ${window}: ${verdict}, in a new tab`;
   return element("a", { ...way, target: "_blank", "aria-label": name }, window);
 }

@@ -1,7 +1,7 @@
 // Fetches a drift report with the key of this tab and hands it to the frame, which cannot reach anything.
 
 import { place, telling } from "./elements.js";
-import { ask, Problem } from "./requests.js";
+import { ask, at, Problem } from "./requests.js";
 
 const ID = /^[0-9a-f-]{36}$/i;
 const frame = place("report-frame");
@@ -22,5 +22,5 @@ if (html !== null) {
   };
   addEventListener("message", hand);
   frame.hidden = false;
-  frame.src = "/console/frame.html";
+  frame.src = at("/console/frame.html");
 }

@@ -1,9 +1,17 @@
 // How the page asks the service, and the API key that it asks with.
 
-const NAME = "sentiment-key";
+// Where the service is, also below a path of a proxy: this file is in the folder `console` there.
+const ROOT = new URL("..", import.meta.url);
+// Other services may be on this origin, under other paths.
+const NAME = `sentiment-key ${ROOT.pathname}`;
 const PATIENCE_MS = 30_000;
 
 let held = stored();
+
+/** The address of one of the service's paths. */
+export function at(path) {
+  return new URL(`.${path}`, ROOT).href;
+}
 
 /** The key, or null. It lives as long as the tab. */
 export function key() {
@@ -38,7 +46,7 @@ export async function reach(path, { method = "GET", json, headers = {} } = {}) {
   const body = json === undefined ? undefined : JSON.stringify(json);
   const request = { method, headers: all, body, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) };
   try {
-    return await fetch(path, request);
+    return await fetch(at(path), request);
   } catch {
     throw new Problem({ title: "The service does not answer", detail: "It may be starting, or the way to it is cut." });
   }

@@ -67,6 +67,42 @@ async def test_a_receiver_that_was_away_is_told_the_next_night(
     assert msgspec.json.decode(request.body)["window_end"] == "2026-11-22T00:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("proxies", "said"),
+    [
+        ({"all_proxy": "socks://user:hush@127.0.0.1:1080/"}, "was not sent: expected all_proxy to be the address of a"),
+        ({"ALL_PROXY": "socks5://user:hush@127.0.0.1:1080"}, "was not sent: ALL_PROXY names a SOCKS proxy, whose libr"),
+        ({"HTTP_PROXY": "http://user:hush@[::1"}, "was not sent: expected HTTP_PROXY to be the address of a proxy su"),
+        ({"http_proxy": "{proxy}", "NO_PROXY": "hush/99"}, "entry 1 of NO_PROXY is ignored: expected a host such as"),
+    ],
+)
+async def test_the_verdict_does_not_depend_on_proxies(
+    log: Log,
+    make_records: MakeRecords,
+    receive: Receive,
+    exit_code: ExitCode,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    proxies: dict[str, str],
+    said: str,
+) -> None:
+    """What is wrong with one is a line without its password; the notice is posted once, by this run or the next."""
+    await log(make_records(300, seed=2, mood=1.5), START)
+    proxy = receive(lambda _: (204, None))
+    for name, value in proxies.items():
+        monkeypatch.setenv(name, value.format(proxy=proxy.url))
+    assert await exit_code(*NIGHT, "--notify-url", "http://hooks.example/hush") == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert "hush" not in err
+    assert "Traceback" not in err
+    for name in proxies:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    assert await exit_code(*NIGHT, "--notify-url", "http://hooks.example/hush") == 1
+    assert [request.path for request in proxy.requests] == ["http://hooks.example/hush"]
+
+
 async def test_backfill_tells_nobody(
     log: Log, make_records: MakeRecords, receive: Receive, exit_code: ExitCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

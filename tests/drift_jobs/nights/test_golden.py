@@ -63,6 +63,31 @@ async def test_the_service_key_is_sent_where_there_is_one(receive: Receive, gold
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("proxy", ["socks://user:hush@127.0.0.1:1080/", "socks5://user:hush@127.0.0.1:1080"])
+async def test_a_proxy_of_the_environment_is_said(
+    receive: Receive, golden_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """A service on this machine is asked directly; of another one the row says what is wrong, and nothing breaks."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    row = await check_golden(golden_bundle, receive(_service(golden_bundle)).url)
+    assert (row.verdict, row.n) == ("none", 2)
+    row = await check_golden(golden_bundle, "http://service.example:8000")
+    assert row.verdict == "not_judged"
+    assert "ALL_PROXY" in row.note
+    assert "hush" not in row.note
+
+
+@pytest.mark.anyio
+async def test_an_address_that_is_none_is_said(golden_bundle: Bundle) -> None:
+    """What the settings let pass and no request can be sent to is no defect."""
+    row = await check_golden(golden_bundle, "http://service.example:port")
+    assert (row.verdict, row.note.partition(",")[0]) == (
+        "not_judged",
+        "expected --service-url to be an address such as http://127.0.0.1:8000",
+    )
+
+
+@pytest.mark.anyio
 async def test_moved_answers_are_drift(receive: Receive, golden_bundle: Bundle) -> None:
     """More than the tolerance is drift, and the note says where to look; it quotes no text."""
     row = await check_golden(golden_bundle, receive(_service(golden_bundle, moved_by=0.05)).url)

@@ -88,6 +88,22 @@ async def test_nobody_listens(receive: Receive, run: DriftRun, closed_port: int)
     assert (raised.value.is_away, raised.value.may_pass) == (False, False)
 
 
+async def test_a_proxy_that_is_away(run: DriftRun, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable, since the receiver may be there; trying again may help."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:hush@127.0.0.1:{closed_port}")
+    with pytest.raises(NotificationFailed, match=r"ConnectError, through the proxy of HTTP_PROXY$") as raised:
+        await notify(run, "http://hooks.example")
+    assert (raised.value.is_away, raised.value.may_pass) == (True, True)
+
+
+async def test_a_proxy_that_cannot_be_used(run: DriftRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, now or for other notices, and trying again would not help."""
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1080")
+    with pytest.raises(NotificationFailed, match="was not sent: expected ALL_PROXY to be") as raised:
+        await notify(run, "http://hooks.example")
+    assert (raised.value.is_away, raised.value.may_pass) == (True, False)
+
+
 def _trickle(server: socket.socket, left: threading.Event) -> None:
     """Answer one request with a byte now and then, until the client hangs up."""
     client, _ = server.accept()

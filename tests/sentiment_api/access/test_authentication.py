@@ -55,7 +55,6 @@ REQUIRED = {
     "GET /console/{name:str}": NO_SCOPE,
     "GET /docs": NO_SCOPE,
     "GET /docs/openapi.json": NO_SCOPE,
-    "GET /docs/oauth2-redirect.html": NO_SCOPE,
     "GET /docs/{path:str}": NO_SCOPE,
     "GET /docs/assets/{name:str}": NO_SCOPE,
 }

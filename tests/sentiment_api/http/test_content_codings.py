@@ -63,7 +63,11 @@ def test_members_of_gzip_are_one_body(cut: int) -> None:
     )
 
 
-@pytest.mark.parametrize("end", [b"more", b"\x1fmore", gzip.compress(b"{}")[:-1], gzip.compress(b"") * 64])
+@pytest.mark.parametrize(
+    "end",
+    [b"more", b"\x1fmore", gzip.compress(b"{}")[:-1], gzip.compress(b"") * 64],
+    ids=["other bytes", "the first byte alone", "half a member", "members without end"],
+)
 def test_what_follows_a_member_is_one(end: bytes) -> None:
     """Other bytes, half a member, or members without end are refused."""
     with pytest.raises(BodyDamaged):

@@ -279,8 +279,8 @@ def test_a_body_over_the_limit_is_too_large(client: Client, path: str, limit_kib
         ("GET", "/predict", {"POST", "OPTIONS"}),
         ("DELETE", "/predict/batch", {"POST", "OPTIONS"}),
         ("PUT", "/feedback", {"POST", "OPTIONS"}),
-        ("POST", "/model", {"GET", "OPTIONS"}),
-        ("DELETE", f"/predictions/{ID}", {"GET", "OPTIONS"}),
+        ("POST", "/model", {"GET", "HEAD", "OPTIONS"}),
+        ("DELETE", f"/predictions/{ID}", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(client: Client, method: str, path: str, allowed: set[str]) -> None:

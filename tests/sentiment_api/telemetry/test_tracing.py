@@ -258,6 +258,23 @@ def test_a_receiver_that_is_away_harms_nothing(
     assert "Traceback" not in service.log()
 
 
+@pytest.mark.parametrize("proxy", ["socks://user:hush@127.0.0.1:1080/", "http://user:hush@[::1"])
+def test_proxies_of_the_environment_harm_nothing(new_service: Callable[..., Any], receiver: Any, proxy: str) -> None:
+    """A receiver on this machine is asked directly; Apitally, which is elsewhere, is not reached, and stops nothing."""
+    service = new_service(
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        APITALLY_WRITE_TOKEN="apt_" + "a" * 24,
+        APITALLY_OTLP_ENDPOINT="http://apitally.example",
+        ALL_PROXY=proxy,
+        HTTP_PROXY=proxy,
+    )
+    assert httpx.post(f"{service.url}/predict", json={"text": "Good."}).status_code == 200
+    assert stopped_after_s(service) < STOP_S
+    assert [span.name for span in servers(receiver)] == ["POST /predict"]
+    assert "hush" not in service.log()
+    assert "Traceback" not in service.log()
+
+
 def test_a_receiver_that_hangs_delays_no_end(
     new_service: Callable[..., Any], receiver: Any, waiting: Callable[..., None]
 ) -> None:
