@@ -1,1 +1,4 @@
-"""What each command of `drift-jobs` does, one file each. Their names, options and help are declared in `__main__`."""
+"""What each command of `drift-jobs` does, one file each, and the options, output and exit codes that they share.
+
+Names, options and help are declared in `drift_jobs.__main__`.
+"""

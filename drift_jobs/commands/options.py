@@ -10,8 +10,8 @@ import typer
 
 from drift_jobs.settings import DriftSettings
 from sentiment_api.settings import read_settings
+from sentiment_api.signatures import declare_parameters, keyword
 
-AUTO: Final = "auto"
 Reference = Annotated[
     str,
     typer.Option(
@@ -28,7 +28,10 @@ OnlyVersion = Annotated[str | None, typer.Option(help="Only of this one.")]
 JUDGING: Final = ("sample", "model", "timezone", "min_rows")
 NOTICES: Final = ("notify_url", "notify_on")
 _OF_SETTINGS: Final[dict[str, tuple[str, Any]]] = {
-    "model": ("model", Annotated[Path | None, typer.Option(help="The bundle's folder.", show_default="SENTIMENT_MODEL")]),
+    "model": (
+        "model",
+        Annotated[Path | None, typer.Option(help="The bundle's folder.", show_default="SENTIMENT_MODEL")],
+    ),
     "timezone": (
         "timezone",
         Annotated[
@@ -77,7 +80,7 @@ _OF_SETTINGS: Final[dict[str, tuple[str, Any]]] = {
 
 
 def settings_from(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that gives a command these options and hands it the settings that follow, before its own ones."""
+    """Return a decorator that adds these options to a command, which takes the settings that follow first."""
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -86,11 +89,7 @@ def settings_from(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
             command(read_settings(DriftSettings, **chosen), **given)
 
         _, *own = inspect.signature(command).parameters.values()
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_OF_SETTINGS[name][1])
-            for name in names
-        ]
-        called.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what Typer reads
+        declare_parameters(called, [*own, *(keyword(name, _OF_SETTINGS[name][1], None) for name in names)])
         return called
 
     return decorated
