@@ -8,7 +8,8 @@ SentimentError
 │   ├── SelfCheckFailed      the golden texts do not get the answers recorded at export
 │   ├── DatabaseNotReady     no embedded server can be started, the schema is not migrated, or a month is in use
 │   ├── DatabaseUnusable     Postgres is not what it must be
-│   │   └── DatabaseUnreachable  no Postgres answers at its address
+│   │   ├── DatabaseUnreachable  no Postgres answers at its address
+│   │   └── CommitUnconfirmed  a commit may not be on the standby that Postgres is told to wait for
 │   ├── DiskUnusable         the disk of the data folder is full, or does not answer
 │   ├── ExportRefused        there is nothing to export, or no place for it
 │   ├── SetAsideInvalid      a record set aside is not there, or not as it must be
@@ -101,6 +102,16 @@ class DatabaseUnusable(OperatorError):
 
 class DatabaseUnreachable(DatabaseUnusable):
     """No Postgres answers at its address."""
+
+
+class CommitUnconfirmed(DatabaseUnusable):
+    """A commit is on the primary's disk, and may not be on that of the standby which Postgres is told to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Postgres cannot be used: the standby that it waits for did not confirm a commit; start the standby, or "
+            "mend synchronous_standby_names"
+        )
 
 
 class DiskUnusable(OperatorError):

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.drift_results import erase_product_from_runs
+from sentiment_api.database.durability import durable_transaction
 from sentiment_api.database.partitions import first_id, kept_from, lock_out_inserts
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions, spools, tombstones
 
@@ -100,7 +101,7 @@ async def erase(engine: AsyncEngine, target: ErasureTarget) -> tuple[int, Erased
 
     A product goes out of the drift job's results too, which do not count as rows here. Inserts wait meanwhile.
     """
-    async with engine.begin() as connection:
+    async with engine.connect() as connection, durable_transaction(connection):
         if target.product_id is not None:
             await erase_product_from_runs(connection, target.product_id)  # first: inserts need not wait for it
         await lock_out_inserts(connection)
@@ -115,12 +116,13 @@ async def erase(engine: AsyncEngine, target: ErasureTarget) -> tuple[int, Erased
         marked = insert(tombstones).from_select(["prediction_id"], ids).on_conflict_do_nothing().cte("marked")
         counts = select(_count(gone), _count(said)).add_cte(marked, shadowed)
         found = ErasedRows(*(await connection.execute(counts)).one())
-        return await _last_number(connection), found
+        number = await _last_number(connection)
+    return number, found
 
 
 async def write_tombstones(engine: AsyncEngine, prediction_ids: Collection[UUID]) -> None:
     """Write tombstones of predictions that are covered as a product's, and delete what came before them for those."""
-    async with engine.begin() as connection:
+    async with engine.connect() as connection, durable_transaction(connection):
         await lock_out_inserts(connection)
         rows = [{"prediction_id": each} for each in prediction_ids]
         await connection.execute(insert(tombstones).on_conflict_do_nothing(), rows)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sentiment_api.database.durability import durable_transaction
 from sentiment_api.database.tables import feedback, retention, shadow_predictions, tombstones
 from sentiment_api.errors import DatabaseNotReady
 
@@ -101,34 +102,13 @@ async def lock_out_inserts(connection: AsyncConnection) -> None:
 
     It gives up after a while: those who insert wait behind it, and one of them may hang.
     """
-    await require_durable_commit(connection)
     await connection.execute(text("set local lock_timeout = '10s'"))
     await connection.execute(select(func.pg_advisory_xact_lock(_INSERT_LOCK)))
-
-
-_WAIT_AT_COMMIT = text(
-    "select current_setting('synchronous_standby_names') <> '' from current_setting('synchronous_commit') as given, "
-    "set_config('synchronous_commit', case when given in ('off', 'local') then 'on' else given end, true)"
-)
-"""Returns whether there are standbys to wait for."""
 
 
 async def hold_off_erasures(connection: AsyncConnection) -> None:
     """Keep erasures from beginning until the transaction ends, and wait for one under way: as every insert does."""
     await connection.execute(select(func.pg_advisory_xact_lock_shared(_INSERT_LOCK)))
-
-
-async def require_durable_commit(connection: AsyncConnection) -> None:
-    """Have the commit of this transaction wait for disk and standbys, and the server end it when its client has gone.
-
-    A database may be told not to wait (`synchronous_commit`), and loses what it confirmed when it crashes or when a
-    standby takes over. A transaction that finds all its rows stored would write nothing, and its commit would not
-    wait until a standby has those rows: it writes a message to the write-ahead log, which nobody reads. A machine that
-    loses its power in the middle of a transaction would keep its locks for hours.
-    """
-    await connection.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
-    if await connection.scalar(_WAIT_AT_COMMIT):
-        await connection.execute(text("select pg_logical_emit_message(true, 'sentiment', '')"))
 
 
 async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
@@ -151,7 +131,7 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
     A spool that was away for longer than `keep` does not bring them back. Readers of other months are not held up.
     """
     bound = first_id(_midnight(month_of(dt.datetime.now(dt.UTC) - keep)))
-    async with engine.begin() as connection:
+    async with engine.connect() as connection, durable_transaction(connection):
         await lock_out_inserts(connection)
         later = {"kept_from": func.greatest(retention.c.kept_from, bound)}
         statement = insert(retention).values(one_row=True, kept_from=bound)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sentiment_api.database.connection import DATABASE_ERRORS, READ_ONLY
+from sentiment_api.database.durability import durable_transaction
 from sentiment_api.database.erasures import find_tombstones, write_tombstones
 from sentiment_api.database.partitions import (
     created_at,
@@ -21,7 +22,6 @@ from sentiment_api.database.partitions import (
     kept_from,
     make_months,
     month_of,
-    require_durable_commit,
 )
 from sentiment_api.database.refusals import sqlstate_of
 from sentiment_api.database.tables import feedback, predictions, shadow_predictions
@@ -31,7 +31,6 @@ from sentiment_api.prediction_log.set_aside import SetAsideRecord
 POSTGRES_ERRORS = (*DATABASE_ERRORS, asyncpg.InternalClientError)
 """What `connection_to` and `store` raise while Postgres is away or refuses. Whatever else they raise is a defect."""
 _DATA_ERRORS = ("22", "23")
-_WARNING = "01000"
 
 
 class _Insert:
@@ -67,10 +66,6 @@ class StoreOutcome:
 
     def __add__(self, other: "StoreOutcome") -> "StoreOutcome":
         return StoreOutcome(self.stored + other.stored, self.left_out + other.left_out, self.refused + other.refused)
-
-
-class CommitUnconfirmed(ConnectionError):
-    """A commit is on the primary's disk, and may not be on that of the standby which Postgres is told to wait for."""
 
 
 class _RowsRefused(Exception):
@@ -141,7 +136,7 @@ async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) ->
     async with connection_to(engine) as connection:
         # Only what is raised from here on can be a row's fault.
         try:
-            async with _replicated_transaction(connection) as driver:
+            async with durable_transaction(connection) as driver:
                 kept, left_out = await _without_erased(connection, records)
                 for kind, statement in _INSERTS.items():
                     rows = [statement.values(record) for record in kept if type(record) is kind]
@@ -154,32 +149,6 @@ async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) ->
                 await connection.invalidate()  # another host may be the primary now
             raise
     return StoreOutcome(Counter(map(kind_of, kept)), left_out, [])
-
-
-@contextlib.asynccontextmanager
-async def _replicated_transaction(connection: AsyncConnection) -> AsyncIterator[asyncpg.Connection]:
-    """Run the block in one transaction, on the connection that it yields.
-
-    Who cancels a commit that waits for a standby, as `statement_timeout` does, gets a warning with its success.
-
-    Raises:
-        CommitUnconfirmed: the commit did not wait until the standby had it.
-    """
-    warned = False
-
-    def listen(_: object, message: asyncpg.PostgresLogMessage) -> None:
-        nonlocal warned
-        warned = warned or message.sqlstate == _WARNING
-
-    driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
-    try:
-        async with connection.begin():
-            yield driver
-            driver.add_log_listener(listen)
-    finally:
-        driver.remove_log_listener(listen)
-    if warned:
-        raise CommitUnconfirmed("expected that the standby confirms the commit, found that the wait was cancelled")
 
 
 async def insert_rows(driver: asyncpg.Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
@@ -212,7 +181,6 @@ async def _without_erased(connection: AsyncConnection, records: list[Record]) ->
     Raises:
         _TombstonesMissing: a prediction was erased with its product, and has no tombstone of its own yet.
     """
-    await require_durable_commit(connection)  # the spool's copy is removed after the commit
     await hold_off_erasures(connection)
     bound = await kept_from(connection)
     young = [record for record in records if record.prediction_id >= bound]

@@ -1,13 +1,18 @@
 """Where Postgres waits for a standby at each commit, what was shipped outlives the primary."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
+from sentiment_api.database.durability import durable_transaction
+from sentiment_api.database.erasures import ErasureTarget, erase
 from sentiment_api.database.schema import upgrade
+from sentiment_api.errors import CommitUnconfirmed
 from sentiment_api.prediction_log.records import encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
@@ -40,6 +45,7 @@ async def engine(servers: tuple[Cluster, Cluster], engine_of: EngineOf) -> Async
     await upgrade(engine)
     primary.execute("alter system set synchronous_standby_names = 'standby'")
     primary.execute("alter database postgres set synchronous_commit = 'local'")
+    primary.execute("alter database postgres set client_min_messages = error")
     primary.execute("select pg_reload_conf()")
     await engine.dispose()
     return engine
@@ -53,6 +59,25 @@ async def until_a_commit_waits(engine: AsyncEngine) -> None:
             await asyncio.sleep(0.01)
 
 
+async def cancelled_commit(engine: AsyncEngine, work: Coroutine[Any, Any, object]) -> None:
+    """Cancel the first commit of some work that waits for the standby."""
+    task = asyncio.ensure_future(work)
+    await until_a_commit_waits(engine)
+    async with engine.connect() as connection:
+        await connection.execute(CANCEL)
+    await task
+
+
+async def test_what_is_not_on_the_standby_is_not_said_to_be_erased(engine: AsyncEngine) -> None:
+    """Neither where the wait was cancelled nor where it takes too long; the line names the standby."""
+    target = ErasureTarget(prediction_id=uuid7())
+    with pytest.raises(CommitUnconfirmed, match="the standby that it waits for did not confirm a commit"):
+        await cancelled_commit(engine, erase(engine, target))
+    with pytest.raises(CommitUnconfirmed):
+        async with engine.connect() as connection, durable_transaction(connection, commit_timeout_s=0.1):
+            await connection.execute(text("create table never_confirmed ()"))
+
+
 async def test_what_counts_as_shipped_is_on_the_standby(
     servers: tuple[Cluster, Cluster], engine: AsyncEngine, spool: Spool, new_record: NewRecord
 ) -> None:
@@ -60,11 +85,7 @@ async def test_what_counts_as_shipped_is_on_the_standby(
     primary, standby = servers
     shipper = Shipper(spool, engine, Metrics())
     spool.append(encode(new_record()))
-    cancelled = asyncio.create_task(shipper.ship())
-    await until_a_commit_waits(engine)
-    async with engine.connect() as connection:
-        await connection.execute(CANCEL)
-    assert not await cancelled
+    await cancelled_commit(engine, shipper.ship())
     assert shipper.totals.last_error == "CommitUnconfirmed"
 
     again = asyncio.create_task(shipper.ship())
