@@ -7,7 +7,7 @@ import asyncio
 from concurrent.futures import Executor
 from uuid import UUID
 
-from sentiment_api.errors import LookUpsOverloaded
+from sentiment_api.errors import FilesFailed, LookUpsOverloaded
 from sentiment_api.prediction_log.look_ups.spool_reader import SpooledPrediction, SpoolReader
 
 DEADLINE_S = 5.0
@@ -28,13 +28,14 @@ class SpoolLookUps:
         """Return what the spool holds of a prediction.
 
         Raises:
-            LookUpsOverloaded: that is not known before the deadline. What was read for the index stays read.
+            LookUpsOverloaded: that is not known before the deadline, or a file that may tell cannot be read. What was
+                read for the index stays read.
         """
         try:
             async with asyncio.timeout(self._deadline_s):
                 while (found := await self._ask(prediction_id)) is None:
                     pass
-        except TimeoutError as error:
+        except (FilesFailed, TimeoutError) as error:
             message = "The prediction log could not be read in time; try again later."
             raise LookUpsOverloaded(message, _RETRY_AFTER_S) from error
         return found

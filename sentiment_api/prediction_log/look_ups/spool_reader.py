@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from sentiment_api.database.partitions import milliseconds_of
-from sentiment_api.errors import RecordNewer
+from sentiment_api.errors import FilesFailed, RecordNewer
 from sentiment_api.prediction_log.look_ups.record_index import RecordIndex
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, decode
 from sentiment_api.prediction_log.segments import frames_in, read_payload
@@ -69,6 +69,8 @@ class SpoolReader:
         """How many bytes of each segment are in the index, by the segment's number."""
         self._complete: set[int] = set()
         """The numbers of the segments that are in the index and do not grow any more."""
+        self._unreadable: set[int] = set()
+        """Those that the last call could not read; the next one tries again."""
 
     @property
     def index_bytes(self) -> int:
@@ -78,8 +80,10 @@ class SpoolReader:
     def find(self, prediction_id: UUID) -> SpooledPrediction | None:
         """Return what the spool holds of a prediction; None when that is not known yet, and the call is to be repeated.
 
-        Each call reads about `BYTES_AT_ONCE` for the index at most. Damaged records, and segments that cannot be read,
-        count as not there.
+        Each call reads about `BYTES_AT_ONCE` for the index at most. Damaged records count as not there.
+
+        Raises:
+            FilesFailed: nothing is found, and a segment cannot be read that may hold the prediction.
         """
         with self._lock:
             contents = self._spool.contents()
@@ -87,12 +91,18 @@ class SpoolReader:
             if not self._read_on(contents, milliseconds_of(prediction_id) - _CLOCK_SLACK_MS):
                 return None
             paths = {number: path for path, number in contents.numbers.items()}
-            with contextlib.suppress(_SegmentReplaced):
-                return SpooledPrediction(
+            try:
+                found = SpooledPrediction(
                     self._last(PredictionRecord, prediction_id, paths),
                     self._last(FeedbackRecord, prediction_id, paths),
                 )
-            return None
+            except _SegmentReplaced:
+                return None
+            except OSError as error:
+                raise FilesFailed(error.strerror) from error
+            if found.prediction is None and self._unreadable:
+                raise FilesFailed("a segment of the spool cannot be read")
+            return found
 
     def _forget(self, contents: SpoolContents) -> None:
         """Drop what the index has of segments that are no more."""
@@ -106,6 +116,7 @@ class SpoolReader:
     def _read_on(self, contents: SpoolContents, since_ms: int) -> bool:
         """Bring the segments written to since then into the index, or some of them; return whether it has them all."""
         room = BYTES_AT_ONCE
+        before, self._unreadable = self._unreadable, set()
         for path, number in contents.numbers.items():
             if number in self._complete:
                 continue
@@ -114,7 +125,12 @@ class SpoolReader:
                 continue
             if room <= 0:
                 return False
-            room -= self._read(path, number, end)
+            try:
+                room -= self._read(path, number, end)
+            except OSError as error:
+                self._unreadable.add(number)
+                if number not in before:
+                    _log.warning("a segment of the spool cannot be read", file=str(path), error=error.strerror)
         return True
 
     def _read(self, path: Path, number: int, end: int | None) -> int:
@@ -174,21 +190,18 @@ def _modified_ms(path: Path) -> int:
 
 
 def _bytes_of(path: Path, start: int, end: int | None) -> bytes:
-    """Return what a segment holds from `start` to `end`, nothing when it is gone or cannot be read."""
+    """Return what a segment holds from `start` to `end`, nothing when it is gone."""
     try:
         with path.open("rb") as file:
             file.seek(start)
             return file.read() if end is None else file.read(end - start)
     except FileNotFoundError:  # shipped meanwhile
         return b""
-    except OSError as error:
-        _log.warning("a segment cannot be read; its records are not found", file=str(path), error=error.strerror)
-        return b""
 
 
 def _record_at(path: Path, position: int) -> object:
     """Return the record at a place, None when there is none any more or it is damaged."""
-    with contextlib.suppress(OSError, msgspec.DecodeError, RecordNewer):
+    with contextlib.suppress(FileNotFoundError, msgspec.DecodeError, RecordNewer):
         payload = read_payload(path, position)
         return None if payload is None else decode(payload)
     return None

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from sentiment_api.errors import LookUpsOverloaded
+from sentiment_api.errors import FilesFailed, LookUpsOverloaded
 from sentiment_api.prediction_log.look_ups.spool_look_ups import SpoolLookUps
 from sentiment_api.prediction_log.look_ups.spool_reader import SpooledPrediction, SpoolReader
 from tests.protocols import LookUpsWith
@@ -59,6 +59,18 @@ async def test_the_reader_is_asked_until_it_knows(look_ups_with: LookUpsWith) ->
     reader = SlowReader(calls=3)
     assert await look_ups_with(reader).find(SOMEBODY) == NOTHING
     assert reader.calls == 0
+
+
+async def test_files_that_cannot_be_read_are_no_answer(look_ups_with: LookUpsWith) -> None:
+    """What nobody can read may be there: the look-up is refused, and not answered with nothing."""
+
+    class Unreadable:
+        def find(self, prediction_id: uuid.UUID) -> SpooledPrediction:
+            assert prediction_id == SOMEBODY
+            raise FilesFailed("Too many open files")
+
+    with pytest.raises(LookUpsOverloaded):
+        await look_ups_with(Unreadable()).find(SOMEBODY)
 
 
 async def test_a_spool_that_cannot_be_read_in_time_is_told(look_ups_with: LookUpsWith) -> None:

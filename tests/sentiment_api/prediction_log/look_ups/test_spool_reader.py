@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from uuid_utils.compat import uuid7
 
+from sentiment_api.errors import FilesFailed
 from sentiment_api.prediction_log.look_ups import spool_reader
 from sentiment_api.prediction_log.look_ups.spool_reader import SpooledPrediction, SpoolReader
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, encode
@@ -192,13 +193,25 @@ def damage(segment: Path, record: PredictionRecord) -> None:
 
 
 def test_a_segment_that_cannot_be_read_hides_no_other(tmp_path: Path, new_record: NewRecord) -> None:
-    """Its own records count as not there."""
-    (tmp_path / "0" / "000000000000001.seg").mkdir(parents=True)
+    """What it may hold is not known, and is found as soon as it can be read."""
+    before = claim_spool(tmp_path / "before", BOUND)
+    hidden = new_record()
+    append(before, hidden)
+    before.seal()
+    (segment,) = before.segments()
+    unreadable = tmp_path / "0" / segment.name
+    unreadable.mkdir(parents=True)
     spool = Spool(tmp_path / "0", (tmp_path / "lock").open("wb"), BOUND, "refuse", "never")
-    record = new_record()
+    reader, record = SpoolReader(spool), new_record()
     append(spool, record)
-    assert found_by(SpoolReader(spool), record.prediction_id).prediction == record
-    spool.close()
+    assert found_by(reader, record.prediction_id).prediction == record
+    with pytest.raises(FilesFailed):
+        reader.find(hidden.prediction_id)
+    unreadable.rmdir()
+    segment.rename(unreadable)
+    assert found_by(reader, hidden.prediction_id).prediction == hidden
+    for each in (before, spool):
+        each.close()
 
 
 def test_what_gave_way_is_not_found(tmp_path: Path, new_record: NewRecord) -> None:
