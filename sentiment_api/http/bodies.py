@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi.spec import Reference, Schema
 from litestar.plugins.pydantic import PydanticDTO
-from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 from litestar.typing import FieldDefinition
 from pydantic import BaseModel
 
@@ -72,11 +72,17 @@ class BodyMiddleware(ASGIMiddleware):
         if (announced or 0) > max_bytes:
             raise _too_large(max_bytes)
         self._budget.check(announced or 0)
-        with self._budget.hold() as held:
+        with self._budget.hold(announced or 0) as held:
             body = await self._read(receive, decoder, held, max_bytes)
             scope["state"].update({BODY: body, BODY_BYTES: body.size, RECEIVE: receive})
             del body  # or it would be kept beside what is parsed from it
-            await next_app(scope, _BodyRead(receive), send)
+
+            async def send_released(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    held.release()  # a client that does not read its reply must not keep others' bodies out
+                await send(message)
+
+            await next_app(scope, _BodyRead(receive), send_released)
 
     async def _read(self, receive: Receive, decoder: Decoder, held: HeldBody, max_bytes: int) -> "Pieces":
         """Return the body, unpacked."""

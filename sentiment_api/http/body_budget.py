@@ -1,7 +1,7 @@
 """How many bytes of bodies the process holds, of all requests together, and when there is room again.
 
-A body is charged as its bytes arrive, after decompression, and until its request has ended: so long its bytes, or what
-was parsed from them, are in memory. What a client announces is not charged: clients that announce much and send little
+A body is charged as its bytes arrive, after decompression, and until its reply begins: so long its bytes, or what was
+parsed from them, are in memory. What a client announces is not charged: clients that announce much and send little
 would shut out the others.
 
 A body that finds no room is refused, also in its middle. Nobody waits for room, so bodies never wait for each other.
@@ -47,13 +47,16 @@ class BodyBudget:
             raise self._refusal(announced)
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator["HeldBody"]:
-        """Hold a body, of which no byte has arrived yet, until the block ends."""
-        body = HeldBody(self)
+    def hold(self, announced: int = 0) -> Iterator["HeldBody"]:
+        """Hold a body, of which no byte has arrived yet, until it is released or the block ends.
+
+        `announced` is its size in bytes as the client has said it, 0 where it has not.
+        """
+        body = HeldBody(self, announced)
         try:
             yield body
         finally:
-            self._release(body)
+            self.release(body)
 
     def charge(self, body: "HeldBody", more: int) -> None:
         """Charge `more` bytes to a body.
@@ -62,17 +65,19 @@ class BodyBudget:
             BodiesFull: there is no room for them.
         """
         if not self._has_room(body.size + more, more):
-            raise self._refusal(more)
+            raise self._refusal(max(body.size + more, body.announced))  # all of it has to be sent again
         arrivals = more * self._clock()
         body.size += more
         body.arrivals += arrivals
         self._count(more, arrivals)
 
-    def _release(self, body: "HeldBody") -> None:
+    def release(self, body: "HeldBody") -> None:
+        """Take a body off the books; a second time changes nothing."""
         if body.size:
             held_s = self._clock() - body.arrivals / body.size
             self._held_s += body.size / self._held * (held_s - self._held_s)
             self._count(-body.size, -body.arrivals)
+            body.size, body.arrivals = 0, 0.0
 
     def _has_room(self, size: int, more: int) -> bool:
         share = 1.0 if size <= SMALL_BYTES else _LARGE_SHARE
@@ -100,7 +105,8 @@ class BodyBudget:
 class HeldBody:
     """What one request holds; made by `BodyBudget.hold`."""
 
-    def __init__(self, budget: BodyBudget) -> None:
+    def __init__(self, budget: BodyBudget, announced: int) -> None:
+        self.announced = announced
         self.size = 0
         """Bytes that are charged."""
         self.arrivals = 0.0
@@ -114,3 +120,7 @@ class HeldBody:
             BodiesFull: there is no room for them.
         """
         self._budget.charge(self, more)
+
+    def release(self) -> None:
+        """Hold nothing more, as what was made of the body is gone."""
+        self._budget.release(self)

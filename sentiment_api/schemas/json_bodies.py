@@ -11,6 +11,7 @@ from typing import Final
 from sentiment_api.errors import FieldError, NotJson, RequestInvalid
 
 _MARK: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
 _SLICE_BYTES: Final = 64 << 10
 _MAX_DEPTH: Final = 512
 """Beyond what pydantic reads."""
@@ -26,12 +27,14 @@ def checked_json(body: bytes, max_values: int) -> bytes:
     """Return the body without the byte order mark that it may have.
 
     Raises:
-        NotJson: it is blank, nested too deeply, or in UTF-16 or UTF-32.
+        NotJson: it is blank, packed, nested too deeply, or in UTF-16 or UTF-32.
         RequestInvalid: it holds more than `max_values` values.
     """
     body = body.removeprefix(_MARK)
     if not body or body.isspace():
         raise NotJson(EMPTY)
+    if body.startswith(_GZIP):
+        raise NotJson("The body is packed with gzip; say so with Content-Encoding: gzip.")
     if b"\x00" in body[:4] or body[:2] in (b"\xff\xfe", b"\xfe\xff"):  # JSON begins with ASCII
         raise NotJson(f"The body is in UTF-16 or UTF-32; {_EXPECTED}")
     if _may_hold_more(body, max_values):
@@ -58,7 +61,7 @@ def _count_values(body: bytes, max_values: int) -> None:
         values += kind != _STRING and kind not in _CLOSING
         strings += kind == _STRING
         depth += (kind in _OPENING) - (kind in _CLOSING)
-        if depth > _MAX_DEPTH:
+        if not 0 <= depth <= _MAX_DEPTH:  # closings without openings are no value, and would be counted for ever
             raise NotJson(NOT_JSON)
         # Two strings for each value, its key and itself, is as many as JSON can have.
         if values > max_values or strings > 2 * (max_values + 1):

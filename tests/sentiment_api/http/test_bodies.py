@@ -139,6 +139,20 @@ def test_more_values_than_any_request_has_are_refused(client: Client, path: str,
         assert "values in all" in reply.json()["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("opening", [b"]" * 100_000, b"}", b"[]]", b'{"a": "]"}}'])
+def test_brackets_that_close_nothing_are_no_json(client: Client, opening: bytes) -> None:
+    """They are no values, so nothing else would bound how many are looked at."""
+    reply = client.post("/predict", content=opening + b"," * 5000, headers=JSON)
+    assert (reply.status_code, reply.json()["type"]) == (400, "/problems/not-json")
+
+
+def test_a_packed_body_without_its_header_is_named(client: Client) -> None:
+    """The client forgot to say how it packed the body."""
+    reply = client.post("/predict", content=PACKED, headers=JSON)
+    assert reply.status_code == 400
+    assert "Content-Encoding: gzip" in reply.json()["detail"]
+
+
 def test_text_may_be_made_of_what_separates_values(client: Client) -> None:
     """Commas, brackets and quotes within strings are none of the values that are counted."""
     text = '[],{}"\\' * 2500

@@ -118,3 +118,30 @@ def test_those_refused_together_come_back_one_after_the_other(budget: BodyBudget
     assert times[:3] == pytest.approx([2.0, 4.0, 6.0])
     assert max(times) == 120
     assert all(map(math.isfinite, times))
+
+
+def test_a_body_that_is_refused_midway_has_to_come_again_whole(budget: BodyBudget, clock: Clock) -> None:
+    """It is told when there will be room for all of it, as if it had been refused at its head."""
+    with budget.hold() as others:
+        others.grow(LARGE_SHARE)
+        clock.now += 8.0
+    told = []
+    for begun in (0, 64 * KIB):
+        with budget.hold() as others, budget.hold(announced=512 * KIB) as body:
+            body.grow(begun)
+            others.grow(LARGE_SHARE - begun)
+            clock.now += 8.0
+            with pytest.raises(BodiesFull) as refused:
+                body.grow(512 * KIB if not begun else KIB)
+            told.append(refused.value.retry_after_s)
+        clock.now += 200.0
+    assert told[1] == pytest.approx(told[0], rel=0.2)
+
+
+def test_a_released_body_holds_nothing(budget: BodyBudget, metrics: Metrics) -> None:
+    """Its bytes are free before its request has ended, and are not given back twice."""
+    with budget.hold() as body:
+        body.grow(KIB)
+        body.release()
+        assert held_bytes(metrics) == 0
+    assert held_bytes(metrics) == 0
