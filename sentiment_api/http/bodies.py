@@ -9,6 +9,7 @@ values in its messages.
 """
 
 import asyncio
+import time
 from typing import Any, Final, Generic, TypeVar, cast
 
 from litestar._openapi.schema_generation import SchemaCreator
@@ -82,27 +83,32 @@ class BodyMiddleware(ASGIMiddleware):
                     held.release()  # a client that does not read its reply must not keep others' bodies out
                 await send(message)
 
-            await next_app(scope, _BodyRead(receive), send_released)
+            await next_app(scope, _AlreadyReadReceive(receive), send_released)
 
     async def _read(self, receive: Receive, decoder: Decoder, held: HeldBody, max_bytes: int) -> "Pieces":
         """Return the body, unpacked."""
-        end = asyncio.get_running_loop().time() + self._timeout_s
         body, sent, more = Pieces(), 0, True
+        patience_s = self._timeout_s
+        while more:
+            began = time.monotonic()
+            piece, more = _piece(await self._next(receive, patience_s))
+            # Time that goes into unpacking, this body or others, is not the client's.
+            patience_s -= time.monotonic() - began
+            sent += len(piece)
+            if sent > max_bytes:
+                raise _too_large(max_bytes)
+            await self._unpack(decoder, piece, body, held, max_bytes)
+        decoder.finish()
+        return body
+
+    async def _next(self, receive: Receive, patience_s: float) -> ReceiveMessage:
         try:
-            async with asyncio.timeout_at(end) as timer:
-                while more:
-                    timer.reschedule(min(end, asyncio.get_running_loop().time() + _LONGEST_PAUSE_S))
-                    piece, more = _piece(await receive())
-                    sent += len(piece)
-                    if sent > max_bytes:
-                        raise _too_large(max_bytes)
-                    await self._unpack(decoder, piece, body, held, max_bytes)
+            async with asyncio.timeout(min(patience_s, _LONGEST_PAUSE_S)):
+                return await receive()
         except TimeoutError:
             pause_s = min(_LONGEST_PAUSE_S, self._timeout_s)
             message = f"The body did not arrive within {self._timeout_s:g} s, or nothing of it for {pause_s:g} s."
             raise BodyTooSlow(message) from None
-        decoder.finish()
-        return body
 
     async def _unpack(self, decoder: Decoder, piece: bytes, body: "Pieces", held: HeldBody, max_bytes: int) -> None:
         for unpacked in decoder.decode(piece):
@@ -136,7 +142,7 @@ class Pieces:
         return b"".join([*self._whole, self._last])
 
 
-class _BodyRead:
+class _AlreadyReadReceive:
     """A `receive` that has Litestar ask the DTO for the body, and then returns what follows it."""
 
     def __init__(self, receive: Receive) -> None:
@@ -171,7 +177,7 @@ class StrictDTO(PydanticDTO[M], Generic[M]):
     """A `PydanticDTO` that validates the raw body."""
 
     def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401, ARG002 - Litestar's signature
-        """Return the body as the model, and free its bytes. `value` is none of it, but what `_BodyRead` says.
+        """Return the body as the model, and free its bytes. `value` is none of it, but what `_AlreadyReadReceive` says.
 
         Raises:
             NotJson, RequestInvalid: as `validation.parse` says.

@@ -44,7 +44,7 @@ class UnreadBodies:
             await send(message)
 
         await self._app(scope, body.receive, send_and_announce_close)
-        if not body.ended and not body.is_awaiting_leave:
+        if not body.ended and not body.expects_continue:
             await self._drop(body)
 
     async def _drop(self, body: "_Body") -> None:
@@ -63,14 +63,14 @@ class _Body:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         announced = announced_bytes(scope)
         self.is_short = announced is not None and announced <= _SHORT_BYTES
-        self.is_awaiting_leave = header(scope, b"expect").lower() == b"100-continue"
+        self.expects_continue = header(scope, b"expect").lower() == b"100-continue"
         """Whether the client sends nothing before it is told to go on, so that a refusal spares it the body."""
         self.ended = False
         self._receive = receive
 
     async def receive(self) -> ReceiveMessage:
         # The server tells such a client to go on when the body is first asked for.
-        self.is_awaiting_leave = False
+        self.expects_continue = False
         message = await self._receive()
         self.ended |= message["type"] != "http.request" or not message.get("more_body", False)
         return message

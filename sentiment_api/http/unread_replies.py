@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 class UnreadReplies:
-    """An ASGI application around another, to which a client that takes no more of its reply looks like a fast one."""
+    """An ASGI application around another, which never waits for a client that does not read its reply."""
 
     def __init__(self, app: ASGIApp, timeout_s: float = 30.0) -> None:
         """Wrap `app`. A client has `timeout_s` for each piece of its reply; then the rest is dropped."""

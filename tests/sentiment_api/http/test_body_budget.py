@@ -2,10 +2,13 @@
 
 import contextlib
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from sentiment_api.errors import BodiesFull
+from sentiment_api.http.bodies import BodyMiddleware
 from sentiment_api.http.body_budget import SMALL_BYTES, BodyBudget
 from sentiment_api.telemetry.metrics import Metrics
 
@@ -145,3 +148,25 @@ def test_a_released_body_holds_nothing(budget: BodyBudget, metrics: Metrics) -> 
         body.release()
         assert held_bytes(metrics) == 0
     assert held_bytes(metrics) == 0
+
+
+@pytest.mark.anyio
+async def test_bytes_are_free_when_the_reply_begins(budget: BodyBudget, metrics: Metrics) -> None:
+    """A client that does not read its reply keeps nobody's bodies out."""
+    handler = SimpleNamespace(resolve_request_max_body_size=lambda: BOUND)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+    scope: Any = {"type": "http", "method": "POST", "headers": headers, "state": {}, "route_handler": handler}
+    seen: list[float | None] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: Any) -> None:
+        seen.append(held_bytes(metrics))
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(held_bytes(metrics))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    await BodyMiddleware(1.0, budget).handle(scope, receive, send, answer)
+    assert seen == [2, 0]
