@@ -101,7 +101,7 @@ def _leave_read_only(context: ExceptionContext) -> None:
 
 
 def _use_search_path(engine: AsyncEngine, path: tuple[str, ...]) -> None:
-    """Have each transaction look for tables in these schemas, and create them in the first.
+    """Have each transaction look for tables in these schemas, of which there is one as a rule.
 
     For the transaction alone: a pooler hands the server's connection to others afterwards.
     """
@@ -110,8 +110,7 @@ def _use_search_path(engine: AsyncEngine, path: tuple[str, ...]) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement)
 
 
 def read_timeout_s(engine: AsyncEngine) -> float:

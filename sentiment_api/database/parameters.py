@@ -5,7 +5,6 @@ Each is either heeded, or without a meaning for this client, or refused by its n
 
 import configparser
 import difflib
-import getpass
 import os
 import re
 import socket
@@ -17,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from sentiment_api.database.refusals import URL
-from sentiment_api.database.url import DatabaseUrl, Host, parse_hosts, password_in
+from sentiment_api.database.url import DatabaseUrl, Host, parse_hosts, password_in, system_user
 from sentiment_api.errors import SettingsInvalid
 
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -125,7 +124,7 @@ class ConnectionInfo:
         given: str | None = self.arguments.get("password") or os.environ.get("PGPASSWORD")
         if given:
             return given
-        user = self.arguments.get("user") or os.environ.get("PGUSER") or getpass.getuser()
+        user = self.arguments.get("user") or os.environ.get("PGUSER") or system_user()
         database = self.arguments.get("database") or os.environ.get("PGDATABASE") or user
         named = self.arguments.get("passfile") or os.environ.get("PGPASSFILE")
         try:
@@ -286,7 +285,7 @@ def _system_trust(given: Mapping[str, str]) -> ssl.SSLContext | None:
 def _options(text: str) -> tuple[str, str | None]:
     """Return the server's command-line options without `search_path`, and that one, which a pooler would refuse."""
     rest: list[str] = []
-    path, words = None, iter(re.findall(r"(?:\\.|[^\\\s])+", text.replace("+", " ")))
+    path, words = None, iter(re.findall(r"(?:\\.|[^\\\s])+", text))
     for word in words:
         given = [word, next(words, "")] if word == "-c" else [word]
         setting = re.fullmatch(r"(?:-c|--)search_path=(.*)", re.sub(r"\\(.)", r"\1", "".join(given)))
@@ -309,7 +308,9 @@ def _search_path(given: Mapping[str, str], from_options: str | None, schema: str
             "expected one schema, found several among SENTIMENT_DATABASE_SCHEMA and the parameters options, "
             f"search_path, currentSchema and schema of {URL}"
         )
-    return found.pop() if found else ()
+    path = found.pop() if found else ()
+    # Of the first one alone: in another one may stand the tables of another installation. `$user` may be none.
+    return path if path[:1] == ("$user",) else path[:1]
 
 
 def _identifiers(path: str) -> list[str]:

@@ -27,6 +27,8 @@ _PARTITION = text(
     "join pg_class child on child.oid = inhrelid join pg_namespace own on own.oid = child.relnamespace "
     "where inhrelid = to_regclass(:name)"
 )
+_SCHEMA = text("select relnamespace::regnamespace::text from pg_class where oid = to_regclass('predictions')")
+"""Returns the schema of the tables, quoted if it has to be: others on the search path may have such months, too."""
 _INSERT_LOCK = 0x5E27_0002
 """Of `pg_advisory_xact_lock`: shared by inserts of predictions and feedback; taken alone by what they must see."""
 _LOCK = 0x5E27_0001  # any number, the same in every process
@@ -73,8 +75,9 @@ async def make_months(connection: AsyncConnection, months: list[dt.date]) -> Non
     """
     await connection.execute(text("set local lock_timeout = '3s'"))
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    schema = await connection.scalar(_SCHEMA)
     for month in months:
-        name = f"predictions_{month:%Y_%m}"
+        name = f"{schema}.predictions_{month:%Y_%m}"
         if await connection.scalar(text("select to_regclass(:name)"), {"name": name}) is not None:
             continue
         start, end = (first_id(_midnight(day)) for day in months_from(month, 2))
@@ -118,8 +121,8 @@ async def old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
     """
     first_kept = f"predictions_{month_of(dt.datetime.now(dt.UTC) - keep):%Y_%m}"
     query = text(
-        "select relname from pg_class "
-        "where relkind = 'r' and relname ~ '^predictions_[0-9]{4}_[0-9]{2}$' and pg_table_is_visible(oid)"
+        "select relname from pg_class where relkind = 'r' and relname ~ '^predictions_[0-9]{4}_[0-9]{2}$' "
+        "and relnamespace = (select relnamespace from pg_class where oid = to_regclass('predictions'))"
     )
     async with engine.connect() as connection:
         return sorted(name for name in await connection.scalars(query) if name < first_kept)
@@ -138,14 +141,15 @@ async def drop_old_months(engine: AsyncEngine, keep: dt.timedelta) -> list[str]:
         await connection.execute(statement.on_conflict_do_update(index_elements=["one_row"], set_=later))
     months = await old_months(engine, keep)
     async with engine.begin() as connection:
-        # Of a transaction that is idle meanwhile: behind a pooler nothing else keeps a lock.
+        # This transaction is idle meanwhile. It keeps the lock: behind a pooler nothing longer than one does.
         if not await connection.scalar(select(func.pg_try_advisory_xact_lock(_DROP_LOCK))):
             return []  # another process does it
+        schema = await connection.scalar(_SCHEMA)
         # Last, as it also ends the statement before it, for whose snapshot `finalize` would wait.
         await connection.execute(text("set local idle_in_transaction_session_timeout = '1h'"))
         for name in months:
-            await _detach(engine, name)
-            await _drop(engine, name)
+            await _detach(engine, f"{schema}.{name}")
+            await _drop(engine, f"{schema}.{name}")
     async with engine.begin() as connection:
         for table in (feedback, shadow_predictions, tombstones):
             await connection.execute(delete(table).where(table.c.prediction_id < bound))

@@ -19,7 +19,8 @@ from sentiment_api.errors import DatabaseNotReady
 
 _LACKING = text(
     "select name from unnest(cast(:names as text[])) name "
-    "where not has_table_privilege(to_regclass(name), 'SELECT') or not has_table_privilege(to_regclass(name), 'INSERT')"
+    "where exists (select from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) need "
+    "where not has_table_privilege(to_regclass(name), need))"
 )
 _MAY_USE = text("select has_schema_privilege(oid, 'USAGE') from pg_namespace where nspname = :name")
 _MAY_MAKE_MONTHS = text(

@@ -1,11 +1,13 @@
 """The grammar of a Postgres URL and of a password file, as libpq has them. What parameters mean is in `parameters`."""
 
+import getpass
 import os
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from sentiment_api.database.refusals import URL, unreachable
 from sentiment_api.errors import SettingsInvalid
 
 EXPECTED = "SENTIMENT_DATABASE_URL: expected postgresql://user:password@host:port/name"
@@ -137,3 +139,16 @@ def _decoded(text: str | None) -> str | None:
     if decoded and not decoded.isprintable() and re.search(r"[\x00\ud800-\udfff]", decoded):
         raise SettingsInvalid("SENTIMENT_DATABASE_URL: expected UTF-8 behind the percent signs, without %00")
     return decoded
+
+
+def system_user() -> str:
+    """Return the name of the user that runs this.
+
+    Raises:
+        DatabaseUnreachable: it has none, as in containers that run under any number.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        found, remedy = "this process runs as a user without a name", f"write user@ before the host in {URL}"
+        raise unreachable(found, remedy) from None

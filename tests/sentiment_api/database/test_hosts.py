@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 PORT = "select inet_server_port()"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def reader(cluster: Cluster) -> Iterator[Cluster]:
     """A second server that has the database `listed` of the first for reading only."""
     with held_port() as port:

@@ -28,7 +28,7 @@ USERS = ("shop", "other", "counted")
 KEEP = dt.timedelta(days=400)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(cluster: Cluster) -> Cluster:
     """A server with the pooled databases, of a role that may do no more than its owner."""
     cluster.make_role("shop_owner")

@@ -36,7 +36,7 @@ SECRET = "s3cr3t-w0rd"
 LIBC = "locale_provider libc locale 'C' template template0"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def refusing(cluster: Cluster) -> Cluster:
     """A server with roles and databases that refuse, each in its way."""
     cluster.require(
@@ -203,7 +203,7 @@ def serving(answer: bytes) -> socket.socket:
     return listening
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def http_port() -> Iterator[int]:
     """The port of what is no Postgres."""
     with serving(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as listening:

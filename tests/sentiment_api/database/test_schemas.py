@@ -64,6 +64,36 @@ async def test_everything_stands_in_a_schema_of_ones_own(
         assert (await connection.scalars(text(TABLES))).all() == ["Shop Eins.alembic_version"]
 
 
+@pytest.mark.parametrize("of", ["url", "role"])
+async def test_another_installation_on_the_search_path_is_left_alone(
+    cluster: Cluster, engine_of: EngineOf, of: str
+) -> None:
+    """Its months are neither dropped nor taken for ours, and its tables are none that are migrated already."""
+    name = f"two_{of}"
+    cluster.execute(f"create database {name}")
+    theirs = engine_of(cluster.url(name))
+    await schema.upgrade(theirs)
+    if of == "url":
+        ours = engine_of(f"{cluster.url(name)}?search_path=ours,public")
+    else:
+        await schema.upgrade(engine_of(cluster.url(name), database_schema="ours"))
+        cluster.execute(f"alter database {name} set search_path = ours, public")
+        ours = engine_of(cluster.url(name))
+    await schema.upgrade(ours)
+    long_ago = [month_of(dt.datetime.now(dt.UTC) - dt.timedelta(days=days)) for days in (500, 600)]
+    async with theirs.begin() as connection:
+        await connection.execute(text("set local search_path = public"))
+        await make_months(connection, long_ago)
+    assert await old_months(ours, KEEP) == []
+    async with ours.begin() as connection:
+        await make_months(connection, long_ago[:1])
+    assert len(await drop_old_months(ours, KEEP)) == 1
+    async with theirs.begin() as connection:
+        await connection.execute(text("set local search_path = public"))
+        for month in long_ago:
+            assert await connection.scalar(text(f"select to_regclass('public.predictions_{month:%Y_%m}')")) is not None
+
+
 async def test_the_embedded_server_has_schemas_as_well(postgres: EmbeddedServer) -> None:
     """The setting holds for it, too."""
     settings = DatabaseSettings(

@@ -210,18 +210,19 @@ def test_the_parameters_of_the_socket_are_set() -> None:
     ("query", "path", "options"),
     [
         ("options=-c%20search_path%3Dshop", ("shop",), None),
-        ("options=-csearch_path%3DShop,public%20-c%20work_mem%3D4MB", ("shop", "public"), "-c work_mem=4MB"),
+        ("options=-csearch_path%3DShop,public%20-c%20work_mem%3D4MB", ("shop",), "-c work_mem=4MB"),
         ("options=--search_path%3D%22Shop%22", ("Shop",), None),
-        ("options=-c%20search_path%3Dshop%5C%20,public", ("shop", "public"), None),
+        ("options=-c%20search_path%3Dshop%5C%20,public", ("shop",), None),
         ("search_path=%22$user%22,public", ("$user", "public"), None),
         ("currentSchema=shop", ("shop",), None),
         ("schema=Shop", ("Shop",), None),
         ("schema=shop&search_path=shop", ("shop",), None),
         ("options=-c%20geqo%3Doff", (), "-c geqo=off"),
+        ("options=-c%20timezone%3DEtc/GMT%2B5", (), "-c timezone=Etc/GMT+5"),
     ],
 )
 def test_a_search_path_is_ours_to_set(query: str, path: tuple[str, ...], options: str | None) -> None:
-    """It is taken out of the options, since a pooler would refuse it, or drop it."""
+    """It is taken out of the options, since a pooler would refuse it, or drop it; of several its first is used."""
     info = read(f"postgresql://h/x?{query}")
     assert (info.search_path, info.arguments["server_settings"].get("options")) == (path, options)
 
