@@ -3,6 +3,7 @@
 Nothing is said to a server at the start but who wants which database, so that a pooler such as PgBouncer takes it.
 """
 
+import asyncio
 import random
 import ssl
 from socket import AF_UNIX, gaierror
@@ -55,7 +56,9 @@ class Connector:
             for host in self._hosts():
                 try:
                     connection = await self._connect_to(host)
-                    if await _is_wanted(connection, wanted):
+                    async with asyncio.timeout(self._info.timeout_s):
+                        is_wanted = await _is_wanted(connection, wanted)
+                    if is_wanted:
                         self._last = host
                         return connection
                 except (OSError, asyncpg.PostgresError, DatabaseUnusable) as failure:

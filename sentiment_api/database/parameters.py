@@ -53,15 +53,8 @@ _HEEDED: Final = (
     *("target_session_attrs", "load_balance_hosts", "connect_timeout", "connection_limit", "krbsrvname", "gsslib"),
 )
 _MEANINGLESS: Final = (
-    *(
-        "pgbouncer",
-        "pool",
-        "pool_timeout",
-        "pool_size",
-        "max_overflow",
-        "pool_max_conns",
-        "max_idle_connection_lifetime",
-    ),
+    *("pgbouncer", "pool", "pool_timeout", "pool_size", "max_overflow", "pool_max_conns"),
+    "max_idle_connection_lifetime",
     *("statement_cache_size", "statement_cache_mode", "prepared_statements", "prepared_statement_cache_size"),
     *("prepareThreshold", "preparedStatementCacheQueries", "binary_parameters", "default_query_exec_mode"),
     *("socket_timeout", "socketTimeout", "loginTimeout", "tcpKeepAlive", "supa", "workaround", "uselibpqcompat"),
@@ -219,16 +212,21 @@ def _with_service(given: dict[str, str]) -> dict[str, str]:
 
 
 def _hosts(given: Mapping[str, str], hosts: tuple[Host, ...]) -> tuple[Host, ...]:
-    """Return the hosts; `hostaddr` is connected to where there is one, which leaves no name to check."""
+    """Return the hosts; `hostaddr` is connected to where there is one, which leaves no name to check.
+
+    As in libpq parameters go before what stands in front of the slash, names and ports each for themselves.
+    """
     names = given.get("hostaddr") or given.get("host")
-    ports = given.get("port", "")
+    own = ",".join(str(host.port or "") for host in hosts)
+    ports = given.get("port") or (own if own.strip(",") else "")
     if given.get("hostaddr") and given.get("sslmode") == "verify-full":
         raise SettingsInvalid(f"{URL}: the parameter hostaddr leaves no name to check with sslmode=verify-full")
     if not names and not hosts:
         names, ports = os.environ.get("PGHOST"), ports or os.environ.get("PGPORT", "")
-    if names or (ports and not hosts):
-        return parse_hosts(names or "", ports)
-    return tuple(Host(host.name, host.port or (int(ports) if ports.isdigit() else None)) for host in hosts)
+    if not names and given.get("port") and hosts:
+        placed = parse_hosts("," * (len(hosts) - 1), ports)
+        return tuple(Host(host.name, place.port) for host, place in zip(hosts, placed, strict=True))
+    return parse_hosts(names or "", ports) if names or (ports and not hosts) else hosts
 
 
 def _server_settings(given: Mapping[str, str], options: str) -> dict[str, str]:

@@ -76,7 +76,8 @@ def test_the_service_and_all_commands_work(
     service.start()
     with httpx.Client(base_url=service.url, timeout=30) as client, ThreadPoolExecutor(8) as clients:
         seen = Counter(clients.map(lambda number: predict_and_rate(client, number), range(80)))
-        assert seen == {(200, 202, 200): 80}
+        assert seen.total() == 80
+        assert seen.keys() <= {(200, 202, 200), (200, 200, 200)}  # feedback overtakes its prediction, or does not
         waiting(lambda: log_of(client)["shipped"] == 160, "everything is in Postgres")
         again = client.get("/predictions", params={"limit": 5})
         assert (again.status_code, len(again.json()["predictions"])) == (200, 5)

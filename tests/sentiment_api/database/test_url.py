@@ -207,6 +207,23 @@ def test_the_parameters_of_the_socket_are_set() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("127.0.0.1:5711/d?hostaddr=10.0.0.1", [("10.0.0.1", 5711)]),
+        ("nowhere.invalid:5711/d?host=shop", [("shop", 5711)]),
+        ("shop:1/d?port=5711", [("shop", 5711)]),
+        ("one,two/d?port=5711,5712", [("one", 5711), ("two", 5712)]),
+        ("one,two/d?port=5711,", [("one", 5711), ("two", None)]),
+        ("one,two:2/d?host=a,b", [("a", None), ("b", 2)]),
+        ("one:1,two/d", [("one", 1), ("two", None)]),
+    ],
+)
+def test_parameters_go_before_the_hosts_and_ports_of_the_url(url: str, hosts: list[tuple[str, int | None]]) -> None:
+    """Names and ports each for themselves, as in libpq: no port is lost with its name."""
+    assert [(host.name, host.port) for host in read(f"postgresql://me@{url}").hosts] == hosts
+
+
+@pytest.mark.parametrize(
     ("query", "path", "options"),
     [
         ("options=-c%20search_path%3Dshop", ("shop",), None),
