@@ -128,7 +128,7 @@ def most_connections(engine: AsyncEngine) -> int:
 def own_schema(engine: AsyncEngine) -> str | None:
     """Return the schema that the tables are to be in; None leaves it to the role's search path."""
     path: tuple[str, ...] = engine.get_execution_options()[_SEARCH_PATH]
-    return path[0] if path else None
+    return path[0] if path and path[0] != "$user" else None  # Postgres' word for a schema that need not exist
 
 
 def _connection_info(settings: DatabaseSettings) -> ConnectionInfo:

@@ -94,6 +94,17 @@ async def test_another_installation_on_the_search_path_is_left_alone(
             assert await connection.scalar(text(f"select to_regclass('public.predictions_{month:%Y_%m}')")) is not None
 
 
+async def test_the_users_schema_on_a_path_is_not_made(cluster: Cluster, engine_of: EngineOf) -> None:
+    """Postgres takes `$user` for a schema of the role's name, where there is one; the tables go to the next."""
+    cluster.execute("create database of_user")
+    await schema.upgrade(engine_of(f'{cluster.url("of_user")}?search_path="$user",public'))
+    async with engine_of(cluster.url("of_user")).connect() as connection:
+        tables = (await connection.scalars(text(TABLES))).all()
+    assert {table.partition(".")[0] for table in tables} == {"public"}
+    async with engine_of(cluster.url("of_user")).connect() as connection:
+        assert await connection.scalar(text("select count(*) from pg_namespace where nspname = '$user'")) == 0
+
+
 async def test_the_embedded_server_has_schemas_as_well(postgres: EmbeddedServer) -> None:
     """The setting holds for it, too."""
     settings = DatabaseSettings(
