@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from benchmarks.processes import is_alive, process_tree, wait_until
 from sentiment_api.database import schema
 from sentiment_api.database.connection import connected
-from sentiment_api.database.embedded import PORT, EmbeddedServer
+from sentiment_api.database.embedded import PORT, EmbeddedServer, run_program
 from sentiment_api.settings import DatabaseSettings
 
 _TIMEOUT_S = 30.0
@@ -141,7 +141,7 @@ class Postgres:
         owner = self._server.folder.stat()
         os.chown(place, owner.st_uid, owner.st_gid)
         source = f"host={self._server.folder} port={PORT} user=postgres application_name=standby"
-        self._server._run("pg_basebackup", "-D", str(place), "-d", source, "-R", "-c", "fast")  # noqa: SLF001 - as its user
+        run_program("pg_basebackup", "-D", str(place), "-d", source, "-R", "-c", "fast").check_returncode()
         (place / f".s.PGSQL.{PORT}.lock").unlink()  # copied, too
         standby = Postgres(folder)
         standby.start()

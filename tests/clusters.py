@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from sentiment_api.database.embedded import _binaries, _server_user
+from sentiment_api.database.embedded import run_program, server_user
 
 _FAST = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "40", "unix_socket_directories": "."}
 _LOCALE = ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -19,7 +18,7 @@ class Cluster:
         """Nothing runs before `start`. `settings` are the server's."""
         self.port = port
         self.folder = Path(tempfile.mkdtemp(prefix="sentiment-test-", dir=parent))
-        self._user = _server_user()
+        self._user = server_user()
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._settings = {**_FAST, "listen_addresses": "127.0.0.1", "port": str(port), **settings}
@@ -74,17 +73,5 @@ class Cluster:
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of Postgres' programs as the user of the server; fail the test when it fails."""
-        user = self._user
-        finished = subprocess.run(
-            [str(_binaries() / program), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE,  # the server keeps it open
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            cwd="/",
-            check=False,
-            user=user.pw_uid if user else None,
-            group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
-        )
+        finished = run_program(program, *arguments)
         assert finished.returncode == 0, finished.stderr

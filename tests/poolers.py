@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sentiment_api.database.embedded import _server_user
+from sentiment_api.database.embedded import server_user
 from tests.clusters import Cluster
 from tests.conftest import wait_until
 from tests.packages import command_of
@@ -20,7 +20,7 @@ class Pooler:
         """Nothing runs before `start`. `settings` are those of pgbouncer.ini."""
         self.port = port
         self.folder = Path(tempfile.mkdtemp(prefix="sentiment-test-"))
-        self._user = _server_user()  # it refuses to run as root, as Postgres does
+        self._user = server_user()  # it refuses to run as root, as Postgres does
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         (self.folder / "users.txt").write_text("".join(f'"{user}" ""\n' for user in users))

@@ -145,7 +145,7 @@ class EmbeddedServer:
             raise DatabaseNotReady(f"the path {place} is too long for a Unix socket; set a shorter SENTIMENT_DATA_DIR")
         fresh = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}")
         fresh.mkdir(mode=0o700)
-        if (user := _server_user()) is not None:
+        if (user := server_user()) is not None:
             os.chown(fresh, user.pw_uid, user.pw_gid)
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         locale = ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -156,7 +156,7 @@ class EmbeddedServer:
             self._link.symlink_to(place)
 
     def _place(self) -> Path:
-        if _server_user() is None or _enterable(self._data_dir):
+        if server_user() is None or _enterable(self._data_dir):
             return self._link
         return _roots_place() / f"data-{uuid.uuid4().hex[:12]}"
 
@@ -183,26 +183,33 @@ class EmbeddedServer:
             stale.unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        """Run one of the wheel's programs as the server's user, with none of the caller's PG* or locale settings."""
-        binaries = _binaries()
-        user = _server_user()
-        # pg_ctl leaves its output open to the server that it starts, so a pipe would never end.
-        output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
-        finished = subprocess.run(
-            [str(binaries / program), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            cwd="/",
-            check=False,
-            user=user.pw_uid if user else None,
-            group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
-        )
+        finished = run_program(program, *arguments)
         if finished.returncode != 0:
             reason = finished.stderr.decode(errors="replace").strip() if finished.stderr else "see server.log there"
             raise DatabaseNotReady(f"{program} failed for the embedded Postgres in {self.folder}: {reason}")
+
+
+def run_program(program: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run one of the wheel's programs as the server's user, with none of the caller's PG* or locale settings.
+
+    Raises:
+        DatabaseNotReady: the wheel is not installed.
+    """
+    user = server_user()
+    # pg_ctl leaves its output open to the server that it starts, so a pipe would never end.
+    output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
+    return subprocess.run(
+        [str(_binaries() / program), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        cwd="/",
+        check=False,
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )
 
 
 def _binaries() -> Path:
@@ -218,7 +225,7 @@ def _binaries() -> Path:
             "pip install 'sentiment-service[embedded]'; or set SENTIMENT_DATABASE_URL instead"
         )
     installed = Path(package.origin).parent
-    if _server_user() is None or _enterable(installed):
+    if server_user() is None or _enterable(installed):
         return installed / _PROGRAMS
     copy = _roots_place() / f"{_WHEEL}-{version(_WHEEL)}"
     with _roots_lock():
@@ -254,7 +261,7 @@ def _roots_lock() -> Iterator[None]:
         yield
 
 
-def _server_user() -> pwd.struct_passwd | None:
+def server_user() -> pwd.struct_passwd | None:
     """Return the user to run Postgres as when we are root, made on first use; None for every other user."""
     if os.geteuid() != 0:
         return None

@@ -88,7 +88,7 @@ async def check_rights(engine: AsyncEngine) -> bool:
             schema = await connection.scalar(text("select quote_ident(current_schema())"))
             grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {user}"
             raise DatabaseNotReady(
-                f"expected that the role {user} may read and insert into all tables, found that it may not for "
+                f"expected that the role {user} may read and write all tables, found that it may not for "
                 f"{lacking[0]}{f' and {len(lacking) - 1} more' if lacking[1:] else ''}; as their owner run `{grant}`"
             )
         return bool(await connection.scalar(_MAY_MAKE_MONTHS))

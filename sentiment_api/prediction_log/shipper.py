@@ -32,7 +32,7 @@ from sentiment_api.prediction_log.set_aside import UNDECODABLE, SetAsideRecord
 from sentiment_api.prediction_log.shipments import Shipment, ShipmentReader
 from sentiment_api.prediction_log.spool import Spool
 from sentiment_api.prediction_log.spool_folders import set_aside_files
-from sentiment_api.prediction_log.storing import POSTGRES_ERRORS, StoreOutcome, connection_to, store
+from sentiment_api.prediction_log.storing import POSTGRES_ERRORS, StoreOutcome, store
 from sentiment_api.telemetry.metrics import Metrics
 
 POLL_S = 1.0
@@ -190,7 +190,7 @@ class Shipper:
 
     async def _ping(self) -> None:
         """Ask Postgres for nothing, so that an idle service knows how it is."""
-        async with asyncio.timeout(_PING_TIMEOUT_S), connection_to(self._engine) as connection:
+        async with asyncio.timeout(_PING_TIMEOUT_S), self._engine.connect() as connection:
             await connection.execute(text("select 1"))
 
     def _succeeded(self) -> None:

@@ -1,8 +1,6 @@
 """Puts records into Postgres: idempotently, a shipment in one transaction, and never what was erased."""
 
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,7 +27,7 @@ from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecor
 from sentiment_api.prediction_log.set_aside import SetAsideRecord
 
 POSTGRES_ERRORS = (*DATABASE_ERRORS, asyncpg.InternalClientError)
-"""What `connection_to` and `store` raise while Postgres is away or refuses. Whatever else they raise is a defect."""
+"""What connecting and `store` raise while Postgres is away or refuses. Whatever else they raise is a defect."""
 _DATA_ERRORS = ("22", "23")
 
 
@@ -84,22 +82,6 @@ class _TombstonesMissing(Exception):
         self.prediction_ids = prediction_ids
 
 
-@contextlib.asynccontextmanager
-async def connection_to(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection to Postgres.
-
-    Raises:
-        ConnectionError: Python has the reason why there is none as ValueError, as it has bad host names. That is no
-            defect of the service.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            connection = await stack.enter_async_context(engine.connect())
-        except ValueError as error:
-            raise ConnectionError("expected an address that can be connected to") from error
-        yield connection
-
-
 async def store(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
     """Bring the records to Postgres, but for those that it refuses as data, and return what became of each.
 
@@ -133,7 +115,7 @@ async def _insert(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
 
 
 async def _insert_in_known_months(engine: AsyncEngine, records: list[Record]) -> StoreOutcome:
-    async with connection_to(engine) as connection:
+    async with engine.connect() as connection:
         # Only what is raised from here on can be a row's fault.
         try:
             async with durable_transaction(connection) as driver:

@@ -85,7 +85,7 @@ class Metrics:
         )
         self.http_in_progress = self._gauge("http_requests_in_progress", "Requests being answered.")
         self.body_bytes = self._gauge(
-            "body_bytes", "Bytes of the bodies that are being read or whose requests are being answered."
+            "body_bytes", "Bytes of the bodies that are being read, or whose replies have not begun."
         )
         self.body_max_bytes = self._gauge("body_max_bytes", "Bound of the bytes of bodies.")
         self.keys_read = self._gauge(

@@ -1,5 +1,6 @@
 """A URL of Postgres is read as libpq reads it, and a parameter that cannot be heeded is refused by its name."""
 
+import getpass
 import re
 import string
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sentiment_api.database import parameters
 from sentiment_api.database.parameters import ConnectionInfo, connection_info
 from sentiment_api.database.url import Host, parse_url
-from sentiment_api.errors import SettingsInvalid
+from sentiment_api.errors import DatabaseUnreachable, SettingsInvalid
 
 SECRET = "s3cr3t"
 
@@ -316,3 +317,16 @@ def test_the_page_has_every_parameter() -> None:
     page = (Path(__file__).parents[3] / "docs" / "postgres.md").read_text()
     for name in (*parameters._HEEDED, *parameters._MEANINGLESS, *parameters._LIMITED):
         assert f"`{name}`" in page, name
+
+
+def test_a_user_without_a_name_is_told_where_to_write_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers may run under a number that no user has; Python raises a KeyError for it."""
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    for name in ("PGUSER", "PGPASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    with pytest.raises(DatabaseUnreachable, match="a user without a name; write user@ before the host"):
+        read("postgresql://h/x").password_for(Host("h", None))

@@ -1,5 +1,6 @@
 """How many bytes of bodies are held at once, and when a refused client is told to come back."""
 
+import asyncio
 import contextlib
 import math
 from types import SimpleNamespace
@@ -150,16 +151,26 @@ def test_a_released_body_holds_nothing(budget: BodyBudget, metrics: Metrics) -> 
     assert held_bytes(metrics) == 0
 
 
+def post(bytes_of_body: int) -> Any:
+    """Return the scope of a POST of JSON."""
+    handler = SimpleNamespace(resolve_request_max_body_size=lambda: BOUND)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % bytes_of_body)]
+    return {"type": "http", "method": "POST", "headers": headers, "state": {}, "route_handler": handler}
+
+
+def receiving(body: bytes) -> Any:
+    """Return what gives a whole body at once."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
 @pytest.mark.anyio
 async def test_bytes_are_free_when_the_reply_begins(budget: BodyBudget, metrics: Metrics) -> None:
     """A client that does not read its reply keeps nobody's bodies out."""
-    handler = SimpleNamespace(resolve_request_max_body_size=lambda: BOUND)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
-    scope: Any = {"type": "http", "method": "POST", "headers": headers, "state": {}, "route_handler": handler}
     seen: list[float | None] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"{}", "more_body": False}
 
     async def send(message: Any) -> None:
         seen.append(held_bytes(metrics))
@@ -168,5 +179,25 @@ async def test_bytes_are_free_when_the_reply_begins(budget: BodyBudget, metrics:
         seen.append(held_bytes(metrics))
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    await BodyMiddleware(1.0, budget).handle(scope, receive, send, answer)
+    await BodyMiddleware(1.0, budget).handle(post(2), receiving(b"{}"), send, answer)
     assert seen == [2, 0]
+
+
+@pytest.mark.anyio
+async def test_time_that_goes_into_other_bodies_is_not_the_clients(budget: BodyBudget) -> None:
+    """A body that was sent at once is read, however long it waits for its turn to be unpacked."""
+    timeout_s, body = 0.02, bytes(SMALL_BYTES + 1)
+    middleware, passed = BodyMiddleware(timeout_s, budget), asyncio.Event()
+
+    async def send(message: Any) -> None:
+        """Nothing is answered."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        passed.set()
+
+    async with middleware._turn:
+        reading = asyncio.create_task(middleware.handle(post(len(body)), receiving(body), send, answer))
+        done, _ = await asyncio.wait([reading], timeout=5 * timeout_s)
+        assert not done
+    await reading
+    assert passed.is_set()
