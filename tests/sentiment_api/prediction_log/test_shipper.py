@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from structlog.testing import capture_logs
@@ -297,9 +298,10 @@ async def test_a_connection_that_cannot_be_made_is_nobodys_poison(spool: Spool, 
     """Errors of connecting are retried even where Python has them as ValueError, as it has bad host names."""
     spool.append(encode(new_record()))
     held = spool.size_bytes
-    engine = create_async_engine(f"postgresql+asyncpg://postgres@{'x' * 64}.example:1/postgres")
-    shipper = Shipper(spool, engine, Metrics())
-    assert not await shipper.ship()
+    url = SecretStr(f"postgresql://postgres@{'x' * 64}.example:1/postgres")
+    async with connected(DatabaseSettings(database=None, database_url=url)) as engine:
+        shipper = Shipper(spool, engine, Metrics())
+        assert not await shipper.ship()
     assert (spool.size_bytes, set_aside(spool)) == (held, [])
     assert (shipper.database, shipper.defect) == ("away", None), "a setting is at fault, and not our code"
 
