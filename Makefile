@@ -44,11 +44,16 @@ install-train: $(VENV)/serve.done ## Install what `sentiment-train` needs
 	@echo $(TORCH_NOTE)
 	@$(PIP) --editable '.[embedded,train]'
 
-train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv, beginning with BASE=models/starter; FIT="--epochs 3"
+# A name with blanks is one file if there is such a file, else several: recipes read it from the environment, as it is.
+train: export RATINGS := $(RATINGS)
+train: install-train ## Make models/mine (NAME=mine) from RATINGS=my-ratings.csv, beginning with BASE=models/starter; FIT="--epochs 3", READ="--scale 10"
 	@$(if $(RATINGS),,$(error expected RATINGS, such as: make train RATINGS=my-ratings.csv))test ! -e models/$(NAME) \
 		|| { echo "models/$(NAME) is there already; give another NAME, or remove it" >&2; exit 1; }
 	@test ! -e $(WORK)/prepared || echo "going on with $(WORK)/prepared; to begin anew, remove $(WORK)"
-	@test -e $(WORK)/prepared || $(BIN)/sentiment-train prepare $(RATINGS) --out $(WORK)/prepared
+	@test -e $(WORK)/prepared || { \
+		if [ -e "$$RATINGS" ]; then set -- "$$RATINGS"; else set -- $$RATINGS; fi; \
+		$(BIN)/sentiment-train look "$$@" $(READ); \
+		$(BIN)/sentiment-train prepare "$$@" $(READ) --out $(WORK)/prepared; }
 	@test -e $(WORK)/run/fit.json || $(BIN)/sentiment-train fit $(WORK)/prepared --base $(BASE) --out $(WORK)/run $(FIT) \
 		$(if $(wildcard $(WORK)/run/checkpoints/step-*),--resume)
 	@$(BIN)/sentiment-train export $(WORK)/run --data $(WORK)/prepared --out models/$(NAME) --name $(NAME)

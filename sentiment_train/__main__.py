@@ -10,7 +10,7 @@ from sentiment_train.commands.compare import compare
 from sentiment_train.commands.evaluate import evaluate
 from sentiment_train.commands.export import card, export
 from sentiment_train.commands.fit import fit, import_bert
-from sentiment_train.commands.prepare import prepare
+from sentiment_train.commands.prepare import look, prepare
 from sentiment_train.errors import TrainingError, missing_library_translated, out_of_memory_translated
 
 app = typer.Typer(
@@ -18,11 +18,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="""Makes the next model from ratings and shows whether it is better: prepare, fit, evaluate, export, compare.
+    help="""Makes the next model from ratings and shows if it is better: look, prepare, fit, evaluate, export, compare.
 
 [bold]Example[/bold]
 
-    sentiment-train prepare reviews/*.parquet --out prepared
+    sentiment-train look my-ratings.csv
+    sentiment-train prepare my-ratings.csv --out prepared
     sentiment-train fit prepared --base distilbert/distilbert-base-uncased --out run
     sentiment-train evaluate run --data prepared
     sentiment-train export run --data prepared --out models/mine --name mine
@@ -30,7 +31,7 @@ app = typer.Typer(
 """,
 )
 app.command("import-bert")(import_bert)
-for command in (prepare, fit, evaluate, export, compare, card):
+for command in (look, prepare, fit, evaluate, export, compare, card):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """What others read of a folder that `prepare` made."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ def read_part(data: Path, part: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
     except FileNotFoundError as error:
-        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {path}") from error
+        others = sorted(each.stem for each in data.glob("*.parquet"))
+        has = f"; it has {', '.join(others)}" if others else ""
+        raise UnusableData(f"expected a folder made by `sentiment-train prepare`, found no {path}{has}") from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableData(f"{path} is damaged ({error}); prepare the ratings again") from error
 
@@ -40,6 +43,20 @@ def read_data_record(data: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UnusableData(f"{path} is damaged ({error}); prepare the ratings again") from error
     return record
+
+
+def held_out_part(data: Path) -> str:
+    """Return the part whose figures are reported: `later`, or `held_out` where reviews have no times.
+
+    Raises:
+        UnusableData: `data` is no prepared folder.
+    """
+    return held_out_name(read_data_record(data))
+
+
+def held_out_name(record: Mapping[str, Any]) -> str:
+    """Return the name of that part from a record of data or of training; older ones knew `later` alone."""
+    return str(record.get("split", {}).get("held_out", "later"))
 
 
 def label_indexes(column: pl.Series, labels: list[str]) -> NDArray[np.int64]:

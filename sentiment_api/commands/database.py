@@ -199,7 +199,7 @@ def _ratings() -> dict[str, int]:
 def _print_exported(file: Path, exported: Exported) -> None:
     console.print(f"wrote {file}: {exported.written} reviews with a rating, {exported.redacted} of them redacted")
     notes = {
-        "have no product id; `sentiment-train prepare` leaves them out": exported.without_product,
+        "have no product id; `sentiment-train prepare` takes each for a product of its own": exported.without_product,
         "left out: no text is kept": exported.without_text,
         "left out: a label without a rating, which stands for several or none": exported.without_rating,
     }

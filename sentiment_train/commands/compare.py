@@ -37,7 +37,10 @@ def compare(  # noqa: PLR0913 - each is an option of the command line
     texts: Annotated[
         Path | None, typer.Option(help="Instead: a file of labelled texts, as `evaluate` reads it.")
     ] = None,
-    part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
+    part: Annotated[
+        Literal["validation", "later", "held_out"] | None,
+        typer.Option(help="Of the folder: the one that is held out unless given."),
+    ] = None,
     engine: Annotated[EngineName | None, typer.Option(help="Of both; cpu if both have its file, else torch.")] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Compare on so many rows only, chosen by their ids.")

@@ -22,7 +22,10 @@ def evaluate(
         typer.Option(help="A parquet, csv or jsonl file to score as it is: text, and label by name or 0 and 1."),
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="A folder of `fit` runs on torch only.")] = "torch",
-    part: Annotated[Literal["validation", "later"], typer.Option(help="Of the folder.")] = "later",
+    part: Annotated[
+        Literal["validation", "later", "held_out"] | None,
+        typer.Option(help="Of the folder: the one that is held out unless given."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write JSON, a page and pictures here: new or empty. One with files in it is refused."),

@@ -65,9 +65,11 @@ def export(
     card = stated.read()
     files = dict(_named(each) for each in also or [])
     manifest = export.export(run, data, out, name=name, max_tokens=max_tokens, card=card, console=console, also=files)
-    figures = manifest.training["metrics"]["all"]
+    from sentiment_train.prepared import held_out_name  # noqa: PLC0415 - heavy: --help needs none of it
+
+    figures, held_out = manifest.training["metrics"]["all"], held_out_name(manifest.training)
     console.print(
-        f"wrote {out}: {manifest.name} {manifest.version}, later accuracy {figures['accuracy']:.4f}, "
+        f"wrote {out}: {manifest.name} {manifest.version}, {held_out} accuracy {figures['accuracy']:.4f}, "
         f"macro F1 {figures['macro_f1']:.4f}"
     )
 

@@ -10,7 +10,7 @@ import polars as pl
 from sentiment_api.model.bundle import CPU_MODEL, WEIGHTS, Bundle, open_bundle
 from sentiment_train.errors import NotComparable
 from sentiment_train.evaluation.texts import read_texts
-from sentiment_train.prepared import read_data_record, read_part
+from sentiment_train.prepared import held_out_part, read_data_record, read_part
 
 
 class ComparedRows(NamedTuple):
@@ -49,13 +49,15 @@ class Contender(NamedTuple):
         }
 
 
-def read_rows(data: Path | None, texts: Path | None, part: str, sample: int | None) -> ComparedRows:
+def read_rows(data: Path | None, texts: Path | None, part: str | None, sample: int | None) -> ComparedRows:
     """Return the `part` of the prepared folder `data`, or else the file `texts`; with `sample` so many rows of it.
+
+    Without a part it is the one that is held out.
 
     Raises:
         UnusableData: they cannot be read.
     """
-    rows = prepared_rows(data, part) if data is not None else plain_rows(texts or Path())
+    rows = prepared_rows(data, part or held_out_part(data)) if data is not None else plain_rows(texts or Path())
     return rows if sample is None else sampled(rows, sample)
 
 

@@ -12,6 +12,7 @@ from sentiment_train.evaluation.drawing import History
 from sentiment_train.evaluation.figures import all_figures
 from sentiment_train.evaluation.report import EvaluatedModel, read_history, write_report
 from sentiment_train.folders import check_free
+from sentiment_train.prepared import held_out_part
 
 _WORST_IN_REPORT = 20
 
@@ -27,11 +28,19 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: Path, data: Path | None, texts: Path | None, *, part: str, engine: str, out: Path | None, worst: int | None
+    model: Path,
+    data: Path | None,
+    texts: Path | None,
+    *,
+    part: str | None,
+    engine: str,
+    out: Path | None,
+    worst: int | None,
 ) -> Evaluation:
     """Measure the bundle, or folder of `fit`, `model`, and write a report to `out` if that is given.
 
-    The reviews are one `part` of the prepared folder `data`, or else the labelled `texts` of one file. `worst` mistakes
+    The reviews are one `part` of the prepared folder `data`, by default the one that is held out, or else the labelled
+    `texts` of one file. `worst` mistakes
     are listed; None lists 20 in the report and none in what is returned.
 
     Raises:
@@ -47,6 +56,7 @@ def evaluate(
     if texts is not None:
         answers = answer_texts(classifier, texts)
     elif data is not None:
+        part = part or held_out_part(data)
         answers = answer_part(classifier, data, part)
     else:
         raise UnusableData("expected a prepared folder or a file of labelled texts, found none; name one")
@@ -55,7 +65,7 @@ def evaluate(
         model=bundle.manifest.name,
         version=bundle.manifest.version,
         engine=engine,
-        reviews=texts.name if texts else part,
+        reviews=texts.name if texts else part or "",
     )
     if out is not None:
         in_report = _WORST_IN_REPORT if worst is None else worst

@@ -20,6 +20,7 @@ from sentiment_train.evaluation.tables import (
 from sentiment_train.exporting.card_metadata import metadata
 from sentiment_train.exporting.card_statements import CardStatements
 from sentiment_train.exporting.training_record import base_name, command_lines
+from sentiment_train.prepared import held_out_name
 
 _UNSTATED = "as the owner of the base checkpoint and of the data states; not recorded by the export"
 _ADVISED_SCORES = (0.8, 0.9, 0.95)
@@ -64,9 +65,9 @@ def _summary(manifest: Manifest) -> Iterator[str]:
     base = training.get("base_model") or base_name(training)
     yield (
         f"Sentiment of English product reviews: {', '.join(manifest.labels)}. A DistilBERT ({training['shape']}), "
-        f"fine-tuned from `{base}` on star ratings as a proxy for sentiment: {_ratings(manifest)}.\n"
+        f"fine-tuned from `{base}` on {_taught_by(training)} as a proxy for sentiment: {_ratings(manifest)}.\n"
     )
-    yield f"- {_headline(training['metrics']['all'])}"
+    yield f"- {_headline(training['metrics']['all'], held_out_name(training))}"
     yield "- Weights: fp16 in `model.safetensors`, int8 for the service's `cpu` engine in `model.int8.onnx`."
     yield f"- Weights' licence: {training.get('licence') or _UNSTATED}"
     yield f"- Data terms: {training.get('terms') or _UNSTATED}"
@@ -74,13 +75,21 @@ def _summary(manifest: Manifest) -> Iterator[str]:
     yield f"- Probabilities are softmax of the logits divided by the temperature {manifest.temperature}."
 
 
-def _headline(figures: Mapping[str, Any]) -> str:
+def _taught_by(training: Mapping[str, Any]) -> str:
+    """Return what the model learned from; older records were all of stars."""
+    split = training.get("split", {})
+    without, rows = split.get("rows_without_stars", 0), sum(training["rows"].values())
+    return "star ratings" if not without else "labels" if without >= rows else "star ratings and labels"
+
+
+def _headline(figures: Mapping[str, Any], held_out: str) -> str:
     ends = figures.get("interval") or {}
     words = [
         f"{name} {figures[key]:.3f}" + (f" ({ends[key][0]:.3f} to {ends[key][1]:.3f})" if ends.get(key) else "")
         for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1"))
     ]
-    return f"On {figures['n']} reviews later than its training: {', '.join(words)}."
+    which = "later than its training" if held_out == "later" else "held out of its training"
+    return f"On {figures['n']} reviews {which}: {', '.join(words)}."
 
 
 def _use(manifest: Manifest) -> Iterator[str]:
@@ -106,11 +115,27 @@ def _data(manifest: Manifest) -> Iterator[str]:
     ]
     yield _markdown(FigureTable("", ["part", "reviews", *labels], rows)) + "\n"
     yield (
-        "Texts were made unique before the split; one product in five never trained (`unseen`), nor did the last fifth "
-        "of each category's time (`later`). Drift is measured against `reference`, which neither trained nor is "
-        f"reported. Hash of the prepared data: `{training['data_hash']}`. No text of them is in this folder.\n"
+        f"{_split_rules(training.get('split', {}))} Drift is measured against `reference`, which neither trained nor "
+        f"is reported. Hash of the prepared data: `{training['data_hash']}`. No text of them is in this folder.\n"
     )
     yield f"Terms: {training.get('terms') or _UNSTATED}"
+
+
+def _split_rules(split: Mapping[str, Any]) -> str:
+    """Return by what the parts were divided; older records were all of products and times."""
+    without, chance = split.get("rows_without_product", 0), split.get("held_out_by") == "chance"
+    units = {"text": "review", "product": "product"}
+    unit = units.get(split.get("unit", "product"), "product (or review without one)")
+    rest = (
+        "a fifth of the reviews, drawn by a hash of their texts since not all had a time (`held_out`)"
+        if chance
+        else "the last fifth of each category's time (`later`)"
+    )
+    unknown = (
+        f" Of {without} reviews no product is known: leakage between products cannot be excluded." if without else ""
+    )
+    unseen = f"one {unit} in five never trained (`unseen`)"
+    return f"Texts were made unique before the split; {unseen}, nor did {rest}.{unknown}"
 
 
 def _making(manifest: Manifest) -> Iterator[str]:
@@ -142,10 +167,11 @@ def _making(manifest: Manifest) -> Iterator[str]:
 def _figures(manifest: Manifest) -> Iterator[str]:
     training, metrics = manifest.training, _completed(manifest.training["metrics"])
     yield "## Figures\n"
-    yield f"On the part `later`, by the engine that serves (`{training['metrics_engine']}`).\n"
-    yield _markdown(figures_table(metrics, "later")) + "\n"
+    held_out = held_out_name(training)
+    yield f"On the part `{held_out}`, by the engine that serves (`{training['metrics_engine']}`).\n"
+    yield _markdown(figures_table(metrics, held_out)) + "\n"
     by_label = [labels_table(metrics)] if "support" in metrics["all"] else []
-    yield from _sections([intervals_table(metrics, "later"), *by_label, slices_table(metrics)])
+    yield from _sections([intervals_table(metrics, held_out), *by_label, slices_table(metrics)])
     if also := training.get("also"):
         yield "### Other sets\n\nScored once, as they are; they chose nothing.\n"
         yield _markdown(_also_table(also)) + "\n"
@@ -169,8 +195,9 @@ def _calibration(manifest: Manifest) -> Iterator[str]:
     metrics = _completed(manifest.training["metrics"])
     yield "## Calibration, and when to abstain\n"
     yield (
-        f"The temperature {manifest.temperature} was fitted on the validation part. On `later` a score differs by "
-        f"{metrics['all']['calibration_error']:.3f} on average from the accuracy that it promises (expected "
+        f"The temperature {manifest.temperature} was fitted on the validation part. On "
+        f"`{held_out_name(manifest.training)}` a score differs by {metrics['all']['calibration_error']:.3f} on average "
+        "from the accuracy that it promises (expected "
         "calibration error, 15 bins)."
     )
     if metrics["abstain"]:

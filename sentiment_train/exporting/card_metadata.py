@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from sentiment_api.model.bundle import Manifest
+from sentiment_train.prepared import held_out_name
 
 _LICENCES = (
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "unlicense", "mpl-2.0", "openrail"),
@@ -51,7 +52,8 @@ def _licence(stated: str | None) -> str | None:
 
 def _results(training: Mapping[str, Any]) -> Iterator[EvalResult]:
     metrics = training["metrics"]
-    parts = {"later": metrics["all"], "later, unseen products": metrics["unseen"]}
+    held_out = held_out_name(training)
+    parts = {held_out: metrics["all"], f"{held_out}, unseen products": metrics["unseen"]}
     for split, figures in parts.items():
         yield from _of_set("prepared-ratings", "held-out ratings", split, figures)
     for name, figures in (training.get("also") or {}).items():

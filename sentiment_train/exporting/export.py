@@ -40,7 +40,7 @@ from sentiment_train.exporting.training_record import installed_versions, read_t
 from sentiment_train.exporting.validation import fit_projection, int8_parity, safe_temperature
 from sentiment_train.fitting.checkpoints import read_model
 from sentiment_train.folders import check_free, staged
-from sentiment_train.prepared import label_indexes, read_data_record, read_part
+from sentiment_train.prepared import held_out_part, label_indexes, read_data_record, read_part
 
 FIGURES = "figures"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -68,7 +68,7 @@ def export(
     """Write the model that `fit` left in `run` to `destination` as a bundle, and return its manifest.
 
     `run` may be a bundle too: its weights stay, and all that follows from them is made anew. Files of labelled texts in
-    `also`, by name, are scored once and reported beside the part `later`; they decide nothing.
+    `also`, by name, are scored once and reported beside the part that is held out; they decide nothing.
 
     Raises:
         FolderTaken: `destination` exists.
@@ -165,8 +165,8 @@ def _shape(staging: Path) -> str:
 
 
 def _measured(classifier: Classifier, data: Path, staging: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of the part `later`, and the captions of the pictures that are drawn of them."""
-    answers = answer_part(classifier, data, "later")
+    """Return the figures of the part that is held out, and the captions of the pictures that are drawn of them."""
+    answers = answer_part(classifier, data, held_out_part(data))
     metrics = all_figures(answers)
     captions = draw(answers, metrics, staging / FIGURES, record.get("history", ()))
     return {"metrics": metrics, "metrics_engine": "cpu", "figures": captions}

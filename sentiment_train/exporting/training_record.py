@@ -66,6 +66,7 @@ def _flat(fitted: dict[str, Any]) -> dict[str, Any]:
         "data_hash": data["hash"],
         "rows": {part: counts["rows"] for part, counts in data["parts"].items()},
         "cuts": data["cuts"],
+        "split": data.get("split", {}),
         **known,
     }
 

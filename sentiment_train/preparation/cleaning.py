@@ -38,16 +38,16 @@ class CleanedRows(NamedTuple):
     """Rows that are kept and whose text changed, by what changed it; one may count under several."""
 
 
-def clean(rows: pl.DataFrame) -> CleanedRows:
-    """Return the rows that have a text, a rating, a product and a time, with plain texts.
+def clean(rows: pl.DataFrame, *, timed: bool = True) -> CleanedRows:
+    """Return the rows that have a text, a rating or a polarity, and with `timed` a time, with plain texts.
 
-    Expects the columns text, rating, product_id and timestamp; others are kept.
+    Expects the columns text, rating, polarity and timestamp; others are kept.
     """
     steps = [rows["text"].fill_null("")]
     for mend in _STEPS.values():
         steps.append(mend(steps[-1]))
     text = steps[-1].str.strip_chars()
-    reason = _reasons(rows.with_columns(text=text))
+    reason = _reasons(rows.with_columns(text=text), timed=timed)
     kept = reason.is_null()
     changed = {
         name: int(((after != before) & kept).sum())
@@ -57,13 +57,12 @@ def clean(rows: pl.DataFrame) -> CleanedRows:
     return CleanedRows(rows.with_columns(text=text).filter(kept), dropped, Counter(changed))
 
 
-def _reasons(rows: pl.DataFrame) -> pl.Series:
+def _reasons(rows: pl.DataFrame, *, timed: bool) -> pl.Series:
     return rows.select(
         pl.when(pl.col("text") == "").then(pl.lit("no text"))
         .when(~pl.col("text").str.contains(_TWO_LETTERS)).then(pl.lit("hardly any text"))
-        .when(pl.col("rating").is_null()).then(pl.lit("no rating"))
-        .when(pl.col("product_id").fill_null("") == "").then(pl.lit("no product"))
-        .when(pl.col("timestamp").is_null()).then(pl.lit("no time"))
+        .when(pl.col("rating").is_null() & pl.col("polarity").is_null()).then(pl.lit("no rating"))
+        .when(pl.lit(timed) & pl.col("timestamp").is_null()).then(pl.lit("no time"))
         .alias("reason")
     ).to_series()  # fmt: skip
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 def normalized(text: str) -> str:
     """Return the form under which two texts count as the same: NFKC, lower case, single blanks."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    composed = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(composed.lower().split())
 
 
 def hashes(texts: Iterable[str]) -> NDArray[np.uint64]:

@@ -1,6 +1,6 @@
 """Looks at finished parts once more, by other means than made them: does what was held out occur in what trains?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from sentiment_train.preparation.duplicates import hashes, normalized
 from sentiment_train.preparation.shingles import Shingles, shingles
-from sentiment_train.preparation.splits import PARTS
 
-HELD_OUT, TRAINING = ("reference", "later"), ("train", "validation")
+TRAINING = ("train", "validation")
 SAMPLE = 1_000
 """Texts of each held-out part that are compared with texts that train."""
 COMPARED = 200_000
@@ -24,22 +23,22 @@ LIKENESSES = (0.8, 0.5)
 _BATCH_ROWS = 16_384
 
 
-def measure_leakage(folder: Path) -> dict[str, Any]:
-    """Return what the parts in `folder` have in common.
+def measure_leakage(folder: Path, parts: Sequence[str]) -> dict[str, Any]:
+    """Return what the `parts` in `folder` have in common.
 
     Keys: texts_in_common, how often a text occurs again after normalization, in another part or its own;
     products_in_common by pair of parts; and sample, how many of some held-out texts have a text in train or validation
     whose exact Jaccard index with them, over words three in a row, is at least 0.8 and 0.5, and the highest one.
     """
-    keys = np.sort(np.concatenate([_text_keys(folder, part) for part in PARTS]))
-    products = {part: _products(folder, part) for part in PARTS}
+    keys = np.sort(np.concatenate([_text_keys(folder, part) for part in parts]))
+    products = {part: _products(folder, part) for part in parts}
     return {
         "texts_in_common": int(np.sum(keys[1:] == keys[:-1])),
         "products_in_common": {
             f"{one}, {other}": len(np.intersect1d(products[one], products[other], assume_unique=True))
-            for one, other in combinations(PARTS, 2)
+            for one, other in combinations(parts, 2)
         },
-        "sample": _likeness(folder),
+        "sample": _likeness(folder, [part for part in parts if part not in TRAINING]),
     }
 
 
@@ -71,8 +70,8 @@ def _chosen_texts(folder: Path, part: str, most: int) -> Iterator[list[str]]:
         yield [normalized(text) for text in rows["text"].gather(index[index < len(rows)])]
 
 
-def _likeness(folder: Path) -> dict[str, Any]:
-    held_out = [text for part in HELD_OUT for texts in _chosen_texts(folder, part, SAMPLE) for text in texts]
+def _likeness(folder: Path, parts: Sequence[str]) -> dict[str, Any]:
+    held_out = [text for part in parts for texts in _chosen_texts(folder, part, SAMPLE) for text in texts]
     sample = _Sample(held_out)
     compared = 0
     for part in TRAINING:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sentiment_train.preparation.duplicates import first_of_each, repeated
 from sentiment_train.preparation.gathering import GatheredCounts
 from sentiment_train.preparation.shingles import BANDS
-from sentiment_train.preparation.splits import PARTS, assign, find_cuts, written_cuts
+from sentiment_train.preparation.splits import PARTS, UNTIMED_PARTS, assign, assign_untimed, find_cuts, written_cuts
 from sentiment_train.preparation.stores import ColumnStore
 
 TRAIN, VALIDATION, REFERENCE, LATER = range(len(PARTS))
@@ -27,8 +27,10 @@ _REST = np.uint64(64 - _FIRST_BITS)
 class SplitPlan(NamedTuple):
     """What becomes of each of n rows, and the counts for the record."""
 
+    names: tuple[str, ...]
+    """Of the parts."""
     part: NDArray[np.uint8]
-    """`(n,)`, places in `PARTS`; only kept rows count."""
+    """`(n,)`, places in `names`; only kept rows count."""
     place: NDArray[np.int32]
     """`(n,)`, of the row in its part, by time; -1 for rows that are left out."""
     unseen: NDArray[np.bool_]
@@ -43,27 +45,39 @@ class SplitPlan(NamedTuple):
     """Rows left out as copies that would have lain in another part than the copy that stays."""
     near: dict[str, dict[str, int]]
     """By part that rows were taken from, how many were near copies of texts in each other part."""
+    keeps_near: bool
+    """Whether near copies train after all, since too few rows would be left without them."""
     near_held_out: int
-    """Rows of `reference` that are near copies of texts in `later`; none of the two trains, and they stay."""
+    """Rows of `reference` that are near copies of texts in the last part; none of the two trains, and they stay."""
 
 
-def plan_splits(column_store: ColumnStore, gathered: GatheredCounts, labelled_ratings: list[int]) -> SplitPlan:
-    """Return what becomes of the rows in `column_store`; those with a rating in `labelled_ratings` have a label."""
+def plan_splits(column_store: ColumnStore, gathered: GatheredCounts, label_of: dict[int, str | None]) -> SplitPlan:
+    """Return what becomes of the rows in `column_store`; `label_of` gives the label of each grade.
+
+    Near copies stay where a part that trains would lose all rows of a label with them, as in small sets of short texts.
+    """
+    names = PARTS if gathered.timed else UNTIMED_PARTS
     stands = _representatives(column_store)
     unique = stands == np.arange(len(stands))
-    part, unseen, cuts = _split(column_store, unique, list(gathered.categories))
+    part, unseen, cuts = (
+        _split(column_store, unique, list(gathered.categories)) if gathered.timed else _split_untimed(column_store)
+    )
     crossing = int(np.sum(part[~unique] != part[stands[~unique]]))
     del stands
-    kept = unique & np.isin(column_store.load("rating"), labelled_ratings)
+    kept = unique & np.isin(column_store.load("grade"), [grade for grade, label in label_of.items() if label])
     dropped = {"duplicate": int(np.sum(~unique)), "no label": int(np.sum(unique & ~kept))}
     near, near_held_out = _near_copies(column_store, part, kept)
+    keeps_near = not _can_train(part, kept & (near == _NOT_NEAR), column_store.load("grade"), label_of)
+    if keeps_near:
+        near[:] = _NOT_NEAR
     kept &= near == _NOT_NEAR
     taken = {
-        PARTS[own]: {PARTS[other]: int(np.sum((near == other) & (part == own))) for other in others}
+        names[own]: {names[other]: int(np.sum((near == other) & (part == own))) for other in others}
         for own, others in _NEAR_TO.items()
     }
     dropped["near duplicate"] = sum(sum(others.values()) for others in taken.values())
     return SplitPlan(
+        names=names,
         part=part,
         place=_places(column_store, part, kept),
         unseen=unseen,
@@ -73,8 +87,17 @@ def plan_splits(column_store: ColumnStore, gathered: GatheredCounts, labelled_ra
         dropped=dropped,
         copies_across_parts=crossing,
         near=taken,
+        keeps_near=keeps_near,
         near_held_out=near_held_out,
     )
+
+
+def _can_train(
+    part: NDArray[np.uint8], kept: NDArray[np.bool_], grades: NDArray[np.int8], label_of: dict[int, str | None]
+) -> bool:
+    """Whether train and validation both have reviews of two labels."""
+    present = [np.unique(grades[kept & (part == number)]).tolist() for number in (TRAIN, VALIDATION)]
+    return all(len({label_of[grade] for grade in found}) > 1 for found in present)
 
 
 def _representatives(column_store: ColumnStore) -> NDArray[np.int64]:
@@ -82,7 +105,7 @@ def _representatives(column_store: ColumnStore) -> NDArray[np.int64]:
     keys = column_store.load("key")
     stands = np.arange(len(keys))
     rows = repeated(keys)
-    order = [column_store.load(name)[rows] for name in ("time", "product_prefix", "digest", "rating", "category")]
+    order = [column_store.load(name)[rows] for name in ("time", "product_prefix", "digest", "grade", "category")]
     stands[rows] = rows[first_of_each(keys[rows], order)]
     return stands
 
@@ -98,6 +121,15 @@ def _split(
     marked = pl.concat(assign(some, cuts).select("part", "unseen") for some in rows.iter_slices(_SLICE_ROWS))
     named = cuts.with_columns(pl.col("category").replace_strict(dict(enumerate(names)), return_dtype=pl.String))
     return marked["part"].to_numpy(), marked["unseen"].to_numpy(), written_cuts(named.sort("category"))
+
+
+def _split_untimed(
+    column_store: ColumnStore,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[str, dict[str, str]]]:
+    """Return part and unseen of all rows by hashes of products and texts alone; there are no cuts."""
+    rows = pl.DataFrame({name: column_store.load(name) for name in ("product", "key")})
+    marked = assign_untimed(rows)
+    return marked["part"].to_numpy(), marked["unseen"].to_numpy(), {}
 
 
 def _near_copies(

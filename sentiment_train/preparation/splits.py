@@ -1,10 +1,15 @@
 """Which review belongs to which part. The rules are fixed, so that figures of different models can be compared.
 
+Where reviews have products and times:
+
 - `unseen`: one product in five, by a hash of its id. Never trains.
 - `later`: reviews at or after the 80 % quantile of their category's time. Never trains.
 - train: neither. Validation is carved from it by the same two rules at 5 %: one product in twenty, and the last 5 %.
 - reference: `unseen` but not `later`. Neither trains, nor stops training, nor is reported: drift is measured against
   it.
+
+A review without a product is one of its own: the hash of its text stands in for it. Without times nothing is `later`:
+`held_out` is one review in five by a hash of its text, and validation is one in twenty by another digit of that hash.
 """
 
 import datetime as dt
@@ -16,6 +21,11 @@ from numpy.typing import NDArray
 from sentiment_train.preparation.duplicates import hashes
 
 PARTS = ("train", "validation", "reference", "later")
+"""Of reviews with times."""
+UNTIMED_PARTS = ("train", "validation", "reference", "held_out")
+"""Of reviews without."""
+NO_TIME = -(2**63)
+"""Stands for a missing time among microseconds since 1970."""
 LATER_QUANTILE = 0.8
 UNSEEN_ONE_IN = 5
 VALIDATION_QUANTILE = 0.95
@@ -67,6 +77,25 @@ def assign(reviews: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
     )
     cut = reviews.join(cuts, on="category", how="left", maintain_order="left")
     return cut.with_columns(unseen=_UNSEEN, part=part).drop("later_from", "validation_from")
+
+
+def assign_untimed(reviews: pl.DataFrame) -> pl.DataFrame:
+    """Return `reviews` with the columns unseen (bool) and part (UInt8, the place in `UNTIMED_PARTS`).
+
+    Expects the columns product (`product_hashes`) and key, the hash of the text.
+    """
+    train, validation, reference, held_out = (pl.lit(place, pl.UInt8) for place in range(len(UNTIMED_PARTS)))
+    validates = (pl.col("key") // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
+    part = (
+        pl.when(pl.col("key") % UNSEEN_ONE_IN == 0)
+        .then(held_out)
+        .when(_UNSEEN)
+        .then(reference)
+        .when(_OF_VALIDATION | validates)
+        .then(validation)
+        .otherwise(train)
+    )
+    return reviews.with_columns(unseen=_UNSEEN, part=part)
 
 
 def written_cuts(cuts: pl.DataFrame) -> dict[str, dict[str, str]]:

@@ -15,7 +15,7 @@ import pyarrow.parquet
 
 from sentiment_train.preparation.gathering import ROWS, ProgressCallback
 from sentiment_train.preparation.planning import SplitPlan
-from sentiment_train.preparation.splits import PARTS
+from sentiment_train.preparation.splits import NO_TIME
 from sentiment_train.preparation.stores import ColumnStore, RowStore, to_arrow
 
 BIN_ROWS = 100_000
@@ -38,14 +38,15 @@ def write_parts(
 
     The hash is of the texts, ratings, products, times and categories; it does not depend on how the files were given.
     It covers, for each part, its name and of each row text, rating, product_id, timestamp in microseconds since 1970
-    and category: texts as the length of their UTF-8 and the UTF-8, lengths and numbers as 8 bytes, the least first.
+    and category: texts as the length of their UTF-8 and the UTF-8, lengths and numbers as 8 bytes, the least first. For
+    a missing rating stands the grade, for a missing time the least number.
     """
     bins = RowStore(folder.parent)
     with bins:
         _distribute(store, bins, column_store, plan, labels, on_progress, bin_rows)
     digest = hashlib.sha256()
     done = 0
-    for number, name in enumerate(PARTS):
+    for number, name in enumerate(plan.names):
         digest.update(_text_bytes(name))
         total = int(np.sum((plan.part == number) & (plan.place >= 0)))
         writer: pa.parquet.ParquetWriter | None = None
@@ -67,14 +68,23 @@ def write_parts(
 
 
 def _hashed(rows: pl.DataFrame) -> Iterator[bytes]:
-    hashed = rows.select("text", "rating", "product_id", pl.col("timestamp").dt.epoch("us"), "category")
-    for text, rating, product_id, micros, category in hashed.iter_rows():
+    micros = pl.col("timestamp").dt.epoch("us").fill_null(NO_TIME)
+    hashed = rows.select("text", "grade", "product_id", micros, "category")
+    number = _NUMBER.pack
+    for text, grade, product_id, moment, category in hashed.iter_rows():
+        words, product, kind = text.encode(), product_id.encode(), category.encode()
         yield b"".join(
             (
-                _text_bytes(text), _NUMBER.pack(rating), _text_bytes(product_id), _NUMBER.pack(micros),
-                _text_bytes(category),
+                number(len(words)),
+                words,
+                number(grade),
+                number(len(product)),
+                product,
+                number(moment),
+                number(len(kind)),
+                kind,
             )
-        )  # fmt: skip
+        )
 
 
 def _text_bytes(text: str) -> bytes:
@@ -103,16 +113,18 @@ def _distribute(
             pl.Series("product_reviews", plan.product_reviews[here]),
             pl.Series("own_id", plan.own_id[here]),
             pl.Series("digest", [f"{number:016x}" for number in digests[here].tolist()]),
-            label=pl.col("rating").replace_strict(labels, return_dtype=pl.String),
+            label=pl.col("grade").replace_strict(labels, return_dtype=pl.String),
         )
         kept = marked.filter(pl.col("place") >= 0).with_columns(
             id=pl.when("own_id").then("id").otherwise("digest"), bin=pl.col("place") // bin_rows
         )
         for (part, number), group in kept.group_by("part", "bin"):
-            bins.append(f"{PARTS[int(part)]}-{number}", group)
+            bins.append(f"{plan.names[int(part)]}-{number}", group)
         on_progress("sort", begin / len(plan.place), begin)
 
 
 def _sorted_bins(bins: RowStore, name: str, count: int) -> Iterator[pl.DataFrame]:
     for number in range(count):
-        yield pl.concat(bins.batches(f"{name}-{number}")).sort(_ORDER)
+        rows = pl.concat(bins.batches(f"{name}-{number}"))
+        # Bins are cut by place, which without times goes by digest alone.
+        yield rows.sort("place" if rows["timestamp"].null_count() == len(rows) else _ORDER)

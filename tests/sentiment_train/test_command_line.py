@@ -89,7 +89,7 @@ def test_prepare_writes_the_parts_and_says_so(ratings_file: Path, tmp_path: Path
     """The command names what it will write, prints the parts, and leaves them in the folder."""
     done = _run("prepare", ratings_file, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"will write {tmp_path / 'out'}: train, validation, reference and later")
+    assert done.stdout.startswith(f"will write {tmp_path / 'out'}: the parts as parquet files")
     assert "66 rows; left out: 6 no label" in " ".join(done.stdout.split())
     record = json.loads((tmp_path / "out" / "data.json").read_text())
     assert len(read_part(tmp_path / "out", "train")) == record["parts"]["train"]["rows"]
@@ -108,17 +108,34 @@ def test_a_dry_run_of_prepare_writes_nothing(tmp_path: Path, command: Command) -
     code, words, errors = command(*arguments)
     assert (code, errors) == (0, "")
     assert words.startswith(f"would write {tmp_path / 'out'}: ")
-    row = next(line for line in words.splitlines() if line.startswith("│ shop.csv"))
-    cells = [cell.strip() for cell in row.split("│")]
-    assert cells[3:8] == ["seconds", "2", "1", "1 hardly any text", "1 HTML entities"]
-    assert "text=Body, rating=overall, product_id=asin, timestamp=unixReviewTime" in " ".join(words.split("│"))
+    said = " ".join(words.split())
+    roles = "text=Body, rating=overall (1 to 5), product_id=asin, timestamp=unixReviewTime (seconds)"
+    assert f"shop.csv: 2 rows; csv, utf-8, comma; {roles}" in said
+    assert "ratings: 5: 1 years: 2024: 1 left out: hardly any text: 1 texts mended: HTML entities: 1" in said
+    assert "Works & shines." in said
     assert not (tmp_path / "out").exists()
+
+
+def test_look_says_what_is_in_a_file_and_how_to_go_on(tmp_path: Path, command: Command) -> None:
+    """The next command has the options that were given; what is not certain is asked for."""
+    rows = [(f"Review number {n} of the new lamp", n % 7 + 1, f"{n % 9 + 1}/3/2024") for n in range(70)]
+    pl.DataFrame(rows, schema=["body", "points", "on"], orient="row").write_csv(tmp_path / "my reviews.csv")
+    code, _, errors = command("look", tmp_path / "my reviews.csv")
+    assert (code, "say --dates day-first or --dates month-first" in errors) == (1, True)
+    code, _, errors = command("look", tmp_path / "my reviews.csv", "--dates", "day-first")
+    assert (code, "say --scale 1:7 or --scale 10" in errors) == (1, True)
+    code, words, errors = command("look", tmp_path / "my reviews.csv", "--scale", "1:7", "--dates", "day-first")
+    assert (code, errors) == (0, "")
+    assert "timestamp=on (day first); no product" in " ".join(words.split())
+    assert words.rstrip().endswith(
+        f"sentiment-train prepare '{tmp_path / 'my reviews.csv'}' --scale 1:7 --dates day-first --out prepared"
+    )
 
 
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ([("Fine lamp", 6, "lamp", "2024-01-05")], (), "expected whole ratings from 1 to 5 in"),
+        ([("Fine lamp", 6, "lamp", "2024-01-05")], (), "expected ratings on a scale that is certain in shop.csv"),
         ([("Fine lamp", 5, "lamp", "2024-01-05")], (), "expected at least two labels in the part 'train', found 0"),
         ([("Fine lamp", 5, "lamp", "2024-01-05")], ("--column", "body=Body"), "expected --column ROLE=NAME"),
         ([("Fine lamp", 5, "lamp", "2024-01-05")], ("--encoding", "utf-16"), "expected utf-16 in"),
@@ -141,18 +158,18 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     """A file that does not exist ends the command with one line on standard error and exit code 1."""
     done = _run("prepare", tmp_path / "none.csv", "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"sentiment-train: cannot read {tmp_path / 'none.csv'}: ")
+    assert done.stderr.startswith("sentiment-train: expected a file, a folder or a pattern, found nothing at ")
     assert done.stderr.count("\n") == 1
 
 
 def test_a_missing_column_is_one_line(tmp_path: Path) -> None:
     """A column that lacks is named, in one line on standard error and with exit code 1."""
-    pl.DataFrame({"text": ["Works well."], "rating": [5], "timestamp": ["2024-01-05"]}).write_csv(tmp_path / "shop.csv")
+    pl.DataFrame({"text": ["Works well."], "when": ["2024-01-05"]}).write_csv(tmp_path / "shop.csv")
     done = _run("prepare", tmp_path / "shop.csv", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr == (
-        f"sentiment-train: {tmp_path / 'shop.csv'} lacks the columns ['product_id']; "
-        "found ['text', 'rating', 'timestamp']; name one with --column product_id=NAME\n"
+        "sentiment-train: cannot tell which column of shop.csv is a rating or a label; none looks like a rating: name "
+        "it with --column rating=NAME. Its columns: text, when\n"
     )
 
 

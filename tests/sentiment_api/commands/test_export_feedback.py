@@ -15,9 +15,9 @@ from sentiment_api.errors import ExportRefused
 from sentiment_api.prediction_log.records import FeedbackRecord, PredictionRecord, Record, encode
 from sentiment_api.prediction_log.shipper import Shipper
 from sentiment_api.prediction_log.spool import Spool
-from sentiment_api.review_files.formats import open_review_file
-from sentiment_api.review_files.row_batches import ReadOptions
-from sentiment_api.review_files.values import TimestampParser, parse_ratings
+from sentiment_api.review_files.cells.missing import WORDS_FOR_NOTHING
+from sentiment_api.review_files.options import ReadOptions
+from sentiment_api.review_files.reading import open_review_files
 from sentiment_api.settings import DatabaseSettings
 from sentiment_api.telemetry.metrics import Metrics
 from sentiment_train.preparation.prepare import prepare
@@ -94,17 +94,16 @@ def run(settings: DatabaseSettings, *arguments: object) -> subprocess.CompletedP
 
 def rows_in(path: Path) -> list[tuple[object, ...]]:
     """Return id, text, rating, product and time of each row as training reads them, before it cleans anything."""
-    (batch,) = open_review_file(path, ReadOptions()).batches()
-    times = TimestampParser().parse(batch.rows["timestamp"])
-    rows = batch.rows.with_columns(times.alias("timestamp"), parse_ratings(batch.rows["rating"]))
-    return rows.select("id", "text", "rating", "product_id", "timestamp").rows()
+    with open_review_files([str(path)], ReadOptions(join_title=False)) as (file,):
+        (batch,) = file.batches()
+    return batch.rows.select("id", "text", "rating", "product_id", "timestamp").rows()
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "jsonl.gz"])
 async def test_training_reads_what_was_said(
     engine: AsyncEngine, store: StoreShop, new_record: NewRecord, tmp_path: Path, ending: str
 ) -> None:
-    """Every form of file gives training each text, rating, product and time as they were logged."""
+    """Every form of file gives training each text, rating, product and time as logged; `NaN` and `null` are none."""
     records = [new_record(text=text, product_id=f"00{n}") for n, text in enumerate(ODD_TEXTS)]
     records.append(new_record(text="Undated.", event_timestamp=None, product_id=None))
     ratings = [1 + n % 5 for n in range(len(records))]
@@ -115,7 +114,13 @@ async def test_training_reads_what_was_said(
     )
     moments = [r.event_timestamp or r.row()["created_at"] for r in records]
     assert rows_in(path) == [
-        (str(record.prediction_id), record.text, rating, record.product_id, moment)
+        (
+            str(record.prediction_id),
+            None if record.text in WORDS_FOR_NOTHING else record.text,
+            rating,
+            record.product_id,
+            moment,
+        )
         for record, rating, moment in zip(records, ratings, moments, strict=True)
     ]
     assert path.stat().st_mode & 0o777 == 0o600

@@ -15,10 +15,10 @@ def _rows(*texts: str | None) -> pl.DataFrame:
         {
             "text": texts,
             "rating": [5] * len(texts),
-            "product_id": ["mug"] * len(texts),
+            "polarity": [None] * len(texts),
             "timestamp": [_MOMENT] * len(texts),
         },
-        schema_overrides={"text": pl.String},
+        schema_overrides={"text": pl.String, "polarity": pl.Int8},
     )
 
 
@@ -66,11 +66,12 @@ def test_good_texts_are_left_alone(text: str) -> None:
 def test_rows_that_say_nothing_go_by_reason() -> None:
     """A row is left out for the first reason that holds, after its text was mended."""
     rows = _rows(None, "  ", "<br />&nbsp;", "A", "?!", "👍👍", "fine", "fine", "fine", "fine").with_columns(
-        rating=pl.Series([None] + [5] * 5 + [None] + [5] * 3),
-        product_id=pl.Series(["mug"] * 7 + [None, "", "mug"]),
-        timestamp=pl.Series([_MOMENT] * 9 + [None]),
+        rating=pl.Series([None] + [5] * 5 + [None, None] + [5] * 2),
+        polarity=pl.Series([None] * 7 + [1, None, None], dtype=pl.Int8),
+        timestamp=pl.Series([_MOMENT] * 7 + [None] * 3),
     )
     cleaned = clean(rows)
     assert len(cleaned.rows) == 0
-    assert cleaned.dropped == {"no text": 3, "hardly any text": 3, "no rating": 1, "no product": 2, "no time": 1}
+    assert cleaned.dropped == {"no text": 3, "hardly any text": 3, "no rating": 1, "no time": 3}
+    assert len(clean(rows, timed=False).rows) == 3
     assert sum(cleaned.mended.values()) == 0  # only what is kept was mended

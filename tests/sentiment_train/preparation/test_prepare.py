@@ -13,6 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sentiment_api.errors import ReviewFileInvalid
+from sentiment_api.review_files.options import ReadOptions
 from sentiment_train.errors import FolderTaken, UnusableData
 from sentiment_train.preparation.duplicates import normalized
 from sentiment_train.preparation.prepare import prepare
@@ -106,15 +108,15 @@ def test_html_entities_become_characters(reviews: pl.DataFrame, tmp_path: Path) 
     assert rows.filter(pl.col("text").str.contains("(?i)pepper"))["text"].to_list() == ["Salt & pepper"]
 
 
-def test_rows_without_text_product_or_time_are_dropped(reviews: pl.DataFrame, tmp_path: Path) -> None:
+def test_rows_without_text_or_time_are_dropped(reviews: pl.DataFrame, tmp_path: Path) -> None:
     """Empty cells and blank texts leave the data; they do not stop the rest."""
-    empty = _write(tmp_path / "empty.csv", {"text": " "}, {"text": None}, {"product_id": None}, {"timestamp": None})
+    empty = _write(tmp_path / "empty.csv", {"text": " "}, {"text": None}, {"text": "NA"}, {"timestamp": None})
     reviews.write_parquet(tmp_path / "shop.parquet")
     alone = prepare([tmp_path / "shop.parquet"], tmp_path / "alone")
     both = prepare([tmp_path / "shop.parquet", empty], tmp_path / "both")
     assert both["rows_read"] == alone["rows_read"] + 4
     assert both["hash"] == alone["hash"]
-    assert both["rows_left_out"] == {"no text": 2, "no product": 1, "no time": 1, "no label": 6}
+    assert both["rows_left_out"] == {"no text": 3, "no time": 1, "no label": 6}
 
 
 def test_every_review_has_an_id_and_its_products_count(prepared: Path, ratings_file: Path) -> None:
@@ -331,10 +333,13 @@ def test_a_full_disk_leaves_nothing(reviews: pl.DataFrame, tmp_path: Path) -> No
 
 
 def test_no_rows_at_all_are_refused(reviews: pl.DataFrame, tmp_path: Path) -> None:
-    """A file with columns and no rows is told apart from one that works."""
+    """A file with columns and no rows is told apart from one that works, and so is one whose rows are all left out."""
     reviews.clear().write_parquet(tmp_path / "shop.parquet")
-    with pytest.raises(UnusableData, match="expected ratings to split, found 0 in 0 rows"):
+    with pytest.raises(ReviewFileInvalid, match=r"expected rows in shop\.parquet, found none"):
         prepare([tmp_path / "shop.parquet"], tmp_path / "out")
+    reviews.with_columns(timestamp=pl.lit("missing")).write_parquet(tmp_path / "shop.parquet")
+    with pytest.raises(UnusableData, match="expected ratings to split, found 0 in 66 rows"):
+        prepare([tmp_path / "shop.parquet"], tmp_path / "out", options=ReadOptions(columns={"timestamp": "timestamp"}))
 
 
 def test_a_folder_with_files_is_not_overwritten(ratings_file: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_leakage_that_is_left_is_measured(tmp_path: Path) -> None:
     for part, rows in texts.items():
         products = ["shared" if part in {"train", "later"} else part, *(f"{part}-{n}" for n in range(39))]
         pl.DataFrame({"text": rows, "product_id": products}).write_parquet(tmp_path / f"{part}.parquet")
-    found = measure_leakage(tmp_path)
+    found = measure_leakage(tmp_path, PARTS)
     assert found["texts_in_common"] == 1
     assert {pair: n for pair, n in found["products_in_common"].items() if n} == {"train, later": 1}
     assert (found["sample"]["texts"], found["sample"]["compared_with"]) == (80, 80)
