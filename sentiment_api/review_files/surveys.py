@@ -50,8 +50,8 @@ def survey(table: ReviewTable, options: ReadOptions) -> Survey:
     Raises:
         ReviewFileInvalid: a role that is needed has no column, or what a column means is not certain.
     """
-    first = next(table.batches(table.columns), None)
-    if first is None or len(first.cells) == 0:
+    first = next((batch for batch in table.batches(table.columns) if len(batch.cells)), None)
+    if first is None:
         raise ReviewFileInvalid(f"expected rows in {table.name}, found none")
     columns = match_columns(first.cells.head(_SAMPLE_ROWS), options.columns, table.name, join_title=options.join_title)
     seen = _Seen(table.name, columns, options)

@@ -1,12 +1,13 @@
 """What `look` shows of review files: everything that `prepare` would take them for, without writing anything."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sentiment_api.review_files.options import ReadOptions
 from sentiment_api.review_files.reading import ReviewFile, open_review_files
@@ -41,22 +42,30 @@ def overview(sources: Sequence[str], options: ReadOptions, on_progress: Progress
     Raises:
         ReviewFileInvalid: a file cannot be read, or what is in it is not certain.
     """
-    seen: set[int] = set()
+    overviews: list[FileOverview] = []
+    known = np.zeros(0, dtype=np.uint64)
     with open_review_files(sources, options) as files:
         timed = all("timestamp" in file.columns for file in files)
-        return [
-            _looked_at(
-                file,
-                seen,
-                timed=timed,
-                on_share=lambda share, rows, n=number: on_progress("read", (n + share) / len(files), rows),
-            )
-            for number, file in enumerate(files)
-        ]
+        for number, file in enumerate(files):
+            overview, keys = _looked_at(file, _shared(on_progress, number, len(files)), timed=timed)
+            merged = np.union1d(known, keys)
+            overview.duplicates = len(keys) - (len(merged) - len(known))
+            known = merged
+            overviews.append(overview)
+    return overviews
 
 
-def _looked_at(file: ReviewFile, seen: set[int], *, timed: bool, on_share: Any) -> FileOverview:  # noqa: ANN401 - a closure
+def _shared(on_progress: ProgressCallback, number: int, files: int) -> Callable[[float, int], None]:
+    """Return what tells how much of all files has been read, from the share of one."""
+    return lambda share, rows: on_progress("read", (number + share) / files, rows)
+
+
+def _looked_at(
+    file: ReviewFile, on_share: Callable[[float, int], None], *, timed: bool
+) -> tuple[FileOverview, NDArray[np.uint64]]:
+    """Return what is in the file, but for duplicates, and the hashes of its texts."""
     overview = FileOverview(found=file.found)
+    keys = [np.zeros(0, dtype=np.uint64)]
     for batch in file.batches():
         cleaned = clean(batch.rows, timed=timed)
         overview.rows += batch.read
@@ -66,13 +75,11 @@ def _looked_at(file: ReviewFile, seen: set[int], *, timed: bool, on_share: Any) 
         overview.mended.update(cleaned.mended)
         overview.ratings.update(_graded(cleaned.rows))
         overview.years.update(cleaned.rows["timestamp"].drop_nulls().dt.year().to_list())
-        keys = hashes(map(normalized, cleaned.rows["text"]))
-        overview.duplicates += len(keys) - len(np.unique(keys)) + len(seen.intersection(np.unique(keys).tolist()))
-        seen.update(keys.tolist())
+        keys.append(hashes(map(normalized, cleaned.rows["text"])))
         if overview.first is None or len(overview.first) < _SHOWN_ROWS:
             overview.first = cleaned.rows.head(_SHOWN_ROWS)
         on_share(batch.share, overview.rows)
-    return overview
+    return overview, np.concatenate(keys)
 
 
 def _graded(rows: pl.DataFrame) -> dict[str, int]:

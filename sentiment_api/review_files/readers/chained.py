@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sentiment_api.review_files.readers.inputs import category_of
 from sentiment_api.review_files.tables import CellBatch, ReviewTable
 
 
@@ -11,16 +12,14 @@ def chained(tables: Sequence[ReviewTable], name: str) -> list[ReviewTable]:
     groups: dict[frozenset[str], list[ReviewTable]] = {}
     for table in tables:
         groups.setdefault(frozenset(table.columns), []).append(table)
-    return [
-        group[0] if len(group) == 1 else ChainedTable(group, f"{name}: {len(group)} files") for group in groups.values()
-    ]
+    return [group[0] if len(group) == 1 else ChainedTable(group, name) for group in groups.values()]
 
 
 class ChainedTable:
-    """The rows of several tables, one after the other; each counts its own rows."""
+    """The rows of several tables, one after the other; each counts its own. What holds them names their category."""
 
     def __init__(self, tables: Sequence[ReviewTable], name: str) -> None:
-        self.name, self.category, self.columns = name, tables[0].category, tables[0].columns
+        self.name, self.category, self.columns = f"{name}: {len(tables)} files", category_of(name), tables[0].columns
         self._tables = tables
 
     @property

@@ -121,7 +121,7 @@ def _paths(source: str) -> list[tuple[Path, str]]:
     """Return the files that a name, a folder or a pattern stands for, and what messages call them."""
     path = Path(source)
     if path.is_dir():
-        members = sorted(each for each in path.rglob("*") if each.is_file() and _may_be_table(each.relative_to(path)))
+        members = sorted(each for each in path.rglob("*") if _is_part(each, path))
         return [(each, f"{path.name}/{each.relative_to(path)}") for each in members]
     if path.exists():
         return [(path, path.name)]
@@ -129,6 +129,11 @@ def _paths(source: str) -> list[tuple[Path, str]]:
     if not found:
         raise ReviewFileInvalid(f"expected a file, a folder or a pattern, found nothing at {source}")
     return [pair for each in found for pair in _paths(str(each))]
+
+
+def _is_part(path: Path, folder: Path) -> bool:
+    """Whether a file may be a part of the table in `folder`; Spark writes empty ones too."""
+    return path.is_file() and path.stat().st_size > 0 and _may_be_table(path.relative_to(folder))
 
 
 def _may_be_table(path: Path) -> bool:

@@ -72,7 +72,9 @@ def test_parts_of_a_folder_are_one_table(tmp_path: Path) -> None:
         frame.slice(20 * place, 20).write_parquet(folder / f"part-0000{place}.parquet")
     (folder / "_SUCCESS").touch()
     (folder / ".part-00000.parquet.crc").write_bytes(b"crc")
+    (folder / "part-00003.parquet").touch()
     rows, (found,) = _read(folder)
+    assert set(rows["category"]) == {"reviews"}
     assert len(rows) == 60
     assert found["columns"] == {"text": "review.body", "rating": "review.stars", "product_id": "sku"}
     assert found["name"] == "reviews.parquet: 3 files"
