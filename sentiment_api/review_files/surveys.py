@@ -13,7 +13,7 @@ from sentiment_api.review_files.options import ReadOptions
 from sentiment_api.review_files.tables import LONGEST_CELL, CellBatch, ReviewTable
 
 _SAMPLE_ROWS = 1_000
-_FEWEST_PRODUCTS = 10
+_FEWEST_PRODUCTS = 20
 """Fewer cannot be divided into products that train and products that do not."""
 _SMALL_TABLE = 100
 """Rows of a table whose few products say nothing."""

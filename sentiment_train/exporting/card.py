@@ -127,7 +127,7 @@ def _split_rules(split: Mapping[str, Any]) -> str:
     units = {"text": "review", "product": "product"}
     unit = units.get(split.get("unit", "product"), "product (or review without one)")
     rest = (
-        "a fifth of the reviews, drawn by a hash of their texts since not all had a time (`held_out`)"
+        f"another {unit} in five, since not all reviews had a time (`held_out`)"
         if chance
         else "the last fifth of each category's time (`later`)"
     )

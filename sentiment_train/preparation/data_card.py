@@ -66,9 +66,9 @@ _BY_BOTH = """One product in five is `unseen`, by a hash of its id, and never tr
 each is one of its own, by a hash of its text."""
 _BY_TIME = """`later` is the last fifth of each category's time; `reference` is unseen but not later; validation is cut
 from the rest by the same rules at 5 %."""
-_BY_CHANCE = """`held_out` is one review in five, by another hash of its text, since not all files have times;
-`reference` is unseen but not held out; validation is one product and one text in twenty of the rest. What is
-measured on `held_out` says nothing about change over time."""
+_BY_CHANCE = """`held_out` is one in five by another digit of that hash, since not all files have times; `reference` is
+unseen but not held out; validation is one in ten of the rest. What is measured on `held_out` says nothing about change
+over time."""
 _NEAR_KEPT = """ Without them too
   few rows would be left to train on: near copies stay, and figures on what is held out flatter the model."""
 _UNKNOWN = """

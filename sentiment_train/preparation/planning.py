@@ -126,9 +126,8 @@ def _split(
 def _split_untimed(
     column_store: ColumnStore,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], dict[str, dict[str, str]]]:
-    """Return part and unseen of all rows by hashes of products and texts alone; there are no cuts."""
-    rows = pl.DataFrame({name: column_store.load(name) for name in ("product", "key")})
-    marked = assign_untimed(rows)
+    """Return part and unseen of all rows by hashes of products alone; there are no cuts."""
+    marked = assign_untimed(pl.DataFrame({"product": column_store.load("product")}))
     return marked["part"].to_numpy(), marked["unseen"].to_numpy(), {}
 
 

@@ -9,7 +9,8 @@ Where reviews have products and times:
   it.
 
 A review without a product is one of its own: the hash of its text stands in for it. Without times nothing is `later`:
-`held_out` is one review in five by a hash of its text, and validation is one in twenty by another digit of that hash.
+`held_out` is one product in five by another digit of the same hash, and validation one in ten by two more; no two
+parts share a product.
 """
 
 import datetime as dt
@@ -82,12 +83,13 @@ def assign(reviews: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
 def assign_untimed(reviews: pl.DataFrame) -> pl.DataFrame:
     """Return `reviews` with the columns unseen (bool) and part (UInt8, the place in `UNTIMED_PARTS`).
 
-    Expects the columns product (`product_hashes`) and key, the hash of the text.
+    Expects the column product (`product_hashes`).
     """
     train, validation, reference, held_out = (pl.lit(place, pl.UInt8) for place in range(len(UNTIMED_PARTS)))
-    validates = (pl.col("key") // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
+    rest = pl.col("product") // (UNSEEN_ONE_IN * VALIDATION_ONE_IN)
+    validates = (rest // UNSEEN_ONE_IN) % VALIDATION_ONE_IN == 0
     part = (
-        pl.when(pl.col("key") % UNSEEN_ONE_IN == 0)
+        pl.when(rest % UNSEEN_ONE_IN == 0)
         .then(held_out)
         .when(_UNSEEN)
         .then(reference)

@@ -46,8 +46,16 @@ def test_texts_and_ratings_alone_make_all_parts(remarks: pl.DataFrame, tmp_path:
     assert rows["product_id"].is_unique().all()
     assert rows["timestamp"].null_count() == len(rows) == 320
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "`held_out` is one review in five" in card
+    assert "`held_out` is one in five by another digit" in card
     assert "leakage between products cannot be excluded" in card
+
+
+def test_no_two_parts_of_an_untimed_set_share_a_product(remarks: pl.DataFrame, tmp_path: Path) -> None:
+    """Reviews of one product share its faults, so a product is in one part only."""
+    remarks.with_columns(sku=pl.format("p{}", pl.int_range(pl.len()) % 90)).write_csv(tmp_path / "shop.csv")
+    record = prepare([tmp_path / "shop.csv"], tmp_path / "out")
+    assert record["split"]["unit"] == "product"
+    assert set(record["leakage"]["products_in_common"].values()) == {0}
 
 
 def test_an_untimed_split_depends_on_the_texts_alone(remarks: pl.DataFrame, tmp_path: Path) -> None:
