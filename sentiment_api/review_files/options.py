@@ -1,6 +1,7 @@
 """How review files are to be read, where that is not to be found out."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -38,6 +39,11 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a review's title is put before its text."""
     skip_bad_rows: bool = False
     """Count and leave out what cannot be read, where it would stop the work otherwise."""
+
+
+def without_password(source: str) -> str:
+    """Return what a user names, as it may be shown: a URL without its password, also a mistyped one."""
+    return re.sub(r"(:/{1,2}[^:/@\s]+):[^@\s]*@", r"\1:***@", source)
 
 
 def parse_named(options: Sequence[str]) -> dict[str, str]:

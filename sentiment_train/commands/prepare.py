@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sentiment_api.review_files.options import without_password
 from sentiment_train.commands import NewFolder, console
 from sentiment_train.commands.option_groups import grouped_options
 from sentiment_train.commands.reading_options import READING, ReadingOptions, Sources
@@ -83,7 +84,7 @@ def _show_overviews(sources: list[str], reading: ReadingOptions, overviews: list
             console.print(f"  {name}: {_by_value(found) or 'none'}", highlight=False, markup=False)
         console.print(f"  {each.kept} rows to use; {each.duplicates} texts stand there twice", highlight=False)
         console.print(_rows_table(each.first))
-    words = ["sentiment-train", "prepare", *sources, *_given(reading), "--out", "prepared"]
+    words = ["sentiment-train", "prepare", *map(without_password, sources), *_given(reading), "--out", "prepared"]
     console.print(f"go on with: {shlex.join(words)}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -57,7 +57,7 @@ def plan_splits(column_store: ColumnStore, gathered: GatheredCounts, label_of: d
     Near copies stay where a part that trains would lose all rows of a label with them, as in small sets of short texts.
     """
     names = PARTS if gathered.timed else UNTIMED_PARTS
-    stands = _representatives(column_store)
+    stands = _representatives(column_store, timed=gathered.timed)
     unique = stands == np.arange(len(stands))
     part, unseen, cuts = (
         _split(column_store, unique, list(gathered.categories)) if gathered.timed else _split_untimed(column_store)
@@ -100,12 +100,20 @@ def _can_train(
     return all(len({label_of[grade] for grade in found}) > 1 for found in present)
 
 
-def _representatives(column_store: ColumnStore) -> NDArray[np.int64]:
-    """Return for each row the row that stands for its text: the earliest one, by product where times are equal."""
+def _representatives(column_store: ColumnStore, *, timed: bool) -> NDArray[np.int64]:
+    """Return for each row the row that stands for its text: the earliest one, by product where times are equal.
+
+    Without times it is one with the grade that most copies have.
+    """
     keys = column_store.load("key")
     stands = np.arange(len(keys))
     rows = repeated(keys)
     order = [column_store.load(name)[rows] for name in ("time", "product_prefix", "digest", "grade", "category")]
+    if not timed:
+        copies = pl.DataFrame({"key": keys[rows], "grade": order[3]}).select(
+            -pl.len().cast(pl.Int64).over("key", "grade")
+        )
+        order.insert(0, copies.to_series().to_numpy())
     stands[rows] = rows[first_of_each(keys[rows], order)]
     return stands
 

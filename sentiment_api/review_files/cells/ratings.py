@@ -125,7 +125,7 @@ class RatingEvidence:
             return RatingScale("polarity", {}, polarity)
         counts = Counter({text: self._values[text] for text in numbers})
         if given is None and _is_flag(numbers):
-            return RatingScale("0 and 1", {}, polarity | {text: _flag(value) for text, value in numbers.items()})
+            return RatingScale("0 and 1", {}, polarity | _flags(numbers))
         told = given or _told_scale(_unsaid(numbers), counts, place, skip_bad_rows=skip_bad_rows)
         return _scaled(numbers, polarity, told, is_given=given is not None)
 
@@ -140,8 +140,10 @@ def _said(numbers: Mapping[str, RatingValue]) -> bool:
     return any(value.best is not None for value in numbers.values())
 
 
-def _flag(value: RatingValue) -> int:
-    return 1 if value.number == 1.0 else -1
+def _flags(numbers: Mapping[str, RatingValue]) -> dict[str, int]:
+    """Return the polarity of 0 and 1, or of -1, 0 and 1."""
+    lowest = -1 if any(value.number == -1.0 for value in numbers.values()) else 0
+    return {text: 1 if value.number == 1.0 else -1 if value.number == lowest else 0 for text, value in numbers.items()}
 
 
 def _unsaid(numbers: Mapping[str, RatingValue]) -> dict[str, float]:

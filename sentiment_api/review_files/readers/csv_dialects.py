@@ -30,6 +30,8 @@ def find_layout(lines: Sequence[str], name: str, options: ReadOptions) -> CsvLay
     Raises:
         ReviewFileInvalid: no delimiter divides the lines into cells, or no line names the columns.
     """
+    if options.delimiter is not None and len(options.delimiter) != 1:
+        raise ReviewFileInvalid(f"expected one character as --delimiter, or tab, found {options.delimiter!r}")
     stated = _stated_delimiter(lines)
     sample = lines[1:] if stated else lines
     delimiter = options.delimiter or stated or _most_regular(sample, name)
@@ -56,7 +58,8 @@ def _stated_delimiter(lines: Sequence[str]) -> str | None:
 def _most_regular(lines: Sequence[str], name: str) -> str:
     """Return the delimiter by which most records have the same number of cells, at least two."""
     regular = {delimiter: _regularity(lines, delimiter) for delimiter in _DELIMITERS}
-    best = max(regular, key=lambda delimiter: regular[delimiter])
+    # Where comma and semicolon fit alike, as in `4,5`, the header has none of the comma.
+    best = max(regular, key=lambda delimiter: (regular[delimiter][0], delimiter in lines[0], regular[delimiter][1]))
     if regular[best][1] < 2:
         raise ReviewFileInvalid(
             f"cannot read {name}: expected a header line and rows of at least two cells, found no comma, semicolon, "

@@ -64,10 +64,11 @@ def read_blocks(
             continue
         attempts -= attempts > 0
         ends = line + len(block)
-        for record in read_records(chain(block, lines), dialect, width, line):
+        replayed: deque[str] = deque()
+        for record in read_records(chain(block, lines), dialect, width, line, replayed):
             yield record
             line = record.line + record.lines
-            if line >= ends and attempts and not record.is_malformed:
+            if line >= ends and attempts and not replayed and not record.is_malformed:
                 break
 
 
@@ -81,14 +82,18 @@ def _plain_rows(block: list[str], dialect: CsvDialect, width: int) -> list[list[
 
 
 def read_records(
-    lines: Iterator[str], dialect: CsvDialect, width: int | None = None, first_line: int = 1
+    lines: Iterator[str],
+    dialect: CsvDialect,
+    width: int | None = None,
+    first_line: int = 1,
+    replayed: deque[str] | None = None,
 ) -> Iterator[CsvRecord]:
     """Yield the records of the text whose lines, with their ends, are `lines`.
 
     Of `width` cells are records that swallowed other rows told by them: one of several lines that has another number of
-    cells is malformed.
+    cells is malformed. `replayed` holds the lines that are to be read once more.
     """
-    replayed: deque[str] = deque()
+    replayed = deque() if replayed is None else replayed
     pending: list[str] = []
     line = first_line
 

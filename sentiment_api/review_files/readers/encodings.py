@@ -65,8 +65,10 @@ def text_form(source: Input, encoding: str | None, *, may_be_damaged: bool = Fal
 
 def _known(encoding: str) -> str:
     try:
+        # Not every codec is of text: rot13 and base64 are none.
+        "".encode(encoding)
         return codecs.lookup(encoding).name
-    except LookupError as error:
+    except (LookupError, TypeError) as error:
         raise ReviewFileInvalid(f"expected the name of an encoding such as latin-1, found {encoding!r}") from error
 
 

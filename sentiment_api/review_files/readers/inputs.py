@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from sentiment_api.errors import ReviewFileInvalid
 from sentiment_api.review_files.libraries import zstandard
+from sentiment_api.review_files.options import without_password
 
 DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError)
 """What unpacking raises for bytes that were changed or cut off."""
@@ -127,7 +128,7 @@ def _paths(source: str) -> list[tuple[Path, str]]:
         return [(path, path.name)]
     found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
     if not found:
-        raise ReviewFileInvalid(f"expected a file, a folder or a pattern, found nothing at {source}")
+        raise ReviewFileInvalid(f"expected a file, a folder or a pattern, found nothing at {without_password(source)}")
     return [pair for each in found for pair in _paths(str(each))]
 
 

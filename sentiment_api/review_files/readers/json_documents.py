@@ -34,6 +34,8 @@ def array_items(lines: Iterator[str], name: str) -> Iterator[Any]:
             if place >= len(buffer):
                 break
             if buffer[place] == "]":
+                if buffer[place + 1 :].strip() or any(line.strip() for line in lines):
+                    raise _broken(name)
                 return
             try:
                 entry, end = decoder.raw_decode(buffer, place)
@@ -76,7 +78,8 @@ def _chunks(lines: Iterator[str]) -> Iterator[str]:
 def rows_within(text: str, name: str) -> tuple[str, list[Any]] | None:
     """Return where the rows of a document are, and the rows; None if the document is a row itself.
 
-    Rows are the longest list of objects at any depth, or the values of an object that are all objects.
+    Rows are the longest list of objects at any depth, with others that hold the same; or the values of an object that
+    are all objects.
 
     Raises:
         ReviewFileInvalid: the document is no JSON, or holds columns in place of rows.
@@ -89,9 +92,11 @@ def rows_within(text: str, name: str) -> tuple[str, list[Any]] | None:
         raise ReviewFileInvalid(f"cannot read {name}: expected JSON, found something else or a part of it") from error
     if not isinstance(document, dict):
         raise ReviewFileInvalid(f"cannot read {name}: expected JSON objects with the reviews, found none")
-    found = max(_lists(document, ()), key=lambda pair: len(pair[1]), default=None)
-    if found is not None:
-        return ".".join(found[0]), found[1]
+    lists = list(_lists(document, ()))
+    if lists:
+        longest = max(lists, key=lambda pair: len(pair[1]))
+        alike = [pair for pair in lists if _are_alike(pair[1][0], longest[1][0])]
+        return ", ".join(".".join(path) for path, _ in alike), [row for _, rows in alike for row in rows]
     members = list(document.values())
     if len(members) > 1 and all(isinstance(member, dict) for member in members):
         if all(not isinstance(value, dict | list) for member in members for value in member.values()) and _are_columns(
@@ -107,9 +112,16 @@ def rows_within(text: str, name: str) -> tuple[str, list[Any]] | None:
     return None
 
 
+def _are_alike(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two objects have most keys in common, as reviews of two products in lists of their own."""
+    return 2 * len(row.keys() & other.keys()) > max(len(row), len(other))
+
+
 def _are_columns(members: list[dict[str, Any]]) -> bool:
     """Whether objects are columns: all have the same many keys, and these are numbers."""
     keys = members[0].keys()
+    if any(isinstance(value, dict | list) for member in members for value in member.values()):
+        return False
     return all(key.isdigit() for key in keys) and all(member.keys() == keys for member in members)
 
 

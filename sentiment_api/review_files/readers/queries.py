@@ -66,6 +66,8 @@ def _copy(url: URL, query: str, path: Path) -> None:
     try:
         with engine.connect() as connection:
             read_only = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("pragma query_only = on")
             streamed = connection.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE, **read_only)
             result = streamed.execute(sa.text(query.replace(":", "\\:")))  # No colon is a parameter.
             _write(_distinct(list(result.keys())), result.partitions(_ROWS_AT_ONCE), path)

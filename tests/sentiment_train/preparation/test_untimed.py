@@ -87,6 +87,14 @@ def test_the_hash_of_a_timed_set_stays_what_it_was(tmp_path: Path) -> None:
     assert prepare([tmp_path / "full.parquet"], tmp_path / "out")["hash"] == expected
 
 
+def test_copies_without_times_have_the_rating_of_most(remarks: pl.DataFrame, tmp_path: Path) -> None:
+    """One bad rating among fifty good ones of the same remark does not count."""
+    copies = pl.DataFrame({"text": ["Good value."] * 51, "rating": [1] + [5] * 50})
+    pl.concat([copies, remarks]).write_csv(tmp_path / "shop.csv")
+    prepare([tmp_path / "shop.csv"], tmp_path / "out")
+    assert _parts(tmp_path / "out").filter(pl.col("text") == "Good value.")["rating"].to_list() == [5]
+
+
 def test_rows_without_a_product_stand_for_themselves(reviews: pl.DataFrame, tmp_path: Path) -> None:
     """Beside rows that have one they are kept and counted; words for nothing are no product."""
     lacking = reviews.head(6).with_columns(text="Alone: " + pl.col("text"), product_id=pl.Series(["NA", None, ""] * 2))

@@ -45,6 +45,15 @@ def test_an_open_quotation_mark_costs_one_row(quoted_every: int, last: bool, tmp
     assert _read(path, skip_bad_rows=True) == 2_999
 
 
+def test_many_open_quotation_marks_cost_a_row_each(tmp_path: Path) -> None:
+    """No line is lost where reading goes on, in whatever block that is."""
+    lines = [f'"Review number {n}, it is good",{1 + n % 5}' for n in range(8_000)]
+    for broken in range(100, 8_000, 400):
+        lines[broken] = f'"Review number {broken},{1 + broken % 5}'
+    (tmp_path / "shop.csv").write_text("\n".join(["text,rating", *lines]) + "\n")
+    assert _read(tmp_path / "shop.csv", skip_bad_rows=True) == 7_980
+
+
 @pytest.mark.parametrize("last", [True, False])
 def test_a_file_that_quotes_nothing_is_read_whole(last: bool, tmp_path: Path) -> None:
     """Where no cell needs quotation marks, one that opens a text is a character of it."""

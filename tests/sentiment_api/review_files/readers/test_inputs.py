@@ -110,6 +110,15 @@ def test_json_of_any_shape_is_read(document: Any, tmp_path: Path) -> None:
     assert rows["timestamp"][1] == dt.datetime(2024, 1, 2, tzinfo=dt.UTC)
 
 
+def test_no_part_of_a_json_file_is_passed_over(tmp_path: Path) -> None:
+    """Lists of alike objects are read together, and what follows an array is refused."""
+    (tmp_path / "shop.json").write_text(json.dumps({"app1": _ROWS[:35], "app2": _ROWS[35:], "links": [{"href": "x"}]}))
+    assert len(_read(tmp_path / "shop.json")[0]) == 60
+    (tmp_path / "shop.json").write_text(json.dumps(_ROWS[:35]) + "\n" + json.dumps(_ROWS[35:]))
+    with pytest.raises(ReviewFileInvalid, match=r"found one that is damaged or cut off"):
+        _read(tmp_path / "shop.json")
+
+
 def test_a_text_that_is_an_object_is_opened_or_refused(tmp_path: Path) -> None:
     """Its spelling, with the stars inside, is never a text."""
     nested = [{"text": {"text": row["text"], "languageCode": "en"}, "rating": row["rating"]} for row in _ROWS]
@@ -160,3 +169,6 @@ def test_a_password_is_in_no_message(tmp_path: Path) -> None:
     with pytest.raises(ReviewFileInvalid, match="cannot read the database shop") as refused:
         _read("postgresql://clerk:s3cret@127.0.0.1:1/shop", query="select 1")
     assert "s3cret" not in str(refused.value)
+    with pytest.raises(ReviewFileInvalid, match="found nothing at") as mistyped:
+        _read("postgresql:/clerk:s3cret@127.0.0.1/shop", query="select 1")
+    assert "s3cret" not in str(mistyped.value)
