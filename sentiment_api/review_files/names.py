@@ -11,7 +11,7 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
         "reviews", "tweet", "sentence", "phrase", "opinion", "opiniones", "feedback", "description",
         "text_der_bewertung", "bewertungstext", "rezension", "rezensionstext", "kommentar", "bewertung", "resena",
         "texto", "texto_de_la_resena", "comentario", "comentarios", "avis", "texte", "commentaire", "texte_de_l_avis",
-        "avis_client", "recensione", "commento", "testo", "avaliacao", "summary", "title",
+        "avis_client", "recensione", "commento", "testo", "avaliacao", "detail", "details", "summary",
     ),
     "title": (
         "review_title", "title", "review_headline", "headline", "summary", "review_summary", "review_name", "subject",
@@ -40,7 +40,8 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
         "prodotto", "produto",
     ),
     "timestamp": (
-        "timestamp", "unix_review_time", "review_date", "date", "review_time", "created_at", "time", "at",
+        "timestamp", "unix_review_time", "review_date", "date", "review_time", "created_at", "create_time",
+        "time", "at",
         "reviewed_on", "review_timestamp", "date_added", "publish_time", "published_at", "published_at_date",
         "publish_date", "submission_date", "submission_time", "submitted_at", "posted_at", "date_posted",
         "review_posted", "review_creation_date", "review_submit_date_and_time", "review_datetime", "date_reviewed",
